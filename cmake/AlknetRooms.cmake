@@ -77,7 +77,12 @@ endfunction()
 
 # The precompiled test headers, made once and used by every room's tests.
 function(alknet_test_pch)
-    alknet_find_deps(alknet_dep::gtest)
+    alknet_find_deps(alknet_dep::gtest alknet_dep::gtest_main)
+    add_library(alknet_test_main INTERFACE)
+    target_link_libraries(alknet_test_main INTERFACE alknet_dep::gtest alknet_dep::gtest_main)
+    if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+        return() # the flags below are clang's; others compile the tests without, and slower
+    endif()
     set(source "${PROJECT_BINARY_DIR}/alknet_test_pch.cpp")
     file(CONFIGURE OUTPUT "${source}" CONTENT "// The precompiled header needs a source to belong to.\n")
     add_library(alknet_test_pch OBJECT "${source}")
@@ -85,9 +90,24 @@ function(alknet_test_pch)
     # Executables are compiled with -fPIE, and a precompiled header must agree.
     set_target_properties(alknet_test_pch PROPERTIES POSITION_INDEPENDENT_CODE OFF)
     target_compile_options(alknet_test_pch PRIVATE -fPIE)
-    target_precompile_headers(alknet_test_pch PRIVATE
-        <chrono> <coroutine> <expected> <functional> <gmock/gmock.h> <gtest/gtest.h>
+    set(headers <chrono> <coroutine> <expected> <functional> <gmock/gmock.h> <gtest/gtest.h>
         <map> <memory> <optional> <span> <string> <string_view> <vector>)
+    target_precompile_headers(alknet_test_pch PRIVATE ${headers})
+
+    # A precompiled header holds absolute paths, so ccache would miss in every other checkout. It
+    # reads this sum instead: what the header is made of. (Flags it hashes by itself.)
+    set(sum "${headers} ${CMAKE_CXX_COMPILER_VERSION}")
+    foreach(path IN ITEMS "${CMAKE_CXX_COMPILER}" /usr/include/gtest/gtest.h /usr/include/gmock/gmock.h)
+        file(REAL_PATH "${path}" path)
+        set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${path}")
+        file(TIMESTAMP "${path}" stamp)
+        string(APPEND sum " ${stamp}")
+    endforeach()
+    set(pch "${PROJECT_BINARY_DIR}/CMakeFiles/alknet_test_pch.dir/cmake_pch.hxx.pch")
+    file(CONFIGURE OUTPUT "${pch}.sum" CONTENT "${sum}\n")
+    # Not REUSE_FROM, whose flags ccache cannot make relative.
+    target_compile_options(alknet_test_main INTERFACE -include-pch "${pch}" -Winvalid-pch)
+    set_property(GLOBAL PROPERTY ALKNET_TEST_PCH "${pch}")
 endfunction()
 
 # One executable <room>_tests per room, each TEST a ctest test with the room as its label.
@@ -99,12 +119,13 @@ function(alknet_test room)
     alknet_find_deps(${arg_DEPS})
 
     add_executable(${room}_tests ${arg_SOURCES})
-    target_link_libraries(${room}_tests PRIVATE ${arg_DEPS} alknet_dep::gtest alknet_dep::gtest_main)
+    target_link_libraries(${room}_tests PRIVATE ${arg_DEPS} alknet_test_main)
     target_include_directories(${room}_tests PRIVATE src tests)
+    get_property(pch GLOBAL PROPERTY ALKNET_TEST_PCH)
+    set_source_files_properties(${arg_SOURCES} PROPERTIES OBJECT_DEPENDS "${pch}")
     if(TARGET alknet_${room})
         target_link_libraries(${room}_tests PRIVATE alknet_${room})
     endif()
-    target_precompile_headers(${room}_tests REUSE_FROM alknet_test_pch)
     gtest_discover_tests(${room}_tests DISCOVERY_MODE PRE_TEST TEST_PREFIX ${room}.
         DISCOVERY_TIMEOUT 60 PROPERTIES LABELS "${room};${arg_LABELS}" TIMEOUT 120)
 endfunction()
@@ -139,7 +160,6 @@ endfunction()
 function(alknet_add_rooms)
     if(ALKNET_TESTS)
         alknet_test_pch()
-        alknet_find_deps(alknet_dep::gtest_main)
     endif()
     file(REMOVE "${PROJECT_BINARY_DIR}/fuzzers.txt")
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/cmake/rooms.txt")
