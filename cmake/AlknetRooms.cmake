@@ -162,6 +162,9 @@ function(alknet_add_rooms)
         alknet_test_pch()
     endif()
     file(REMOVE "${PROJECT_BINARY_DIR}/fuzzers.txt")
+    # Only so that a room or part that appears is noticed by the next build.
+    file(GLOB noticed CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/*/CMakeLists.txt"
+         "${PROJECT_SOURCE_DIR}/libs/*/CMakeLists.txt" "${PROJECT_SOURCE_DIR}/apps/*/CMakeLists.txt")
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/cmake/rooms.txt")
     file(STRINGS "${PROJECT_SOURCE_DIR}/cmake/rooms.txt" lines REGEX "^[a-z]")
     set(adapter FALSE)

@@ -150,3 +150,16 @@ bootstrap() {
         apt_install $options "${young[@]}"
     fi
 }
+
+# The peers that come from npm: installed from the committed lock, when it is newer than the copy.
+bootstrap_npm() {
+    local lock dir
+    for lock in interop/package-lock.json interop/*/package-lock.json; do
+        dir=${lock%/*}
+        if [[ -f $lock && ! $dir/node_modules/.package-lock.json -nt $lock ]]; then
+            say "installing the npm packages of $dir"
+            (cd "$dir" && npm ci --no-audit --no-fund </dev/null)
+            touch "$dir/node_modules/.package-lock.json"
+        fi
+    done
+}

@@ -1,5 +1,5 @@
 // Stands in for libFuzzer where the tree is built without it: feeds every file of the given corpus
-// directories to the fuzz function once. An empty corpus is a failure, since it would prove nothing.
+// directories to the fuzz function once. An empty corpus is a failure: it would prove nothing.
 
 #include <algorithm>
 #include <cstdint>
