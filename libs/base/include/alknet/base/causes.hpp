@@ -1,0 +1,65 @@
+// The catalogue of causes: every error that a person can see has its entry here, with a stable id,
+// the next step and a longer explanation for `alknet explain ID`. A test checks that ids are unique
+// and that each entry is complete; each cause is reached by a test of the room that raises it.
+#pragma once
+
+#include <alknet/base/result.hpp>
+#include <span>
+#include <string_view>
+
+namespace alknet {
+
+namespace causes {
+
+// Streams and connections.
+extern const Cause kClosed;
+extern const Cause kReset;
+extern const Cause kCancelled;
+extern const Cause kTimeout;
+extern const Cause kNoHandler;
+extern const Cause kAuthRequired;
+extern const Cause kForbidden;
+extern const Cause kLimit;
+extern const Cause kProtocol;
+extern const Cause kInternal;
+extern const Cause kShuttingDown;
+extern const Cause kHandlerFailed;
+extern const Cause kNotSupported;
+
+// The operating system and the network.
+extern const Cause kIo;
+extern const Cause kAddressInUse;
+extern const Cause kAddressInvalid;
+extern const Cause kResolve;
+extern const Cause kUnreachable;
+extern const Cause kHandshakeTimeout;
+extern const Cause kIdleTimeout;
+
+// TLS and identity.
+extern const Cause kTls;
+extern const Cause kNoCommonAlpn;
+extern const Cause kPeerKeyMismatch;
+extern const Cause kPeerUnverified;
+extern const Cause kAlpnInvalid;
+extern const Cause kKeyInvalid;
+extern const Cause kCertificateInvalid;
+extern const Cause kVersionMismatch;
+extern const Cause kStatelessReset;
+
+// Configuration, files and the command line.
+extern const Cause kConfigInvalid;
+extern const Cause kConfigMissing;
+extern const Cause kHomeExists;
+extern const Cause kHomeInvalid;
+extern const Cause kUsage;
+extern const Cause kUnknownPeer;
+
+}  // namespace causes
+
+/// All entries, in the order above.
+[[nodiscard]] std::span<const Cause* const> all_causes() noexcept;
+
+/// Finds an entry by its id, letter case ignored; null if there is none.
+[[nodiscard]] const Cause* find_cause(std::string_view id) noexcept;
+
+}  // namespace alknet

@@ -1,0 +1,373 @@
+#include <algorithm>
+#include <alknet/base/causes.hpp>
+#include <array>
+#include <cctype>
+
+namespace alknet {
+
+namespace causes {
+
+constexpr Cause kClosed{
+    .id = "E-CONN-CLOSED",
+    .condition = errc::closed,
+    .what = "the connection is closed",
+    .next = "connect again",
+    .explain =
+        "The other side, or this node, ended the connection in order. The detail "
+        "carries the application's close code and reason when one was sent.",
+};
+constexpr Cause kReset{
+    .id = "E-STREAM-RESET",
+    .condition = errc::reset,
+    .what = "the stream was reset",
+    .next = "try the operation again",
+    .explain =
+        "The other side gave up on this stream (RESET_STREAM or STOP_SENDING on QUIC, "
+        "a broken connection on TCP). The number is the code it gave.",
+};
+constexpr Cause kCancelled{
+    .id = "E-CANCELLED",
+    .condition = errc::cancelled,
+    .what = "the operation was cancelled",
+    .next = "",
+    .explain =
+        "Something that this work belonged to ended first: the program is stopping, "
+        "the connection closed, or another attempt succeeded.",
+};
+constexpr Cause kTimeout{
+    .id = "E-TIMEOUT",
+    .condition = errc::timeout,
+    .what = "the operation took too long",
+    .next = "check that the other side is running and reachable",
+    .explain =
+        "A deadline passed before the operation ended. Nothing was retried behind your "
+        "back.",
+};
+constexpr Cause kNoHandler{
+    .id = "E-CONN-NO-HANDLER",
+    .condition = errc::unavailable,
+    .what = "the node has no handler for this service",
+    .next = "ask the node what it offers: alknet probe ADDRESS",
+    .explain =
+        "The service was removed between the TLS handshake and the moment the "
+        "connection was handed over (close code 1).",
+};
+constexpr Cause kAuthRequired{
+    .id = "E-AUTH-REQUIRED",
+    .condition = errc::auth_required,
+    .what = "this service needs a known identity",
+    .next = "give the owner of the node your node id: alknet id",
+    .explain =
+        "The service is only for peers that the node knows, and this connection proved "
+        "no key, or a key that the node does not know (close code 2).",
+};
+constexpr Cause kForbidden{
+    .id = "E-AUTH-FORBIDDEN",
+    .condition = errc::forbidden,
+    .what = "this identity may not use this service",
+    .next = "ask the owner of the node for access",
+    .explain = "The node knows who you are, and its rules do not allow it (close code 3).",
+};
+constexpr Cause kLimit{
+    .id = "E-LIMIT",
+    .condition = errc::limit,
+    .what = "a limit was reached",
+    .next = "raise the named limit in alknet.toml, or try again later",
+    .explain =
+        "Every queue, map and rate has a limit so that one peer cannot use up the "
+        "node. The detail names the configuration key of the limit that struck (close "
+        "code 4).",
+};
+constexpr Cause kProtocol{
+    .id = "E-PROTOCOL",
+    .condition = errc::protocol,
+    .what = "the other side broke the rules of the protocol",
+    .next = "check that both ends speak the same service and version",
+    .explain =
+        "Bytes arrived that the protocol of this service does not allow (close code "
+        "5). The detail says which rule.",
+};
+constexpr Cause kInternal{
+    .id = "E-INTERNAL",
+    .condition = errc::internal,
+    .what = "a bug in this program stopped the operation",
+    .next = "please report it with the detail and the log lines around it",
+    .explain =
+        "An assertion failed or an exception escaped. The connection it happened on "
+        "was closed with code 6; nothing else is affected.",
+};
+constexpr Cause kShuttingDown{
+    .id = "E-NODE-SHUTDOWN",
+    .condition = errc::closed,
+    .what = "the node is shutting down",
+    .next = "connect again when it is back",
+    .explain =
+        "The node stops accepting, tells its handlers, waits for the grace period and "
+        "closes what is left with code 7.",
+};
+constexpr Cause kHandlerFailed{
+    .id = "E-HANDLER-FAILED",
+    .condition = errc::internal,
+    .what = "the handler of this service failed",
+    .next = "look at the node's log for the event handler.failed",
+    .explain = "A handler returned an error or threw. Only its own connection ended.",
+};
+constexpr Cause kNotSupported{
+    .id = "E-NOT-SUPPORTED",
+    .condition = errc::invalid,
+    .what = "this transport cannot do that",
+    .next = "use a transport that can: --transport quic",
+    .explain =
+        "A TLS-over-TCP connection or a plain byte stream carries exactly one "
+        "bidirectional stream: no further streams and no datagrams.",
+};
+constexpr Cause kIo{
+    .id = "E-OS",
+    .condition = errc::io,
+    .what = "the operating system refused",
+    .next = "see the detail",
+    .explain = "A system call failed. The detail names the call, the object and the reason.",
+};
+constexpr Cause kAddressInUse{
+    .id = "E-NET-ADDRESS-IN-USE",
+    .condition = errc::exists,
+    .what = "the address is already in use",
+    .next = "stop the other program or choose another port: --listen HOST:PORT",
+    .explain = "Another socket holds this UDP or TCP port. `ss -lunpt` shows which program.",
+};
+constexpr Cause kAddressInvalid{
+    .id = "E-ADDRESS-INVALID",
+    .condition = errc::invalid,
+    .what = "this is not a usable address",
+    .next = "write HOST:PORT, [IPV6]:PORT, alknet://NODE_ID@HOST:PORT or a peer's name",
+    .explain =
+        "Addresses are peer names, node ids, alknet://NODE_ID@HOST:PORT, or "
+        "HOST[:PORT]. IPv6 literals stand in brackets.",
+};
+constexpr Cause kResolve{
+    .id = "E-NET-RESOLVE",
+    .condition = errc::unavailable,
+    .what = "the name could not be resolved",
+    .next = "check the spelling and your DNS",
+    .explain = "The system's resolver has no address for this name.",
+};
+constexpr Cause kUnreachable{
+    .id = "E-NET-UNREACHABLE",
+    .condition = errc::unavailable,
+    .what = "nothing answers at this address",
+    .next = "check that the node runs there and that the port is open for UDP and TCP",
+    .explain =
+        "The network said that the address or port cannot be reached, or the "
+        "connection was refused.",
+};
+constexpr Cause kHandshakeTimeout{
+    .id = "E-NET-HANDSHAKE-TIMEOUT",
+    .condition = errc::timeout,
+    .what = "the handshake got no answer in time",
+    .next = "check the address and the firewall; over TCP: --transport tcp",
+    .explain =
+        "Packets were sent and no complete handshake came back. For QUIC the commonest "
+        "reason is that UDP is blocked on the way.",
+};
+constexpr Cause kIdleTimeout{
+    .id = "E-NET-IDLE-TIMEOUT",
+    .condition = errc::timeout,
+    .what = "the connection was idle for too long",
+    .next = "connect again",
+    .explain =
+        "Nothing arrived within the idle timeout, so the path or the other side is "
+        "gone.",
+};
+constexpr Cause kTls{
+    .id = "E-TLS",
+    .condition = errc::protocol,
+    .what = "the TLS handshake failed",
+    .next = "see the detail; alknet probe ADDRESS shows what the node offers",
+    .explain =
+        "TLS refused before any service was reached. The detail names the alert and "
+        "which side sent it.",
+};
+constexpr Cause kNoCommonAlpn{
+    .id = "E-TLS-NO-ALPN",
+    .condition = errc::unavailable,
+    .what = "the node does not offer this service",
+    .next = "ask the node what it offers: alknet probe ADDRESS",
+    .explain =
+        "None of the ALPN names in the ClientHello is served there (TLS alert 120, "
+        "QUIC error 0x178). Before the handshake ends nobody has proven a key, so a "
+        "stranger in the path can cause this too.",
+};
+constexpr Cause kPeerKeyMismatch{
+    .id = "E-TLS-KEY-MISMATCH",
+    .condition = errc::forbidden,
+    .what = "the node has another key than the one expected",
+    .next = "check the node id; if the node was really given a new key, use the new id",
+    .explain =
+        "The peer proved possession of a key, and it is not the one that you pinned. "
+        "Either the address leads to another node, or somebody is in the way. Nothing "
+        "was sent to it.",
+};
+constexpr Cause kPeerUnverified{
+    .id = "E-TLS-UNVERIFIED",
+    .condition = errc::forbidden,
+    .what = "the node could not be verified",
+    .next = "name its node id: alknet://NODE_ID@HOST:PORT",
+    .explain =
+        "A bare host name is verified by the certificate authorities of this system, "
+        "and this certificate does not verify; or the node has a raw key, which only a "
+        "pinned node id can verify.",
+};
+constexpr Cause kAlpnInvalid{
+    .id = "E-ALPN-INVALID",
+    .condition = errc::invalid,
+    .what = "this is not a usable service name",
+    .next = "use 1 to 31 octets, for example alknet/echo",
+    .explain =
+        "ALPN names are 1 to 255 octets in TLS; the library used here carries at most "
+        "31.",
+};
+constexpr Cause kKeyInvalid{
+    .id = "E-KEY-INVALID",
+    .condition = errc::invalid,
+    .what = "this key cannot be read",
+    .next = "give 64 hex digits, ed25519:HEX, z-base-32, base32 or an ssh-ed25519 line",
+    .explain =
+        "Node ids are Ed25519 public keys of 32 octets, in any of the listed text "
+        "forms. Key files hold a PKCS#8 PEM block.",
+};
+constexpr Cause kCertificateInvalid{
+    .id = "E-CERT-INVALID",
+    .condition = errc::invalid,
+    .what = "this certificate or its key cannot be used",
+    .next = "check the files with: openssl x509 -in FILE -noout -text",
+    .explain =
+        "The certificate chain and private key must be PEM files, belong together and "
+        "be readable by the node.",
+};
+constexpr Cause kVersionMismatch{
+    .id = "E-QUIC-VERSION",
+    .condition = errc::protocol,
+    .what = "the other side speaks no QUIC version that we know",
+    .next = "upgrade the older side",
+    .explain =
+        "The node answered with a Version Negotiation packet that lists neither QUIC "
+        "version 1 nor version 2.",
+};
+constexpr Cause kStatelessReset{
+    .id = "E-QUIC-STATELESS-RESET",
+    .condition = errc::reset,
+    .what = "the other side has forgotten this connection",
+    .next = "connect again",
+    .explain = "A stateless reset arrived: the other side restarted or lost its state.",
+};
+constexpr Cause kConfigInvalid{
+    .id = "E-CONFIG-INVALID",
+    .condition = errc::invalid,
+    .what = "the configuration is not valid",
+    .next = "correct the named line and try again",
+    .explain =
+        "alknet.toml could not be read as TOML, or has an unknown key or a value out "
+        "of range. The detail has the line, the column and the reason.",
+};
+constexpr Cause kConfigMissing{
+    .id = "E-CONFIG-MISSING",
+    .condition = errc::not_found,
+    .what = "there is no node in this home",
+    .next = "make one: alknet init",
+    .explain =
+        "The directory that should hold alknet.toml and the node's key does not have "
+        "them. --home DIR, the variable ALKNET_HOME or the XDG directories choose the "
+        "place.",
+};
+constexpr Cause kHomeExists{
+    .id = "E-HOME-EXISTS",
+    .condition = errc::exists,
+    .what = "there is already a node in this home",
+    .next = "use it, or choose another place: --home DIR",
+    .explain = "alknet init never overwrites a key or a configuration.",
+};
+constexpr Cause kHomeInvalid{
+    .id = "E-HOME-INVALID",
+    .condition = errc::invalid,
+    .what = "the home directory cannot be used",
+    .next = "check the owner and the permissions of the directory",
+    .explain =
+        "The home must be a directory that only its owner can write to, and the key "
+        "file readable by its owner alone.",
+};
+constexpr Cause kUsage{
+    .id = "E-USAGE",
+    .condition = errc::invalid,
+    .what = "the command line cannot be understood",
+    .next = "see: alknet --help",
+    .explain = "An option is unknown, missing or has a value that does not fit.",
+};
+constexpr Cause kUnknownPeer{
+    .id = "E-PEER-UNKNOWN",
+    .condition = errc::not_found,
+    .what = "there is no peer of this name",
+    .next = "list the known peers in alknet.toml, or use alknet://NODE_ID@HOST:PORT",
+    .explain = "Names are looked up among the [[peer]] entries of alknet.toml.",
+};
+
+}  // namespace causes
+
+namespace {
+
+constexpr std::array kAll = {
+    &causes::kClosed,
+    &causes::kReset,
+    &causes::kCancelled,
+    &causes::kTimeout,
+    &causes::kNoHandler,
+    &causes::kAuthRequired,
+    &causes::kForbidden,
+    &causes::kLimit,
+    &causes::kProtocol,
+    &causes::kInternal,
+    &causes::kShuttingDown,
+    &causes::kHandlerFailed,
+    &causes::kNotSupported,
+    &causes::kIo,
+    &causes::kAddressInUse,
+    &causes::kAddressInvalid,
+    &causes::kResolve,
+    &causes::kUnreachable,
+    &causes::kHandshakeTimeout,
+    &causes::kIdleTimeout,
+    &causes::kTls,
+    &causes::kNoCommonAlpn,
+    &causes::kPeerKeyMismatch,
+    &causes::kPeerUnverified,
+    &causes::kAlpnInvalid,
+    &causes::kKeyInvalid,
+    &causes::kCertificateInvalid,
+    &causes::kVersionMismatch,
+    &causes::kStatelessReset,
+    &causes::kConfigInvalid,
+    &causes::kConfigMissing,
+    &causes::kHomeExists,
+    &causes::kHomeInvalid,
+    &causes::kUsage,
+    &causes::kUnknownPeer,
+};
+
+char lower(char c) noexcept {
+    return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+}
+
+}  // namespace
+
+std::span<const Cause* const> all_causes() noexcept {
+    return kAll;
+}
+
+const Cause* find_cause(std::string_view id) noexcept {
+    const auto same = [id](const Cause* cause) {
+        return std::ranges::equal(cause->id, id, {}, lower, lower);
+    };
+    const auto found = std::ranges::find_if(kAll, same);
+    return found == kAll.end() ? nullptr : *found;
+}
+
+}  // namespace alknet

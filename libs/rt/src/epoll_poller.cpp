@@ -1,0 +1,107 @@
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <algorithm>
+#include <alknet/base/causes.hpp>
+#include <alknet/rt/poller.hpp>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace alknet {
+
+namespace {
+
+constexpr std::size_t kEventsPerPoll = 64;
+
+class EpollPoller final : public Poller {
+public:
+    EpollPoller(int epoll_fd, int wake_fd) noexcept : epoll_fd_(epoll_fd), wake_fd_(wake_fd) {}
+    ~EpollPoller() override {
+        close(wake_fd_);
+        close(epoll_fd_);
+    }
+
+    result<void> watch_wake() { return control(wake_fd_, EPOLLIN, this); }
+
+    result<void> add(int fd, FdEvents& events) override {
+        return control(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &events);
+    }
+
+    void remove(int fd, FdEvents& events) noexcept override {
+        epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
+        // What this poll has fetched and not yet dispatched must not reach a dead object.
+        for (std::size_t i = 0; i < fetched_; ++i) {
+            if (batch_[i].data.ptr == &events) {
+                batch_[i].data.ptr = nullptr;
+            }
+        }
+    }
+
+    void poll(std::optional<Duration> timeout) override {
+        const int count = epoll_wait(epoll_fd_, batch_.data(), static_cast<int>(batch_.size()),
+                                     milliseconds(timeout));
+        fetched_ = count > 0 ? static_cast<std::size_t>(count) : 0;
+        for (std::size_t i = 0; i < fetched_; ++i) {
+            const epoll_event& event = batch_[i];
+            if (event.data.ptr == this) {
+                std::uint64_t wakes = 0;
+                (void)!read(wake_fd_, &wakes, sizeof wakes);
+            } else if (event.data.ptr != nullptr) {
+                constexpr std::uint32_t kBoth = EPOLLERR | EPOLLHUP;
+                const bool readable = (event.events & (EPOLLIN | EPOLLRDHUP | kBoth)) != 0;
+                const bool writable = (event.events & (EPOLLOUT | kBoth)) != 0;
+                static_cast<FdEvents*>(event.data.ptr)->on_fd_events(readable, writable);
+            }
+        }
+        fetched_ = 0;
+    }
+
+    void wake() noexcept override {
+        const std::uint64_t one = 1;
+        (void)!write(wake_fd_, &one, sizeof one);
+    }
+
+private:
+    result<void> control(int fd, std::uint32_t interest, void* target) {
+        epoll_event event{};
+        event.events = interest;
+        event.data.ptr = target;
+        if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) != 0) {
+            return fail(causes::kIo, std::string("epoll_ctl: ") + std::strerror(errno));
+        }
+        return {};
+    }
+
+    /// Rounds up: waking before a timer is due would spin.
+    static int milliseconds(std::optional<Duration> timeout) noexcept {
+        if (!timeout) {
+            return -1;
+        }
+        const auto ceiled = std::chrono::ceil<std::chrono::milliseconds>(*timeout).count();
+        return static_cast<int>(std::clamp<std::int64_t>(ceiled, 0, 3'600'000));
+    }
+
+    int epoll_fd_;
+    int wake_fd_;
+    std::array<epoll_event, kEventsPerPoll> batch_{};
+    std::size_t fetched_ = 0;
+};
+
+}  // namespace
+
+result<std::unique_ptr<Poller>> make_epoll_poller() {
+    const int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    const int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (epoll_fd < 0 || wake_fd < 0) {
+        const std::string reason = std::strerror(errno);
+        close(epoll_fd);
+        close(wake_fd);
+        return fail(causes::kIo, "epoll or eventfd: " + reason);
+    }
+    auto poller = std::make_unique<EpollPoller>(epoll_fd, wake_fd);
+    ALKNET_CHECK(poller->watch_wake());
+    return poller;
+}
+
+}  // namespace alknet
