@@ -10,7 +10,7 @@ endif()
 
 option(ALKNET_TESTS "Build the tests" ON)
 option(ALKNET_FUZZ "Build libFuzzer executables instead of corpus replay tests" OFF)
-option(ALKNET_WERROR "Treat warnings as errors" OFF)
+option(ALKNET_WERROR "Treat warnings as errors" $ENV{CI})
 option(ALKNET_HARDENING "Compile and link with hardening" OFF)
 option(ALKNET_COVERAGE "Instrument for source-based coverage" OFF)
 set(ALKNET_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize=")

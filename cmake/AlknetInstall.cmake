@@ -25,3 +25,8 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/alknetConfigVersion.cmak
 install(FILES "${PROJECT_BINARY_DIR}/alknetConfig.cmake" "${PROJECT_BINARY_DIR}/alknetConfigVersion.cmake"
               cmake/AlknetDeps.cmake
     DESTINATION ${package_dir} COMPONENT dev)
+
+if(TARGET alknet)
+    install(TARGETS alknet RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT bin)
+endif()
+install(FILES LICENSE-MIT LICENSE-APACHE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT bin)

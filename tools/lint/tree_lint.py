@@ -98,15 +98,17 @@ class Tree:
             return
         if "suppress" in pathlib.PurePath(name).name or suffix == ".supp":
             self.report(name, 1, "a suppression file; mend what it hides")
+        rules = [
+            (UNFINISHED, "a mark of unfinished work; finish it or write it down elsewhere"),
+            (MACHINE_PATH, "a path of one machine"),
+            (SUPPRESSION, "hides a sanitizer's report; mend what it hides")]
+        if suffix in (".cpp", ".hpp"):
+            rules.append((BARE_NOLINT, "NOLINT must name its check and say why: NOLINT(check): reason"))
         for number, line in enumerate(lines, 1):
             limit = LINE_CHARS_MAX.get(suffix)
             if limit and len(line) > limit and "://" not in line:
                 self.report(name, number, f"{len(line)} characters; a line has at most {limit}")
-            for pattern, message in (
-                    (UNFINISHED, "a mark of unfinished work; finish it or write it down elsewhere"),
-                    (MACHINE_PATH, "a path of one machine"),
-                    (SUPPRESSION, "hides a sanitizer's report; mend what it hides"),
-                    (BARE_NOLINT, "NOLINT must name its check and say why: NOLINT(check): reason")):
+            for pattern, message in rules:
                 if pattern.search(line) and not name.startswith("tools/lint/"):
                     self.report(name, number, message)
             if line != line.rstrip() and suffix != ".md":
