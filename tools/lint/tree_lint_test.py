@@ -107,9 +107,13 @@ class TreeLint(unittest.TestCase):
         self.expect("hides", "CMakePresets.json", '"TSAN_OPTIONS": "suppressions=x"\n')
 
     def test_tests(self):
-        for line, message in (("std::this_thread::sleep_for(1s);", "a sleep"), ("usleep(3);", "a sleep"),
+        for line, message in (("std::this_thread::sleep_for(1s);", "a sleep"), ("::sleep(3);", "a sleep"),
+                              ("usleep(3);", "a sleep"),
                               ("GTEST_SKIP();", "skipped"), ("TEST(A, DISABLED_b) {}", "skipped")):
             self.expect(message, "libs/base/tests/a_test.cpp", f"void g() {{\n    {line}\n}}\n")
+
+        with_loop = problems(files={"libs/base/tests/a_test.cpp": "void g() {\n    loop->sleep(1s);\n}\n"})
+        self.assertEqual([p for p in with_loop if "sleep" in p], [])
 
     def test_data(self):
         self.expect("neither UTF-8", "docs/a.bin", b"\xff\xfe\x00")
