@@ -1,0 +1,41 @@
+// Who is on the other side, as far as the node knows when a handler starts.
+#pragma once
+
+#include <alknet/base/result.hpp>
+#include <alknet/net/connection.hpp>
+#include <alknet/rt/task.hpp>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace alknet {
+
+/// A peer record's public face. `id` is stable and is never the key.
+struct Identity {
+    std::string id;
+    std::vector<std::string> scopes;
+    std::map<std::string, std::vector<std::string>> resources;
+    bool operator==(const Identity&) const = default;
+};
+
+/// What the transport proved, resolved; given to a handler by value.
+struct AuthContext {
+    std::string alpn;
+    Transport transport = Transport::memory;
+    SocketAddress remote;
+    PeerIdentity peer;
+    std::optional<Identity> identity;  // nullopt: a stranger
+};
+
+/// Resolves what was proven. Asynchronous and cancellable: it may ask a disk or a directory.
+class IdentityProvider {
+public:
+    virtual ~IdentityProvider() = default;
+    /// `fingerprint` in canonical text. nullopt: not known here. Errors: kCancelled, kUnavailable…
+    virtual task<result<std::optional<Identity>>> resolve_from_fingerprint(
+        std::string fingerprint) = 0;
+};
+
+}  // namespace alknet

@@ -1,0 +1,86 @@
+// Endpoint: the node's listeners, and the way of a connection from its first packet to its handler:
+// admission, handshake, ALPN, identity, policy, handler, close.
+#pragma once
+
+#include <alknet/base/log.hpp>
+#include <alknet/base/metrics.hpp>
+#include <alknet/base/result.hpp>
+#include <alknet/core/auth.hpp>
+#include <alknet/core/registry.hpp>
+#include <alknet/net/network.hpp>
+#include <alknet/quic/endpoint.hpp>
+#include <alknet/rt/loop.hpp>
+#include <alknet/tls/context.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace alknet {
+
+struct ListenerOptions {
+    std::string name;       // for logs and metrics
+    SocketAddress address;  // port 0: one free number for both UDP and TCP
+    bool quic = true;
+    bool tcp = true;
+    std::vector<std::string> alpns;  // empty: all that are registered
+    quic::Congestion congestion = quic::Congestion::bbr;
+};
+
+/// Each has its key under [limits] in alknet.toml; a limit that strikes names it.
+struct EndpointLimits {
+    std::size_t connections_max = 10'000;
+    std::size_t connections_per_ip_max = 100;  // IPv6 by /56
+    std::size_t connections_per_identity_max = 100;
+    std::size_t half_open_max = 1'000;
+    std::size_t half_open_retry = 100;  // above this many, QUIC clients must prove their address
+    Duration handshake_timeout = std::chrono::seconds(10);
+    Duration idle_timeout = std::chrono::seconds(60);
+    std::uint64_t streams_max = 100;
+    std::uint64_t streams_unauthenticated_max = 8;
+    std::uint64_t connection_bytes_max = 16 << 20;
+    std::uint64_t connection_bytes_unauthenticated_max = 256 << 10;
+    Duration shutdown_grace = std::chrono::seconds(2);
+};
+
+struct EndpointOptions {
+    std::shared_ptr<net::Network> network;
+    std::shared_ptr<const tls::TlsContext> tls;
+    std::shared_ptr<HandlerRegistry> registry;
+    std::shared_ptr<IdentityProvider> identities;
+    EndpointLimits limits;
+    quic::EndpointSecrets secrets;
+    std::filesystem::path qlog_directory;  // empty: none
+    Log log;
+    std::shared_ptr<Metrics> metrics;
+};
+
+class Endpoint {
+public:
+    static std::unique_ptr<Endpoint> create(Loop& loop, EndpointOptions options);
+    /// `shutdown` must have ended.
+    virtual ~Endpoint() = default;
+
+    /// Binds UDP and TCP on the same port number and serves. Errors: kAddressInUse, kIo,
+    /// kConfigInvalid. Gives the bound address.
+    virtual result<SocketAddress> listen(ListenerOptions options) = 0;
+    /// Stops listening; its connections live on. False if there is no such listener.
+    virtual bool unlisten(std::string_view name) = 0;
+    [[nodiscard]] virtual std::vector<SocketAddress> local_addresses() const = 0;
+
+    /// New handshakes use `context`; running ones keep theirs.
+    virtual void set_tls(std::shared_ptr<const tls::TlsContext> context) = 0;
+    /// For new connections and, where it can, running ones.
+    virtual void set_limits(const EndpointLimits& limits) = 0;
+
+    /// Hands a connection made elsewhere (a control socket, a tunnel, a test) to its handler under
+    /// the same limits and policies. Returns when the connection has ended.
+    virtual task<void> serve(std::shared_ptr<Connection> connection) = 0;
+
+    [[nodiscard]] virtual std::size_t connections() const noexcept = 0;
+
+    /// In order: stop accepting, tell the handlers, wait up to the grace period, close with code 7,
+    /// drain. Idempotent.
+    virtual task<void> shutdown() = 0;
+};
+
+}  // namespace alknet

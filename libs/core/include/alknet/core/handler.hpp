@@ -1,0 +1,34 @@
+// ProtocolHandler: a service. The endpoint gives it every connection whose handshake chose one of
+// its ALPN names.
+#pragma once
+
+#include <alknet/base/result.hpp>
+#include <alknet/core/auth.hpp>
+#include <alknet/net/connection.hpp>
+#include <alknet/rt/task.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace alknet {
+
+class ProtocolHandler {
+public:
+    virtual ~ProtocolHandler() = default;
+
+    /// The ALPN names it serves, 1 to 31 octets each. They do not change.
+    [[nodiscard]] virtual std::vector<std::string> alpns() const = 0;
+
+    /// Owns the connection until it returns; the endpoint then closes it (code 0, or the code of
+    /// the error, see close_code). Runs below a Cancel that is requested when the connection ends
+    /// or the grace period is over. An error or an exception ends this connection and nothing else.
+    virtual task<result<void>> handle(std::shared_ptr<Connection> connection, AuthContext auth) = 0;
+
+    /// Stop taking on new work and finish what runs; the endpoint waits for the grace period.
+    virtual task<void> shutdown();
+
+    /// Maps an error of `handle` to the close code of this protocol; default_close_code here.
+    [[nodiscard]] virtual std::uint64_t close_code(const error& failure) const noexcept;
+};
+
+}  // namespace alknet

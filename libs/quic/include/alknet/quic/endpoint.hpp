@@ -1,0 +1,133 @@
+// quic::Endpoint: QUIC v1 and v2 (RFC 9000, 9001, 9369) on one UDP socket, as server and client.
+// It owns the socket, the table of connection ids, Retry and tokens, stateless reset, and the
+// batching of packets (GSO, GRO); ngtcp2 runs the protocol. One loop.
+#pragma once
+
+#include <alknet/base/log.hpp>
+#include <alknet/base/result.hpp>
+#include <alknet/net/connection.hpp>
+#include <alknet/net/network.hpp>
+#include <alknet/rt/loop.hpp>
+#include <alknet/tls/context.hpp>
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace alknet::quic {
+
+enum class Congestion : std::uint8_t { bbr, cubic };
+
+/// Limits and timers of one connection. Sizes in octets.
+struct TransportOptions {
+    Congestion congestion = Congestion::bbr;
+    Duration handshake_timeout = std::chrono::seconds(10);
+    Duration idle_timeout = std::chrono::seconds(60);
+    Duration keep_alive{};  // zero: none
+    std::uint64_t streams_bidi_max = 100;
+    std::uint64_t streams_uni_max = 100;
+    std::uint64_t stream_window_bytes = 256 << 10;  // where it starts; it grows with use
+    std::uint64_t stream_window_bytes_max = 6 << 20;
+    std::uint64_t connection_window_bytes = 1 << 20;
+    std::uint64_t connection_window_bytes_max = 16 << 20;
+    std::uint64_t send_buffer_bytes = 1 << 20;  // per stream, of unacknowledged bytes
+    std::size_t datagram_queue_max = 64;        // received or sent and not yet taken
+    std::size_t udp_payload_bytes_max = 1452;
+    bool offer_datagrams = true;
+    std::filesystem::path qlog_directory;  // empty: no qlog
+};
+
+/// The secrets that must survive a restart and be the same on all loops. Zeroed by their owner.
+struct EndpointSecrets {
+    std::array<std::byte, 32> token{};  // Retry and NEW_TOKEN
+    std::array<std::byte, 32> stateless_reset{};
+};
+
+/// The decision before any cryptography is spent (asked again after a Retry round trip).
+enum class Admission : std::uint8_t { accept, retry, refuse, ignore };
+
+struct Incoming {
+    SocketAddress remote;
+    SocketAddress local;
+    bool validated = false;     // the address was proven by a token
+    std::size_t half_open = 0;  // handshakes in progress on this endpoint
+};
+
+/// What the server side asks of its owner. Called on the loop; must outlive the endpoint.
+class ServerPolicy : public tls::AlpnSelector {
+public:
+    [[nodiscard]] virtual Admission admit(const Incoming& incoming) = 0;
+    /// A handshake that was admitted has ended, well or not; balances `admit`'s accounting.
+    virtual void handshake_ended(const Incoming& incoming, bool established) = 0;
+    /// The context for the next handshake.
+    [[nodiscard]] virtual std::shared_ptr<const tls::TlsContext> tls_context() = 0;
+
+protected:
+    ~ServerPolicy() = default;
+};
+
+struct EndpointOptions {
+    TransportOptions transport;
+    EndpointSecrets secrets;
+    ServerPolicy* server = nullptr;  // null: only dials
+    Log log;
+};
+
+struct ConnectOptions {
+    SocketAddress remote;
+    tls::ClientOptions tls;
+    std::optional<TransportOptions> transport;  // else the endpoint's
+};
+
+/// A QUIC connection: alknet::Connection and what only QUIC has.
+class Connection : public alknet::Connection {
+public:
+    /// RFC 9001 section 6. Errors: kLimit when the last one is too fresh.
+    virtual result<void> initiate_key_update() = 0;
+    /// Goes on from another local socket (client side): RFC 9000 section 9. The socket's packets
+    /// then reach this connection's endpoint. Errors: kLimit (no spare connection ids), kClosed.
+    virtual result<void> migrate(std::unique_ptr<net::UdpSocket> socket) = 0;
+    /// Changes what the peer may use from now on (after it has authenticated, or has not).
+    virtual void set_stream_limits(std::uint64_t bidi, std::uint64_t uni) = 0;
+};
+
+struct EndpointStats {
+    std::uint64_t connections = 0;
+    std::uint64_t half_open = 0;
+    std::uint64_t datagrams_received = 0;
+    std::uint64_t datagrams_dropped = 0;  // undecodable, unknown, refused
+    std::uint64_t retries_sent = 0;
+    std::uint64_t version_negotiations_sent = 0;
+    std::uint64_t stateless_resets_sent = 0;
+};
+
+class Endpoint {
+public:
+    static result<std::unique_ptr<Endpoint>> create(Loop& loop,
+                                                    std::unique_ptr<net::UdpSocket> socket,
+                                                    EndpointOptions options);
+    /// Silently drops what was not closed by `shutdown`.
+    virtual ~Endpoint() = default;
+
+    /// The next connection whose handshake has ended. Errors: kCancelled, kShuttingDown.
+    virtual task<result<std::shared_ptr<Connection>>> accept() = 0;
+
+    /// Errors: kHandshakeTimeout, kNoCommonAlpn, kPeerKeyMismatch, kPeerUnverified, kTls,
+    /// kVersionMismatch, kUnreachable, kCancelled.
+    virtual task<result<std::shared_ptr<Connection>>> connect(ConnectOptions options) = 0;
+
+    /// From now on new connections are refused and `accept` fails.
+    virtual void stop_accepting() noexcept = 0;
+    /// Closes all connections with `code` and waits until they have drained (three PTO at most).
+    virtual task<void> shutdown(std::uint64_t code, std::string reason) = 0;
+
+    [[nodiscard]] virtual SocketAddress local_address() const noexcept = 0;
+    [[nodiscard]] virtual EndpointStats stats() const noexcept = 0;
+};
+
+/// A fresh pair, from the system's random source.
+[[nodiscard]] EndpointSecrets make_secrets();
+
+}  // namespace alknet::quic

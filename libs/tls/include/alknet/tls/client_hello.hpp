@@ -1,0 +1,36 @@
+// The parts of a ClientHello that choose the service and the identity (RFC 8446 section 4.1.2).
+// Sans-I/O: bytes in, values out.
+#pragma once
+
+#include <alknet/base/bytes.hpp>
+#include <alknet/base/result.hpp>
+#include <string_view>
+#include <vector>
+
+namespace alknet::tls {
+
+/// Views into the parsed message.
+struct ClientHello {
+    std::vector<std::string_view> alpns;  // in the client's order; at most kAlpnsMax
+    bool has_alpn = false;                // false: no extension at all
+    std::string_view server_name;         // empty: none
+    bool raw_key_server = false;          // server_certificate_type offers RawPublicKey (RFC 7250)
+    bool raw_key_client = false;          // client_certificate_type offers it
+
+    static constexpr std::size_t kAlpnsMax = 256;
+};
+
+/// `body` is the message without its 4-octet header. Errors: kProtocol.
+[[nodiscard]] result<ClientHello> parse_client_hello(BytesView body);
+
+/// Chooses a service. Called in the middle of a handshake, on the connection's loop.
+class AlpnSelector {
+public:
+    /// The name to answer with, or empty for alert 120 (no_application_protocol).
+    [[nodiscard]] virtual std::string select_alpn(const ClientHello& hello) = 0;
+
+protected:
+    ~AlpnSelector() = default;
+};
+
+}  // namespace alknet::tls
