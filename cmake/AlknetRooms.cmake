@@ -8,6 +8,7 @@
 #   alknet_test(quic SOURCES tests/a_test.cpp ... DEPS alknet::testing)
 #   alknet_fuzzer(packet SOURCE fuzz/packet.cpp DEPS alknet::quic CORPUS corpus/packet
 #       COVERS libs/quic/src/packet.cpp)            the parser whose lines the corpus must reach
+#   alknet_bench(packet SOURCES bench/packet.cpp DEPS alknet::quic)
 
 # The sans-I/O sources of all rooms, without exceptions and RTTI: `./dev lint` builds this.
 add_custom_target(check_codecs)
@@ -118,7 +119,7 @@ function(alknet_test room)
     if(NOT ALKNET_TESTS)
         return()
     endif()
-    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;DEPS;LABELS")
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;DEPS")
     alknet_find_deps(${arg_DEPS})
 
     add_executable(${room}_tests ${arg_SOURCES})
@@ -130,7 +131,7 @@ function(alknet_test room)
         target_link_libraries(${room}_tests PRIVATE alknet_${room})
     endif()
     gtest_discover_tests(${room}_tests DISCOVERY_MODE PRE_TEST TEST_PREFIX ${room}.
-        DISCOVERY_TIMEOUT 60 PROPERTIES LABELS "${room};${arg_LABELS}" TIMEOUT 120)
+        DISCOVERY_TIMEOUT 60 PROPERTIES LABELS ${room} TIMEOUT 120)
 endfunction()
 
 # In the fuzz preset the libFuzzer executable fuzz_<name>; elsewhere the test fuzz_replay_<name>,
@@ -157,6 +158,16 @@ function(alknet_fuzzer name)
     string(REPLACE ";" " " covers "${arg_COVERS}")
     string(REPLACE ";" " " deps "${arg_DEPS}")
     file(APPEND "${PROJECT_BINARY_DIR}/fuzzers.txt" "${target}|${arg_CORPUS}|${covers}|${deps}\n")
+endfunction()
+
+# A Google Benchmark executable bench_<name>; `./dev bench` runs them all.
+function(alknet_bench name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;DEPS")
+    if(ALKNET_TESTS AND NOT ALKNET_SANITIZE)
+        alknet_find_deps(alknet_dep::benchmark ${arg_DEPS})
+        add_executable(bench_${name} ${arg_SOURCES})
+        target_link_libraries(bench_${name} PRIVATE ${arg_DEPS} alknet_dep::benchmark)
+    endif()
 endfunction()
 
 # Adds libs/<room> for every room that exists, lowest first.
