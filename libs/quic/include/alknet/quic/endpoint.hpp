@@ -59,10 +59,13 @@ struct Incoming {
 class ServerPolicy : public tls::AlpnSelector {
 public:
     [[nodiscard]] virtual Admission admit(const Incoming& incoming) = 0;
-    /// A handshake that was admitted has ended, well or not; balances `admit`'s accounting.
-    virtual void handshake_ended(const Incoming& incoming, bool established) = 0;
+    /// A handshake that was admitted has ended, well or with the reason why not; balances `admit`'s
+    /// accounting. Comes once for each `Admission::accept`, before `accept` gives the connection.
+    virtual void handshake_ended(const Incoming& incoming, const result<void>& outcome) = 0;
     /// The context for the next handshake.
     [[nodiscard]] virtual std::shared_ptr<const tls::TlsContext> tls_context() = 0;
+    /// The limits and timers of the next connection, which replace those of the endpoint.
+    [[nodiscard]] virtual TransportOptions transport_options() = 0;
 
 protected:
     ~ServerPolicy() = default;
@@ -91,6 +94,8 @@ public:
     virtual result<void> migrate(std::unique_ptr<net::UdpSocket> socket) = 0;
     /// Changes what the peer may use from now on (after it has authenticated, or has not).
     virtual void set_stream_limits(std::uint64_t bidi, std::uint64_t uni) = 0;
+    /// How far the receive windows may grow from now on; what was granted stays granted.
+    virtual void set_window_limits(std::uint64_t connection_bytes, std::uint64_t stream_bytes) = 0;
 };
 
 struct EndpointStats {
