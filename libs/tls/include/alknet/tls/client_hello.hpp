@@ -4,6 +4,7 @@
 
 #include <alknet/base/bytes.hpp>
 #include <alknet/base/result.hpp>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -11,22 +12,28 @@ namespace alknet::tls {
 
 /// Views into the parsed message.
 struct ClientHello {
-    std::vector<std::string_view> alpns;  // in the client's order; at most kAlpnsMax
+    std::vector<std::string_view> alpns;  // RFC 7301, in the client's order; at most kAlpnsMax
     bool has_alpn = false;                // false: no extension at all
-    std::string_view server_name;         // empty: none
+    std::string_view server_name;         // RFC 6066; empty: none
     bool raw_key_server = false;          // server_certificate_type offers RawPublicKey (RFC 7250)
-    bool raw_key_client = false;          // client_certificate_type offers it
+    bool raw_key_client = false;  // client_certificate_type offers it, and no X.509 before it
+    bool tls13 = false;           // supported_versions offers TLS 1.3
 
     static constexpr std::size_t kAlpnsMax = 256;
 };
 
-/// `body` is the message without its 4-octet header. Errors: kProtocol.
+/// `body` is the message without its 4-octet header. Refuses whatever does not fill its bounds
+/// exactly, an extension that comes twice, and server names that are not printable ASCII.
+/// Errors: kProtocol.
 [[nodiscard]] result<ClientHello> parse_client_hello(BytesView body);
 
-/// Chooses a service. Called in the middle of a handshake, on the connection's loop.
+/// Chooses a service. Called in the middle of a handshake, on the connection's loop, once or (after
+/// a HelloRetryRequest) twice.
 class AlpnSelector {
 public:
-    /// The name to answer with, or empty for alert 120 (no_application_protocol).
+    /// The name to answer with, one of `hello.alpns`, or empty for alert 120
+    /// (no_application_protocol). Over TCP, where `hello.has_alpn` is false, any name says which
+    /// service such a client gets; on QUIC a client without ALPN is always refused (RFC 9001).
     [[nodiscard]] virtual std::string select_alpn(const ClientHello& hello) = 0;
 
 protected:

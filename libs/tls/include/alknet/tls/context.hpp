@@ -5,7 +5,10 @@
 
 #include <alknet/base/result.hpp>
 #include <alknet/crypto/node_key.hpp>
+#include <alknet/net/connection.hpp>
 #include <alknet/tls/client_hello.hpp>
+#include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -29,9 +32,26 @@ struct CertificateFiles {
     std::filesystem::path key;    // PEM
 };
 
+/// The master key that session tickets are sealed with. GnuTLS derives the working key from it and
+/// the time, a new one every kTicketLifetime * 3; the master itself is replaced by a fresh random
+/// one every kMasterLifetime and wiped, after which older tickets only cost a full handshake.
+/// Contexts that share one accept each other's tickets. Thread-safe.
+class TicketKeys {
+public:
+    static constexpr std::chrono::seconds kTicketLifetime = std::chrono::hours(2);
+    static constexpr std::chrono::seconds kMasterLifetime = std::chrono::hours(24);
+
+    /// Drawn from the system's random source.
+    static std::shared_ptr<TicketKeys> create();
+    virtual ~TicketKeys() = default;
+};
+
 struct ContextOptions {
     std::shared_ptr<const NodeKey> key;
     std::vector<CertificateFiles> certificates;  // the names are read from the leaves
+    /// PEM files of the authorities that VerifyCa trusts; empty: the system's. Read when first used.
+    std::vector<std::filesystem::path> authorities;
+    std::shared_ptr<TicketKeys> ticket_keys;  // a reload passes the old context's; null: fresh ones
 };
 
 class TlsContext {
@@ -43,6 +63,7 @@ public:
     [[nodiscard]] virtual const NodeKey& key() const noexcept = 0;
     /// The earliest end of validity among the certificates, seconds since 1970; nullopt if none.
     [[nodiscard]] virtual std::optional<std::int64_t> earliest_expiry() const noexcept = 0;
+    [[nodiscard]] virtual const std::shared_ptr<TicketKeys>& ticket_keys() const noexcept = 0;
 };
 
 /// A P-256 certificate for `names` that nobody signed, valid for ten years, both files mode 0600,
@@ -56,12 +77,24 @@ struct VerifyPin {
 struct VerifyCa {
     std::string host;  // X.509, the system's authorities, this name
 };
-struct VerifyNothing {};  // for `probe` alone: nothing may be sent to such a peer
+/// For `probe` alone: nothing may be sent to such a peer.
+struct VerifyNothing {
+    PeerIdentity::Kind only = PeerIdentity::Kind::none;  // the kind asked for; none: either
+};
 using Verify = std::variant<VerifyPin, VerifyCa, VerifyNothing>;
 
-/// Sessions to resume, keyed by (peer, ALPN): a changed pin finds nothing. Bounded.
-class ResumptionStore;
-std::shared_ptr<ResumptionStore> make_resumption_store(std::size_t entries_max = 256);
+/// Sessions to resume, and address tokens, keyed by everything that the handshake depends on (whom
+/// it verifies, our own key, the transport, the ALPNs): a changed pin finds nothing. The peer least
+/// recently dialled is forgotten first. One loop. Secrets are zeroed.
+class ResumptionStore {
+public:
+    static constexpr std::size_t kTicketsPerPeerMax = 4;
+
+    virtual ~ResumptionStore() = default;
+    [[nodiscard]] virtual std::size_t peers() const noexcept = 0;
+    virtual void clear() noexcept = 0;
+};
+std::shared_ptr<ResumptionStore> make_resumption_store(std::size_t peers_max = 256);
 
 struct ClientOptions {
     std::shared_ptr<const TlsContext> context;  // whose raw key is offered as the client's
