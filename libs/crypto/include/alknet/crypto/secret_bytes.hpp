@@ -10,6 +10,7 @@ namespace alknet::crypto {
 class SecretBytes {
 public:
     SecretBytes() noexcept = default;
+    /// `size` zero octets. Throws std::bad_alloc, as when memory ends anywhere else.
     explicit SecretBytes(std::size_t size);
     /// Copies `from`, which the caller then wipes.
     static SecretBytes copy_of(BytesView from);
