@@ -29,7 +29,7 @@ constexpr Cause kCancelled{
     .id = "E-CANCELLED",
     .condition = errc::cancelled,
     .what = "the operation was cancelled",
-    .next = "",
+    .next = "try again, unless you stopped it yourself",
     .explain =
         "Something that this work belonged to ended first: the program is stopping, "
         "the connection closed, or another attempt succeeded.",

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
+#include <rapidcheck.h>
 #include <alknet/base/encoding.hpp>
 #include <array>
+#include <functional>
 #include <random>
 
 namespace alknet {
@@ -75,6 +77,49 @@ TEST(Encoding, RefusesWhatIsNotTheOneTextOfAValue) {
     }
     EXPECT_FALSE(base64_decode("Zm9v-A", Base64::unpadded));
     EXPECT_TRUE(base64_decode("Zm9v-A", Base64::url));
+}
+
+// From the description of z-base-32, those of its examples that are whole octets.
+TEST(Encoding, HasTheVectorsOfZBase32) {
+    const std::array<std::pair<std::string_view, std::string_view>, 3> vectors = {{
+        {"f0bfc7", "6n9hq"},
+        {"d47a04", "4t7ye"},
+        {"ff", "9h"},
+    }};
+    for (const auto& [hex, coded] : vectors) {
+        EXPECT_EQ(base32_encode(*hex_decode(hex), Base32::z), coded);
+        EXPECT_EQ(base32_decode(coded, Base32::z), hex_decode(hex));
+    }
+}
+
+using Encoder = std::function<std::string(BytesView)>;
+using Decoder = std::function<std::optional<Bytes>(std::string_view)>;
+
+// One byte string has one text: what decodes is, letter case aside, what the encoder writes.
+TEST(Encoding, WhatDecodesIsWhatTheEncoderWrites) {
+    std::vector<std::pair<Encoder, Decoder>> forms = {{hex_encode, hex_decode}};
+    for (const Base32 form : {Base32::rfc4648, Base32::dnssec, Base32::z}) {
+        forms.emplace_back([form](BytesView bytes) { return base32_encode(bytes, form); },
+                           [form](std::string_view text) { return base32_decode(text, form); });
+    }
+    for (const Base64 form : {Base64::standard, Base64::unpadded, Base64::url}) {
+        forms.emplace_back([form](BytesView bytes) { return base64_encode(bytes, form); },
+                           [form](std::string_view text) { return base64_decode(text, form); });
+    }
+    EXPECT_TRUE(rc::check([&forms](const std::string& any) {
+        for (const auto& [encode, decode] : forms) {
+            std::string text = encode(as_bytes(any));
+            RC_ASSERT(decode(text) == to_bytes(as_bytes(any)));
+            if (!text.empty()) {
+                text[any.size() % text.size()] = *rc::gen::arbitrary<char>();
+                text.resize(*rc::gen::inRange<std::size_t>(0, text.size() + 1));
+            }
+            if (const auto bytes = decode(text)) {
+                RC_ASSERT(encode(*bytes).size() == text.size());
+                RC_ASSERT(decode(encode(*bytes)) == bytes);
+            }
+        }
+    }));
 }
 
 }  // namespace

@@ -2,11 +2,11 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include <algorithm>
-#include <alknet/base/causes.hpp>
+#include <alknet/base/os_error.hpp>
 #include <alknet/rt/poller.hpp>
 #include <array>
 #include <cerrno>
-#include <cstring>
+#include <ctime>
 
 namespace alknet {
 
@@ -38,12 +38,14 @@ public:
         }
     }
 
-    void poll(std::optional<Duration> timeout) override {
-        const int count = epoll_wait(epoll_fd_, batch_.data(), static_cast<int>(batch_.size()),
-                                     milliseconds(timeout));
+    void wait(std::optional<Duration> timeout) override {
+        const int count = fetch(timeout);
         fetched_ = count > 0 ? static_cast<std::size_t>(count) : 0;
+    }
+
+    void dispatch() override {
         for (std::size_t i = 0; i < fetched_; ++i) {
-            const epoll_event& event = batch_[i];
+            const epoll_event event = batch_[i];
             if (event.data.ptr == this) {
                 std::uint64_t wakes = 0;
                 (void)!read(wake_fd_, &wakes, sizeof wakes);
@@ -68,9 +70,26 @@ private:
         event.events = interest;
         event.data.ptr = target;
         if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) != 0) {
-            return fail(causes::kIo, std::string("epoll_ctl: ") + std::strerror(errno));
+            return os_fail("epoll_ctl", errno);
         }
         return {};
+    }
+
+    /// Pacing needs finer timeouts than a millisecond, which only epoll_pwait2 has.
+    int fetch(std::optional<Duration> timeout) noexcept {
+        const int room = static_cast<int>(batch_.size());
+        if (precise_) {
+            const auto rest = std::clamp(timeout.value_or(kLongest), Duration::zero(), kLongest);
+            const auto seconds = std::chrono::floor<std::chrono::seconds>(rest);
+            const timespec limit{.tv_sec = seconds.count(), .tv_nsec = (rest - seconds).count()};
+            const int count =
+                epoll_pwait2(epoll_fd_, batch_.data(), room, timeout ? &limit : nullptr, nullptr);
+            if (count >= 0 || (errno != ENOSYS && errno != EPERM)) {
+                return count;
+            }
+            precise_ = false;  // an old kernel, or a sandbox that does not know the call
+        }
+        return epoll_wait(epoll_fd_, batch_.data(), room, milliseconds(timeout));
     }
 
     /// Rounds up: waking before a timer is due would spin.
@@ -78,14 +97,17 @@ private:
         if (!timeout) {
             return -1;
         }
-        const auto ceiled = std::chrono::ceil<std::chrono::milliseconds>(*timeout).count();
-        return static_cast<int>(std::clamp<std::int64_t>(ceiled, 0, 3'600'000));
+        const auto rest = std::clamp(*timeout, Duration::zero(), kLongest);
+        return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(rest).count());
     }
+
+    static constexpr Duration kLongest = std::chrono::hours(1);
 
     int epoll_fd_;
     int wake_fd_;
     std::array<epoll_event, kEventsPerPoll> batch_{};
     std::size_t fetched_ = 0;
+    bool precise_ = true;
 };
 
 }  // namespace
@@ -94,10 +116,10 @@ result<std::unique_ptr<Poller>> make_epoll_poller() {
     const int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     const int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (epoll_fd < 0 || wake_fd < 0) {
-        const std::string reason = std::strerror(errno);
+        const int number = errno;
         close(epoll_fd);
         close(wake_fd);
-        return fail(causes::kIo, "epoll or eventfd: " + reason);
+        return os_fail("epoll_create1 or eventfd", number);
     }
     auto poller = std::make_unique<EpollPoller>(epoll_fd, wake_fd);
     ALKNET_CHECK(poller->watch_wake());

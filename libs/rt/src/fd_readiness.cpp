@@ -1,9 +1,17 @@
+#include <alknet/base/causes.hpp>
 #include <alknet/rt/fd_readiness.hpp>
 #include <alknet/rt/loop.hpp>
 
 namespace alknet {
 
+FdReadiness::~FdReadiness() {
+    if (fd_ >= 0) {
+        loop_.poller().remove(fd_, *this);
+    }
+}
+
 result<void> FdReadiness::watch(int fd) {
+    ALKNET_ASSERT(fd_ < 0);
     ALKNET_CHECK(loop_.poller().add(fd, *this));
     fd_ = fd;
     readable_.set();
@@ -15,14 +23,24 @@ void FdReadiness::unwatch() noexcept {
     if (fd_ >= 0) {
         loop_.poller().remove(fd_, *this);
         fd_ = -1;
+        readable_.set();
+        writable_.set();
     }
 }
 
+task<result<void>> FdReadiness::wait_for(Event& event) {
+    ALKNET_CO_CHECK(co_await event.wait());
+    if (fd_ < 0) {
+        co_return fail(causes::kClosed);
+    }
+    co_return result<void>{};
+}
+
 task<result<void>> FdReadiness::readable() {
-    return readable_.wait();
+    return wait_for(readable_);
 }
 task<result<void>> FdReadiness::writable() {
-    return writable_.wait();
+    return wait_for(writable_);
 }
 
 void FdReadiness::on_fd_events(bool readable, bool writable) noexcept {

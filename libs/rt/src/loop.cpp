@@ -1,13 +1,15 @@
 #include <algorithm>
+#include <alknet/base/assert.hpp>
 #include <alknet/rt/loop.hpp>
 #include <ctime>
+#include <iterator>
 
 namespace alknet {
 
 void PromiseBase::finish() noexcept {
     done = true;
     if (continuation != nullptr) {
-        context.loop->make_ready(*continuation);
+        context.loop->make_next(*continuation);
     }
 }
 
@@ -28,10 +30,55 @@ WallTime SystemClock::wall_now() const noexcept {
     return WallTime(read_clock(CLOCK_REALTIME));
 }
 
+Duration SystemClock::suspended() const noexcept {
+    return read_clock(CLOCK_BOOTTIME) - read_clock(CLOCK_MONOTONIC);
+}
+
+/// A piece of work between two looks at the queues, told to the watchdog. One thread writes.
+class Loop::Step {
+public:
+    Step(Loop& loop, const char* name) noexcept : loop_(loop) {
+        loop_.running_name_.store(name, std::memory_order_release);
+        loop_.steps_.store(loop_.steps_.load(std::memory_order_relaxed) + 1,
+                           std::memory_order_release);
+        loop_.running_.store(true, std::memory_order_release);
+    }
+    Step(const Step&) = delete;
+    Step& operator=(const Step&) = delete;
+    ~Step() { loop_.running_.store(false, std::memory_order_release); }
+
+private:
+    Loop& loop_;
+};
+
+namespace {
+
+/// True for as long as it lives; finds out who runs a loop from within itself.
+class TurnGuard {
+public:
+    explicit TurnGuard(bool& in_turn) : in_turn_(in_turn) {
+        ALKNET_ASSERT(!in_turn_);
+        in_turn_ = true;
+    }
+    TurnGuard(const TurnGuard&) = delete;
+    TurnGuard& operator=(const TurnGuard&) = delete;
+    ~TurnGuard() { in_turn_ = false; }
+
+private:
+    bool& in_turn_;
+};
+
+}  // namespace
+
 Loop::Loop(const Clock& clock, std::unique_ptr<Poller> poller)
     : clock_(clock), poller_(std::move(poller)), now_(clock.now()) {}
 
-Loop::~Loop() = default;
+Loop::~Loop() {
+    inbox_.clear();
+    for (Timer* timer : heap_) {
+        timer->index_ = Timer::kUnarmed;
+    }
+}
 
 result<std::unique_ptr<Loop>> Loop::create(const Clock& clock) {
     ALKNET_TRY(auto poller, make_epoll_poller());
@@ -51,28 +98,33 @@ void Loop::stop() noexcept {
 }
 
 void Loop::turn(bool may_wait) {
+    const TurnGuard guard(in_turn_);
     refresh_now();
-    run_inbox();
-    fire_timers();
-    run_ready();
-    run_flush();
+    run_all();
     std::optional<Duration> timeout;
     if (!may_wait || !idle() || stop_.load(std::memory_order_acquire)) {
         timeout = Duration::zero();
     } else if (const auto deadline = next_deadline()) {
         timeout = std::max(Duration::zero(), *deadline - clock_.now());
     }
-    poller_->poll(timeout);
+    poller_->wait(timeout);
+    const Step step(*this, "(events)");
+    poller_->dispatch();
 }
 
 void Loop::run_until_idle() {
+    const TurnGuard guard(in_turn_);
     refresh_now();
     do {
-        run_inbox();
-        fire_timers();
-        run_ready();
-        run_flush();
+        run_all();
     } while (!idle() || (!heap_.empty() && heap_.front()->when_ <= now_));
+}
+
+void Loop::run_all() {
+    run_inbox();
+    fire_timers();
+    run_ready();
+    run_flush();
 }
 
 bool Loop::idle() const noexcept {
@@ -82,6 +134,7 @@ bool Loop::idle() const noexcept {
 void Loop::post(std::function<void()> function) {
     {
         const std::lock_guard lock(inbox_mutex_);
+        ALKNET_ASSERT(inbox_.size() < kInboxMax);
         inbox_.push_back(std::move(function));
         inbox_filled_.store(true, std::memory_order_release);
     }
@@ -98,9 +151,30 @@ void Loop::run_inbox() {
         posted.swap(inbox_);
         inbox_filled_.store(false, std::memory_order_release);
     }
-    for (auto& function : posted) {
-        function();
+    std::size_t next = 0;
+    try {
+        while (next < posted.size()) {
+            const Step step(*this, "(posted)");
+            posted[next++]();
+        }
+    } catch (...) {
+        const std::lock_guard lock(inbox_mutex_);
+        const auto rest = posted.begin() + static_cast<std::ptrdiff_t>(next);
+        inbox_.insert(inbox_.begin(), std::make_move_iterator(rest),
+                      std::make_move_iterator(posted.end()));
+        inbox_filled_.store(!inbox_.empty(), std::memory_order_release);
+        throw;
     }
+}
+
+void Loop::make_ready(PromiseBase& promise) noexcept {
+    ALKNET_ASSERT(!promise.linked());  // noexcept: a broken queue ends the program here
+    ready_.push_back(promise);
+}
+
+void Loop::make_next(PromiseBase& promise) noexcept {
+    ALKNET_ASSERT(!promise.linked());
+    ready_.push_front(promise);
 }
 
 void Loop::run_ready() {
@@ -109,17 +183,23 @@ void Loop::run_ready() {
         if (promise == nullptr) {
             break;
         }
-        running_name_.store(promise->context.name, std::memory_order_relaxed);
-        resumes_.fetch_add(1, std::memory_order_relaxed);
-        running_.store(true, std::memory_order_release);
+        const Step step(*this, promise->context.name);
         promise->handle().resume();
-        running_.store(false, std::memory_order_release);
     }
 }
 
 Loop::Pulse Loop::pulse() const noexcept {
-    return {resumes_.load(std::memory_order_relaxed), running_.load(std::memory_order_acquire),
-            running_name_.load(std::memory_order_relaxed)};
+    Pulse pulse;
+    pulse.steps = steps_.load(std::memory_order_acquire);
+    pulse.running = running_.load(std::memory_order_acquire);
+    pulse.name = running_name_.load(std::memory_order_acquire);
+    return pulse;
+}
+
+std::vector<std::string_view> Loop::task_names() const {
+    std::vector<std::string_view> names;
+    tasks_.for_each([&names](const TaskRecord& record) { names.emplace_back(record.name); });
+    return names;
 }
 
 void Loop::request_flush(FlushHook& hook) noexcept {
@@ -132,6 +212,7 @@ void Loop::run_flush() {
     IntrusiveList<FlushHook, FlushTag> due;
     due.splice_back(flush_);
     while (FlushHook* hook = due.pop_front()) {
+        const Step step(*this, "(flush)");
         hook->flush();
     }
 }
@@ -161,7 +242,14 @@ void Timer::arm(TimePoint when) {
 }
 
 void Timer::arm_after(Duration delay) {
-    arm(loop_.now() + delay);
+    arm(time_after(loop_.now(), delay));
+}
+
+Timer::~Timer() {
+    if (firing_) {
+        loop_.firing_ = nullptr;
+    }
+    disarm();
 }
 
 void Timer::disarm() noexcept {
@@ -184,9 +272,29 @@ void Loop::fire_timers() {
     while (!heap_.empty() && heap_.front()->when_ <= now_ && heap_.front()->sequence_ <= last) {
         Timer* timer = heap_.front();
         heap_remove(0);
-        const auto on_fire = timer->on_fire_;  // a copy: firing may destroy the timer
-        on_fire();
+        fire(*timer);
     }
+}
+
+void Loop::fire(Timer& timer) {
+    // Firing may destroy the timer and with it the function that runs: it is kept here meanwhile.
+    struct Firing {
+        Loop& loop;
+        Timer& timer;
+        std::function<void()> on_fire = std::move(timer.on_fire_);
+        ~Firing() {
+            if (loop.firing_ != nullptr) {
+                timer.on_fire_ = std::move(on_fire);
+                timer.firing_ = false;
+                loop.firing_ = nullptr;
+            }
+        }
+    };
+    firing_ = &timer;
+    timer.firing_ = true;
+    const Firing firing{*this, timer};
+    const Step step(*this, "(timer)");
+    firing.on_fire();
 }
 
 bool Loop::earlier(const Timer& a, const Timer& b) const noexcept {
@@ -255,7 +363,7 @@ task<result<void>> Loop::sleep_until(TimePoint when) {
 }
 
 task<result<void>> Loop::sleep(Duration duration) {
-    co_return co_await sleep_until(now_ + duration);
+    co_return co_await sleep_until(time_after(now_, duration));
 }
 
 namespace {

@@ -39,8 +39,8 @@ public:
     promise_type& promise;
 };
 
-TaskScope::Root TaskScope::run(TaskScope& scope, task<result<void>> work) {
-    result<void> outcome = co_await std::move(work);
+TaskScope::Root TaskScope::run(TaskScope& scope, task<result<void>>::Awaiter work) {
+    result<void> outcome = co_await work;
     if (!outcome && !outcome.error().is(errc::cancelled)) {
         if (scope.outcome_) {
             scope.outcome_ = std::move(outcome);
@@ -49,24 +49,26 @@ TaskScope::Root TaskScope::run(TaskScope& scope, task<result<void>> work) {
     }
 }
 
-TaskScope::Root TaskScope::run_void(TaskScope&, task<void> work) {
-    co_await std::move(work);
+TaskScope::Root TaskScope::run_void(TaskScope&, task<void>::Awaiter work) {
+    co_await work;
 }
 
 void TaskScope::start(Root root, std::string_view name) {
     Root::promise_type& promise = root.promise;
     promise.context = {&loop_, &cancel_, loop_.intern(name)};
+    promise.hook.record.name = promise.context.name;
+    loop_.adopt(promise.hook.record);
     roots_.push_back(promise.hook);
     ++size_;
     loop_.make_ready(promise);
 }
 
 void TaskScope::spawn(task<result<void>> work, std::string_view name) {
-    start(run(*this, std::move(work)), name);
+    start(run(*this, std::move(work).operator co_await()), name);
 }
 
 void TaskScope::spawn(task<void> work, std::string_view name) {
-    start(run_void(*this, std::move(work)), name);
+    start(run_void(*this, std::move(work).operator co_await()), name);
 }
 
 void TaskScope::ended(RootHook& root) noexcept {
@@ -76,14 +78,43 @@ void TaskScope::ended(RootHook& root) noexcept {
     }
 }
 
+namespace {
+
+class ForwardCancel final : public CancelHook {
+public:
+    explicit ForwardCancel(TaskScope& scope) noexcept : scope_(scope) {}
+    void on_cancel() noexcept override { scope_.cancel(); }
+
+private:
+    TaskScope& scope_;
+};
+
+}  // namespace
+
+task<result<void>> TaskScope::idle() {
+    while (size_ > 0) {
+        ALKNET_CO_CHECK(co_await drained_.wait());
+    }
+    co_return result<void>{};
+}
+
 task<result<void>> TaskScope::join() {
+    const TaskContext context = co_await current_context();
+    ForwardCancel forward(*this);
+    if (context.cancel != nullptr) {
+        context.cancel->add(forward);
+    }
     while (size_ > 0) {
         (void)co_await drained_.wait_uncancellable();
     }
+    rethrow();
+    co_return std::exchange(outcome_, result<void>{});
+}
+
+void TaskScope::rethrow() {
     if (exception_) {
         std::rethrow_exception(std::exchange(exception_, nullptr));
     }
-    co_return std::exchange(outcome_, result<void>{});
 }
 
 TaskScope::~TaskScope() {

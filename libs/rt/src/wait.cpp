@@ -11,6 +11,7 @@ bool WaitNode::suspend(PromiseBase& promise) noexcept {
         cancelled_ = true;
         return false;
     }
+    state_ = State::waiting;
     list_.waiters_.push_back(*this);
     if (cancel != nullptr) {
         cancel->add(*this);
@@ -18,33 +19,53 @@ bool WaitNode::suspend(PromiseBase& promise) noexcept {
     return true;
 }
 
-result<void> WaitNode::await_resume() const {
+result<void> WaitNode::await_resume() {
+    leave(true);
     if (cancelled_) {
         return fail(causes::kCancelled);
     }
     return {};
 }
 
-void WaitNode::wake() noexcept {
+void WaitNode::wake(State how) noexcept {
+    ListHook<WaitTag>::unlink();
+    state_ = how;
+    list_.woken_.push_back(*this);
+    promise_->context.loop->make_ready(*promise_);
+}
+
+void WaitNode::leave(bool offer_taken) noexcept {
+    const bool offered = state_ == State::offered && ListHook<WaitTag>::linked();
+    state_ = State::idle;
     ListHook<WaitTag>::unlink();
     CancelHook::unlink();
-    promise_->context.loop->make_ready(*promise_);
+    if (offered) {
+        --list_.offers_;
+        if (!offer_taken) {
+            list_.wake_one();
+        }
+    }
 }
 
 void WaitNode::on_cancel() noexcept {
     cancelled_ = true;
-    wake();
+    const bool was_waiting = state_ == State::waiting;
+    leave(false);
+    if (was_waiting) {
+        promise_->context.loop->make_ready(*promise_);
+    }
 }
 
 void WaitList::wake_one() noexcept {
     if (WaitNode* node = waiters_.front()) {
-        node->wake();
+        ++offers_;
+        node->wake(WaitNode::State::offered);
     }
 }
 
 void WaitList::wake_all() noexcept {
     while (WaitNode* node = waiters_.front()) {
-        node->wake();
+        node->wake(WaitNode::State::woken);
     }
 }
 

@@ -9,7 +9,8 @@
 
 namespace alknet {
 
-/// Something that wants to know of a request. It is unlinked before it is told, and told once.
+/// Something that wants to know of a request. It is unlinked before it is told, and told once. It
+/// may destroy any Cancel, hook or task that does not run, also the Cancel that tells it.
 class CancelHook : public ListHook<struct CancelHookTag> {
 public:
     virtual void on_cancel() noexcept = 0;
@@ -28,7 +29,8 @@ public:
 
     [[nodiscard]] bool requested() const noexcept { return requested_; }
 
-    /// Idempotent. Resumes nobody by itself: waiters are put on their loop's ready queue.
+    /// Idempotent. Marks everything below first, then tells the hooks. Resumes nobody by itself:
+    /// waiters are put on their loop's ready queue.
     void request() noexcept;
 
     /// Adds `hook`, or tells it at once if the request was already made.

@@ -7,16 +7,23 @@
 #include <alknet/rt/scope.hpp>
 #include <alknet/rt/task.hpp>
 #include <alknet/rt/time.hpp>
+#include <exception>
 #include <optional>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
 
 namespace alknet {
 
 /// Gives `work` at most `limit`. When the time is up, `work` is cancelled and still awaited; if it
 /// then ends in kCancelled the result is kTimeout, and whatever else it returned stands.
+/// Duration::max() is no limit.
 template <class T>
 task<result<T>> with_timeout(Duration limit, task<result<T>> work) {
     const TaskContext context = co_await current_context();
-    Cancel cancel(context.cancel);
+    Cancel* const outer = work.cancel() != nullptr ? work.cancel() : context.cancel;
+    Cancel cancel(outer);
     bool expired = false;
     Timer timer(*context.loop, [&] {
         expired = true;
@@ -24,8 +31,8 @@ task<result<T>> with_timeout(Duration limit, task<result<T>> work) {
     });
     timer.arm_after(limit);
     result<T> outcome = co_await std::move(work).under(cancel);
-    const bool outer = context.cancel != nullptr && context.cancel->requested();
-    if (!outcome && expired && !outer && outcome.error().is(errc::cancelled)) {
+    const bool from_outside = outer != nullptr && outer->requested();
+    if (!outcome && expired && !from_outside && outcome.error().is(errc::cancelled)) {
         co_return fail(causes::kTimeout);
     }
     co_return outcome;
@@ -34,31 +41,47 @@ task<result<T>> with_timeout(Duration limit, task<result<T>> work) {
 namespace detail {
 
 template <class T>
-task<void> run_and_stop(Loop& loop, task<T> work, std::optional<T>& value,
-                        std::exception_ptr& exception) {
+struct Blocked {
+    using Value = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
+    std::optional<Value> value;
+    std::exception_ptr exception;
+    bool ended = false;
+};
+
+template <class T>
+task<void> run_blocked(Loop& loop, task<T> work, Blocked<T>& blocked) {
     try {
-        value.emplace(co_await std::move(work));
+        if constexpr (std::is_void_v<T>) {
+            co_await std::move(work);
+            blocked.value.emplace();
+        } else {
+            blocked.value.emplace(co_await std::move(work));
+        }
     } catch (...) {
-        exception = std::current_exception();
+        blocked.exception = std::current_exception();
     }
-    loop.stop();
+    blocked.ended = true;
+    loop.poller().wake();  // this turn must not wait for events that never come
 }
 
 }  // namespace detail
 
-/// Runs `work` to its end on `loop`, from ordinary code on the loop's own thread, while `run` does
-/// not run. Exceptions of the task come out here.
+/// Runs turns until `work` has ended, from ordinary code on the loop's own thread, while no turn
+/// runs. `Loop::stop` does not end it. Exceptions of the task come out here.
 template <class T>
 T block_on(Loop& loop, task<T> work, std::string_view name = "main") {
-    std::optional<T> value;
-    std::exception_ptr exception;
+    detail::Blocked<T> blocked;
     TaskScope scope(loop);
-    scope.spawn(detail::run_and_stop(loop, std::move(work), value, exception), name);
-    loop.run();
-    if (exception) {
-        std::rethrow_exception(exception);
+    scope.spawn(detail::run_blocked(loop, std::move(work), blocked), name);
+    while (!blocked.ended) {
+        loop.turn(true);
     }
-    return std::move(*value);
+    if (blocked.exception) {
+        std::rethrow_exception(blocked.exception);
+    }
+    if constexpr (!std::is_void_v<T>) {
+        return std::move(*blocked.value);
+    }
 }
 
 }  // namespace alknet

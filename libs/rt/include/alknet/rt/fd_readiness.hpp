@@ -16,14 +16,15 @@ public:
     explicit FdReadiness(Loop& loop) noexcept : loop_(loop) {}
     FdReadiness(const FdReadiness&) = delete;
     FdReadiness& operator=(const FdReadiness&) = delete;
-    ~FdReadiness() { unwatch(); }
+    ~FdReadiness();
 
     /// Errors: kIo.
     result<void> watch(int fd);
+    /// Waits under way end with kClosed. Destruction does not wake them: destroy the waiters first.
     void unwatch() noexcept;
 
     /// Ends when the descriptor may be readable (writable) since the last `would_block_…`.
-    /// Errors: kCancelled.
+    /// Errors: kCancelled, kClosed.
     task<result<void>> readable();
     task<result<void>> writable();
     void would_block_reading() noexcept { readable_.clear(); }
@@ -31,6 +32,7 @@ public:
 
 private:
     void on_fd_events(bool readable, bool writable) noexcept override;
+    task<result<void>> wait_for(Event& event);
 
     Loop& loop_;
     int fd_ = -1;

@@ -55,6 +55,14 @@ public:
         head_.prev_ = &hook;
     }
 
+    void push_front(T& element) noexcept {
+        Hook& hook = element;
+        hook.prev_ = &head_;
+        hook.next_ = head_.next_;
+        head_.next_->prev_ = &hook;
+        head_.next_ = &hook;
+    }
+
     [[nodiscard]] T* front() noexcept { return empty() ? nullptr : element(head_.next_); }
 
     /// Unlinks and returns the first element, or null.
@@ -73,13 +81,11 @@ public:
         }
     }
 
-    /// Visits every element; the visitor may unlink the element that it is given, no other.
+    /// Visits every element. The visitor must leave the list alone.
     template <class Visitor>
-    void for_each(Visitor&& visit) {
-        for (Hook* hook = head_.next_; hook != &head_;) {
-            Hook* following = hook->next_;
-            visit(*element(hook));
-            hook = following;
+    void for_each(Visitor&& visit) const {
+        for (const Hook* hook = head_.next_; hook != &head_; hook = hook->next_) {
+            visit(static_cast<const T&>(*hook));
         }
     }
 

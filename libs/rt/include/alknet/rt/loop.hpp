@@ -1,9 +1,11 @@
 // Loop: one thread's event loop. A connection and everything that belongs to it lives on one loop
 // for life, so nothing in a handler needs a lock. The only members that another thread may call are
-// `post` and `stop`.
+// `post`, `stop` and `pulse`. The loop outlives everything that uses it; timers may outlive it, if
+// all that is done to them then is to destroy them.
 //
 // One turn: posted functions, due timers, ready coroutines (at most kReadyBudget), flush hooks
-// (they send what the turn produced), then the poller.
+// (they send what the turn produced), then the poller. Exceptions of posted functions and timers
+// come out of the turn; the loop stays usable.
 #pragma once
 
 #include <alknet/base/result.hpp>
@@ -33,11 +35,12 @@ public:
     Timer(Loop& loop, std::function<void()> on_fire) : loop_(loop), on_fire_(std::move(on_fire)) {}
     Timer(const Timer&) = delete;
     Timer& operator=(const Timer&) = delete;
-    ~Timer() { disarm(); }
+    ~Timer();
 
     void arm(TimePoint when);
     void arm_after(Duration delay);
     void disarm() noexcept;
+    /// False while it fires.
     [[nodiscard]] bool armed() const noexcept { return index_ != kUnarmed; }
 
 private:
@@ -48,6 +51,7 @@ private:
     TimePoint when_;
     std::uint64_t sequence_ = 0;  // equal times fire in the order in which they were armed
     std::size_t index_ = kUnarmed;
+    bool firing_ = false;
 };
 
 /// Runs once at the end of the turn in which it was requested, before the loop sleeps.
@@ -59,10 +63,18 @@ protected:
     ~FlushHook() = default;
 };
 
+/// The entry of a spawned task in its loop's list, for those who look at it from outside.
+class TaskRecord : public ListHook<struct TaskRecordTag> {
+public:
+    const char* name = nullptr;  // interned by the loop
+};
+
 class Loop {
 public:
     static constexpr std::size_t kReadyBudget = 4096;
     static constexpr std::size_t kNamesMax = 1024;
+    /// Those who post bound themselves (a pool by its queue); to get here is a bug.
+    static constexpr std::size_t kInboxMax = 65536;
 
     /// `clock` must outlive the loop.
     Loop(const Clock& clock, std::unique_ptr<Poller> poller);
@@ -75,7 +87,7 @@ public:
 
     /// Runs turns until `stop`.
     void run();
-    /// Ends `run` after the current turn. Thread-safe.
+    /// Ends `run` after the current turn, or the next `run` after one turn. Thread-safe.
     void stop() noexcept;
 
     /// One turn. Waits for events if nothing is ready and `may_wait`.
@@ -91,10 +103,14 @@ public:
     [[nodiscard]] WallTime wall_now() const noexcept { return clock_.wall_now(); }
     [[nodiscard]] const Clock& clock() const noexcept { return clock_; }
 
-    /// Runs `function` on the loop in a later turn. Thread-safe.
+    /// Runs `function` on the loop in a later turn; if the loop dies first, destroys it there.
+    /// Thread-safe.
     void post(std::function<void()> function);
 
-    void make_ready(PromiseBase& promise) noexcept { ready_.push_back(promise); }
+    /// Puts a suspended coroutine, which must not be there, at the end of the ready queue.
+    void make_ready(PromiseBase& promise) noexcept;
+    /// The same at its front: what awaited a task that has ended.
+    void make_next(PromiseBase& promise) noexcept;
     void request_flush(FlushHook& hook) noexcept;
     [[nodiscard]] Poller& poller() noexcept { return *poller_; }
 
@@ -107,18 +123,27 @@ public:
     /// Keeps a task name for the loop's life; at most kNamesMax, then "other".
     const char* intern(std::string_view name);
 
-    /// For the watchdog, from any thread: turns begun and ended, and the task that runs now.
+    void adopt(TaskRecord& record) noexcept { tasks_.push_back(record); }
+    /// The names of all spawned tasks that have not ended, oldest first.
+    [[nodiscard]] std::vector<std::string_view> task_names() const;
+    [[nodiscard]] std::size_t armed_timers() const noexcept { return heap_.size(); }
+
+    /// For the watchdog, from any thread. `name` is of the task, or the kind of work in brackets,
+    /// that runs now or ran last; it lives as long as the loop.
     struct Pulse {
-        std::uint64_t resumes;
-        bool running;
-        const char* name;
+        std::uint64_t steps = 0;  // grows by one with each piece of work
+        bool running = false;
+        const char* name = nullptr;
     };
     [[nodiscard]] Pulse pulse() const noexcept;
 
 private:
     friend class Timer;
+    class Step;
+    void run_all();
     void run_inbox();
     void fire_timers();
+    void fire(Timer& timer);
     void run_ready();
     void run_flush();
     [[nodiscard]] bool idle() const noexcept;
@@ -133,7 +158,10 @@ private:
     TimePoint now_;
     IntrusiveList<PromiseBase, ReadyTag> ready_;
     IntrusiveList<FlushHook, FlushTag> flush_;
+    IntrusiveList<TaskRecord, TaskRecordTag> tasks_;
     std::vector<Timer*> heap_;  // 4-ary
+    Timer* firing_ = nullptr;
+    bool in_turn_ = false;
     std::uint64_t timer_sequence_ = 0;
     std::set<std::string, std::less<>> names_;
 
@@ -142,7 +170,7 @@ private:
     std::mutex inbox_mutex_;
     std::vector<std::function<void()>> inbox_;
 
-    std::atomic<std::uint64_t> resumes_ = 0;
+    std::atomic<std::uint64_t> steps_ = 0;
     std::atomic<bool> running_ = false;
     std::atomic<const char*> running_name_ = nullptr;
 };

@@ -23,12 +23,14 @@ protected:
 class Poller {
 public:
     virtual ~Poller() = default;
-    /// `events` must be removed before it dies and before `fd` is closed.
+    /// `events` must be removed before it dies and before `fd` is closed. Errors: kIo.
     virtual result<void> add(int fd, FdEvents& events) = 0;
     virtual void remove(int fd, FdEvents& events) noexcept = 0;
-    /// Waits at most `timeout` (for ever without one) and dispatches what is ready.
-    virtual void poll(std::optional<Duration> timeout) = 0;
-    /// Ends a `poll` that runs in another thread, or the next one. The only thread-safe member.
+    /// Waits at most `timeout`, for ever without one, for something that `dispatch` can tell.
+    virtual void wait(std::optional<Duration> timeout) = 0;
+    /// Tells the registered events what the last `wait` found.
+    virtual void dispatch() = 0;
+    /// Ends a `wait` that runs in another thread, or the next one. The only thread-safe member.
     virtual void wake() noexcept = 0;
 };
 

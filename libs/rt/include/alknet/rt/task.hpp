@@ -1,14 +1,17 @@
-// task<T>: a lazy coroutine that one other coroutine awaits.
+// task<T>: a lazy coroutine that one other coroutine awaits, once.
 //
 // It starts when it is awaited, on the awaiting coroutine's loop, and inherits its Cancel and name.
 // A child that ends without suspending costs no trip through the loop; one that suspended hands its
-// parent to the loop's ready queue when it ends. There is no symmetric transfer: it would overflow
+// parent to the front of the loop's ready queue when it ends, so that the coroutines which await
+// one another run on before anything else does. There is no symmetric transfer: it would overflow
 // the stack in unoptimised and sanitizer builds of some compilers.
 //
 // A suspended frame may be destroyed (its owner dies): every awaitable of the runtime unregisters
-// itself in its destructor.
+// itself in its destructor. A frame that runs must not be: nothing in a task's body may destroy the
+// scope, or the object around the scope, that the task was spawned in.
 #pragma once
 
+#include <alknet/base/assert.hpp>
 #include <alknet/rt/intrusive_list.hpp>
 #include <coroutine>
 #include <exception>
@@ -58,7 +61,7 @@ protected:
     }
 
 private:
-    void finish() noexcept;  // marks done and makes the continuation ready
+    void finish() noexcept;  // marks done and makes the continuation the next to run
 
     std::coroutine_handle<> handle_;
     std::exception_ptr exception_;
@@ -86,35 +89,49 @@ public:
 
     explicit operator bool() const noexcept { return handle_ != nullptr; }
 
-    /// Runs below another Cancel than the awaiting coroutine's. `cancel` must outlive the task.
-    task under(Cancel& cancel) && noexcept {
+    /// Runs below another Cancel than the awaiting coroutine's, whose requests then reach the task
+    /// only if `cancel` is a child of it. `cancel` must outlive the task.
+    task under(Cancel& cancel) && {
+        ALKNET_ASSERT(handle_ != nullptr);
         handle_.promise().context.cancel = &cancel;
         return std::move(*this);
     }
+    /// What `under` gave it, else null.
+    [[nodiscard]] Cancel* cancel() const noexcept {
+        return handle_ == nullptr ? nullptr : handle_.promise().context.cancel;
+    }
 
-    struct Awaiter {
-        std::coroutine_handle<Promise<T>> child;
+    /// Owns the frame of the child while it runs.
+    class Awaiter {
+    public:
+        explicit Awaiter(task child) noexcept : child_(std::move(child)) {}
 
         bool await_ready() const noexcept { return false; }
         template <class Parent>
         bool await_suspend(std::coroutine_handle<Parent> parent) const {
-            PromiseBase& mine = child.promise();
+            PromiseBase& mine = child_.handle_.promise();
             const TaskContext& theirs = parent.promise().context;
             mine.context.loop = theirs.loop;
             mine.context.name = theirs.name;
             if (mine.context.cancel == nullptr) {
                 mine.context.cancel = theirs.cancel;
             }
-            child.resume();
+            child_.handle_.resume();
             if (mine.done) {
                 return false;
             }
             mine.continuation = &parent.promise();
             return true;
         }
-        T await_resume() const { return child.promise().take(); }
+        T await_resume() const { return child_.handle_.promise().take(); }
+
+    private:
+        task child_;
     };
-    Awaiter operator co_await() && noexcept { return Awaiter{handle_}; }
+    Awaiter operator co_await() && {
+        ALKNET_ASSERT(handle_ != nullptr);
+        return Awaiter(std::move(*this));
+    }
 
 private:
     friend class Promise<T>;
@@ -135,7 +152,7 @@ public:
     task<T> get_return_object() noexcept {
         return task<T>(std::coroutine_handle<Promise>::from_promise(*this));
     }
-    template <class U>
+    template <class U = T>  // the default lets `co_return {}` compile
     void return_value(U&& value) {
         value_.emplace(std::forward<U>(value));
     }

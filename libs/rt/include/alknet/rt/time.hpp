@@ -19,18 +19,27 @@ struct MonotonicTimeline {
 using TimePoint = MonotonicTimeline::time_point;
 using WallTime = std::chrono::sys_time<Duration>;
 
+/// `start + delay`, or the last representable time where that would overflow: a delay of
+/// Duration::max() means "never".
+[[nodiscard]] constexpr TimePoint time_after(TimePoint start, Duration delay) noexcept {
+    return delay > TimePoint::max() - start ? TimePoint::max() : start + delay;
+}
+
 class Clock {
 public:
     virtual ~Clock() = default;
     [[nodiscard]] virtual TimePoint now() const noexcept = 0;
     [[nodiscard]] virtual WallTime wall_now() const noexcept = 0;
+    /// How long the machine has been suspended since some fixed moment: what `now` did not count.
+    [[nodiscard]] virtual Duration suspended() const noexcept = 0;
 };
 
-/// CLOCK_MONOTONIC and CLOCK_REALTIME.
+/// CLOCK_MONOTONIC, CLOCK_REALTIME and CLOCK_BOOTTIME.
 class SystemClock final : public Clock {
 public:
     [[nodiscard]] TimePoint now() const noexcept override;
     [[nodiscard]] WallTime wall_now() const noexcept override;
+    [[nodiscard]] Duration suspended() const noexcept override;
 };
 
 }  // namespace alknet
