@@ -35,25 +35,59 @@ enum class SendStatus : std::uint8_t {
     failed,       // this datagram is lost like any other; the socket lives
 };
 
+struct SendOutcome {
+    std::size_t sent = 0;                  // so many batches, from the front, were sent
+    SendStatus status = SendStatus::sent;  // why the next one was not
+};
+
+/// All since the socket was made. An operating system may merge datagrams before it hands them over
+/// and split them after it took them; here each counts.
+struct UdpStats {
+    std::uint64_t datagrams_sent = 0;
+    std::uint64_t datagrams_received = 0;
+    std::uint64_t bytes_sent = 0;
+    std::uint64_t bytes_received = 0;
+    std::uint64_t calls_sending = 0;  // system calls: how well batching works
+    std::uint64_t calls_receiving = 0;
+    std::uint64_t send_failures = 0;  // `failed`
+    std::uint64_t unreachable = 0;    // ICMP errors
+    std::uint64_t dropped = 0;        // received, and not usable: truncated, no address
+};
+
 class UdpSocket {
 public:
     class Receiver {
     public:
         /// The batches live for the call only.
         virtual void on_datagrams(std::span<const DatagramBatch> batches) noexcept = 0;
+        /// After `would_block`: try again.
         virtual void on_writable() noexcept = 0;
+        /// The network says that nothing answers at `remote` (ICMP, or no route). It is a hint that
+        /// strangers can forge: a dial without any answer so far may end on it, nothing else.
+        virtual void on_unreachable(const SocketAddress& remote) noexcept { (void)remote; }
 
     protected:
         ~Receiver() = default;
     };
 
     virtual ~UdpSocket() = default;
-    /// `receiver` must outlive the socket or be replaced by null.
+    /// `receiver` must outlive the socket or be replaced by null. It is called from the loop, never
+    /// from within `send`, and may replace itself, send, and destroy the socket.
     virtual void set_receiver(Receiver* receiver) noexcept = 0;
+    /// `batch.local` may be none or a wildcard: the system then chooses the source.
     virtual SendStatus send(const DatagramBatch& batch) noexcept = 0;
+    /// Sends in order until one is not sent. As a rule cheaper than one `send` after another, which
+    /// is what it does where a socket knows nothing better.
+    virtual SendOutcome send_all(std::span<const DatagramBatch> batches) noexcept;
     [[nodiscard]] virtual SocketAddress local_address() const noexcept = 0;
     /// How many segments one batch may have; 1 where there is no GSO.
+    /// It can sink while the socket lives: a network card may turn out to be unable. A batch also
+    /// has at most kBatchBytesMax octets.
     [[nodiscard]] virtual std::size_t segments_max() const noexcept = 0;
+    [[nodiscard]] virtual UdpStats stats() const noexcept { return {}; }
+
+    /// What the kernel takes at once is a little below 64 KiB.
+    static constexpr std::size_t kBatchBytesMax = 65'000;
 };
 
 struct TcpStream {
@@ -79,7 +113,8 @@ struct UdpOptions {
 class Network {
 public:
     virtual ~Network() = default;
-    /// Errors: kAddressInUse, kIo. Port 0 takes a free one.
+    /// Errors: kAddressInUse, kIo. Port 0 takes a free one. `[::]` takes IPv4 too, whose addresses
+    /// appear as IPv4; so for TCP.
     virtual result<std::unique_ptr<UdpSocket>> bind_udp(Loop& loop, const SocketAddress& local,
                                                         const UdpOptions& options) = 0;
     virtual result<std::unique_ptr<TcpListener>> listen_tcp(Loop& loop,
