@@ -87,18 +87,20 @@ public:
     }
     ~task() { reset(); }
 
-    explicit operator bool() const noexcept { return handle_ != nullptr; }
+    // Not `handle_ != nullptr`: for some T that considers the operators of std::expected in
+    // libstdc++ 12, which do not compile then.
+    explicit operator bool() const noexcept { return handle_.address() != nullptr; }
 
     /// Runs below another Cancel than the awaiting coroutine's, whose requests then reach the task
     /// only if `cancel` is a child of it. `cancel` must outlive the task.
     task under(Cancel& cancel) && {
-        ALKNET_ASSERT(handle_ != nullptr);
+        ALKNET_ASSERT(bool(*this));
         handle_.promise().context.cancel = &cancel;
         return std::move(*this);
     }
     /// What `under` gave it, else null.
     [[nodiscard]] Cancel* cancel() const noexcept {
-        return handle_ == nullptr ? nullptr : handle_.promise().context.cancel;
+        return *this ? handle_.promise().context.cancel : nullptr;
     }
 
     /// Owns the frame of the child while it runs.
@@ -129,7 +131,7 @@ public:
         task child_;
     };
     Awaiter operator co_await() && {
-        ALKNET_ASSERT(handle_ != nullptr);
+        ALKNET_ASSERT(bool(*this));
         return Awaiter(std::move(*this));
     }
 
@@ -137,7 +139,7 @@ private:
     friend class Promise<T>;
     explicit task(std::coroutine_handle<Promise<T>> handle) noexcept : handle_(handle) {}
     void reset() noexcept {
-        if (handle_ != nullptr) {
+        if (*this) {
             std::exchange(handle_, nullptr).destroy();
         }
     }
