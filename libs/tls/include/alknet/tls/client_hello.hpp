@@ -18,6 +18,7 @@ struct ClientHello {
     bool raw_key_server = false;          // server_certificate_type offers RawPublicKey (RFC 7250)
     bool raw_key_client = false;  // client_certificate_type offers it, and no X.509 before it
     bool tls13 = false;           // supported_versions offers TLS 1.3
+    bool can_resume = false;      // psk_key_exchange_modes offers psk_dhe_ke
 
     static constexpr std::size_t kAlpnsMax = 256;
 };

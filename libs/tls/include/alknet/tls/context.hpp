@@ -44,12 +44,17 @@ public:
     /// Drawn from the system's random source.
     static std::shared_ptr<TicketKeys> create();
     virtual ~TicketKeys() = default;
+
+private:
+    TicketKeys() = default;
+    friend class RotatingTicketKeys;
 };
 
 struct ContextOptions {
     std::shared_ptr<const NodeKey> key;
     std::vector<CertificateFiles> certificates;  // the names are read from the leaves
-    /// PEM files of the authorities that VerifyCa trusts; empty: the system's. Read when first used.
+    /// PEM files of the authorities that VerifyCa trusts; empty: the system's. Read when first
+    /// used.
     std::vector<std::filesystem::path> authorities;
     std::shared_ptr<TicketKeys> ticket_keys;  // a reload passes the old context's; null: fresh ones
 };
@@ -64,6 +69,10 @@ public:
     /// The earliest end of validity among the certificates, seconds since 1970; nullopt if none.
     [[nodiscard]] virtual std::optional<std::int64_t> earliest_expiry() const noexcept = 0;
     [[nodiscard]] virtual const std::shared_ptr<TicketKeys>& ticket_keys() const noexcept = 0;
+
+private:
+    TlsContext() = default;
+    friend class Context;
 };
 
 /// A P-256 certificate for `names` that nobody signed, valid for ten years, both files mode 0600,
@@ -93,6 +102,10 @@ public:
     virtual ~ResumptionStore() = default;
     [[nodiscard]] virtual std::size_t peers() const noexcept = 0;
     virtual void clear() noexcept = 0;
+
+private:
+    ResumptionStore() = default;
+    friend class LruResumptionStore;
 };
 std::shared_ptr<ResumptionStore> make_resumption_store(std::size_t peers_max = 256);
 

@@ -34,7 +34,8 @@ class Exporter {
 public:
     static constexpr std::size_t kLabelBytesMax = 249;
 
-    /// `secret` has 32 octets (SHA-256) or 48 (SHA-384), by the cipher suite. Errors: kNotSupported.
+    /// `secret` has 32 octets (SHA-256) or 48 (SHA-384), by the cipher suite. Errors:
+    /// kNotSupported.
     static result<std::unique_ptr<const Exporter>> create(BytesView secret);
     Exporter(const Exporter&) = delete;
     Exporter& operator=(const Exporter&) = delete;
@@ -86,8 +87,8 @@ public:
     /// Server, QUIC: sends one ticket, after `finish`. A client that cannot use it gets none.
     virtual void send_ticket() noexcept = 0;
 
-    /// Client, QUIC: the address token (NEW_TOKEN) of the same peer, kept with its sessions. Each is
-    /// given out once.
+    /// Client, QUIC: the address token (NEW_TOKEN) of the same peer, kept with its sessions. Each
+    /// is given out once.
     [[nodiscard]] virtual Bytes take_address_token() = 0;
     virtual void keep_address_token(BytesView token) = 0;
 };

@@ -1,0 +1,219 @@
+#include "context_impl.hpp"
+
+#include <algorithm>
+#include <alknet/base/causes.hpp>
+#include <fstream>
+#include <limits>
+#include <string>
+
+namespace alknet::tls {
+
+namespace {
+
+constexpr std::string_view kModern =
+    "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:"
+    "-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1";
+// TLS 1.2 for old web clients, with forward secrecy and AEAD only. That the ALPN is one of the web
+// is checked in the ClientHello hook.
+constexpr std::string_view kWithTls12 =
+    "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-MAC-ALL:+AEAD:"
+    "-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:"
+    "-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1";
+// RFC 9001 section 8.4: no compatibility mode on QUIC.
+constexpr std::string_view kNoCompatibilityMode = "%DISABLE_TLS13_COMPAT_MODE:";
+// A server takes both kinds; with one of the two missing GnuTLS ends handshakes that offer it.
+constexpr std::string_view kServerTypes = ":+CTYPE-SRV-RAWPK:+CTYPE-CLI-RAWPK";
+constexpr std::string_view kClientKey = ":+CTYPE-CLI-RAWPK";
+
+constexpr std::array kCarriers = {Carrier::quic, Carrier::tcp};
+constexpr std::array kAsks = {Ask::raw_key, Ask::x509, Ask::either};
+
+constexpr std::size_t index_of(Carrier carrier, Ask ask) noexcept {
+    return static_cast<std::size_t>(carrier) * kAsks.size() + static_cast<std::size_t>(ask);
+}
+
+std::string_view server_types(Ask ask) noexcept {
+    switch (ask) {
+        case Ask::raw_key:
+            return ":-CTYPE-ALL:+CTYPE-SRV-RAWPK";
+        case Ask::x509:
+            return ":-CTYPE-ALL:+CTYPE-SRV-X509";
+        case Ask::either:
+            return ":-CTYPE-ALL:+CTYPE-SRV-RAWPK:+CTYPE-SRV-X509";
+    }
+    return {};
+}
+
+result<Priority> make_priority(Carrier carrier, std::string_view algorithms,
+                               std::string_view types) {
+    std::string text(carrier == Carrier::quic ? kNoCompatibilityMode : std::string_view());
+    text += algorithms;
+    text += types;
+    gnutls_priority_t priority = nullptr;
+    const int code = gnutls_priority_init(&priority, text.c_str(), nullptr);
+    if (code != 0) {
+        return fail(causes::kInternal, "TLS priorities: " + reason(code));
+    }
+    return Priority(priority);
+}
+
+result<Credentials> make_credentials() {
+    gnutls_certificate_credentials_t credentials = nullptr;
+    if (const int code = gnutls_certificate_allocate_credentials(&credentials); code != 0) {
+        return fail(causes::kInternal, reason(code));
+    }
+    return Credentials(credentials);
+}
+
+std::unexpected<error> unusable(const std::filesystem::path& file, std::string_view why) {
+    return fail(causes::kCertificateInvalid, file.string() + ": " + std::string(why));
+}
+
+/// The earliest end of validity in a chain.
+result<std::int64_t> expiry_of(const CertificateFiles& files, BytesView pem) {
+    const gnutls_datum_t datum = datum_of(pem);
+    gnutls_x509_crt_t* list = nullptr;
+    unsigned count = 0;
+    const int code = gnutls_x509_crt_list_import2(&list, &count, &datum, GNUTLS_X509_FMT_PEM, 0);
+    if (code < 0) {
+        return unusable(files.chain, reason(code));
+    }
+    std::int64_t earliest = std::numeric_limits<std::int64_t>::max();
+    for (unsigned i = 0; i < count; ++i) {
+        const X509Certificate certificate(list[i]);
+        earliest = std::min<std::int64_t>(earliest,
+                                          gnutls_x509_crt_get_expiration_time(certificate.get()));
+    }
+    gnutls_free(list);
+    return earliest;
+}
+
+}  // namespace
+
+result<void> check_alpn(std::string_view name) {
+    if (name.empty() || name.size() > kAlpnBytesMax) {
+        return fail(causes::kAlpnInvalid, "a name of " + std::to_string(name.size()) + " octets");
+    }
+    return {};
+}
+
+result<crypto::SecretBytes> read_pem(const std::filesystem::path& file) {
+    std::ifstream in(file, std::ios::binary | std::ios::ate);
+    const std::streamoff size = in ? static_cast<std::streamoff>(in.tellg()) : -1;
+    if (size < 0) {
+        return unusable(file, "it cannot be opened");
+    }
+    if (static_cast<std::size_t>(size) > kFileBytesMax) {
+        return unusable(file, "it is larger than any certificate file");
+    }
+    // GnuTLS wants PEM text that ends in a zero octet.
+    crypto::SecretBytes text(static_cast<std::size_t>(size) + 1);
+    in.seekg(0);
+    if (!in.read(reinterpret_cast<char*>(text.span().data()), size)) {
+        return unusable(file, "it cannot be read");
+    }
+    text.span().back() = std::byte{0};
+    return text;
+}
+
+result<std::shared_ptr<const Context>> Context::create(ContextOptions options) {
+    if (options.key == nullptr) {
+        return fail(causes::kKeyInvalid, "there is none");
+    }
+    if (options.ticket_keys == nullptr) {
+        options.ticket_keys = TicketKeys::create();
+    }
+    std::shared_ptr<Context> context(new Context);
+    context->options_ = std::move(options);
+    ALKNET_CHECK(context->load());
+    return context;
+}
+
+result<std::shared_ptr<const TlsContext>> TlsContext::create(ContextOptions options) {
+    return Context::create(std::move(options));
+}
+
+result<Credentials> Context::key_credentials() const {
+    ALKNET_TRY(Credentials credentials, make_credentials());
+    ALKNET_CHECK(add_node_key(credentials.get(), *options_.key));
+    return credentials;
+}
+
+result<void> Context::load() {
+    ALKNET_TRY(server_, key_credentials());
+    ALKNET_TRY(client_, key_credentials());
+    for (const CertificateFiles& files : options_.certificates) {
+        ALKNET_CHECK(add_chain(files));
+    }
+    for (const Carrier carrier : kCarriers) {
+        ALKNET_TRY(
+            server_priorities_[static_cast<std::size_t>(carrier)],
+            make_priority(carrier, carrier == Carrier::quic ? kModern : kWithTls12, kServerTypes));
+        for (const Ask ask : kAsks) {
+            const std::string types = std::string(server_types(ask)) + std::string(kClientKey);
+            ALKNET_TRY(client_priorities_[index_of(carrier, ask)],
+                       make_priority(carrier, kModern, types));
+        }
+    }
+    return {};
+}
+
+result<void> Context::add_chain(const CertificateFiles& files) {
+    ALKNET_TRY(const crypto::SecretBytes chain, read_pem(files.chain));
+    ALKNET_TRY(const crypto::SecretBytes key, read_pem(files.key));
+    const gnutls_datum_t chain_datum = datum_of(chain.view().first(chain.size() - 1));
+    const gnutls_datum_t key_datum = datum_of(key.view().first(key.size() - 1));
+    ALKNET_TRY(const std::int64_t expiry, expiry_of(files, chain.view().first(chain.size() - 1)));
+    const int code = gnutls_certificate_set_x509_key_mem2(server_.get(), &chain_datum, &key_datum,
+                                                          GNUTLS_X509_FMT_PEM, nullptr, 0);
+    if (code < 0) {
+        return unusable(files.key, reason(code));
+    }
+    earliest_expiry_ = std::min(earliest_expiry_.value_or(expiry), expiry);
+    return {};
+}
+
+result<void> Context::load_authorities(gnutls_certificate_credentials_t credentials) const {
+    if (options_.authorities.empty()) {
+        const int code = gnutls_certificate_set_x509_system_trust(credentials);
+        if (code <= 0) {
+            return fail(causes::kCertificateInvalid,
+                        "this system has no certificate authorities (package ca-certificates)");
+        }
+        return {};
+    }
+    for (const std::filesystem::path& file : options_.authorities) {
+        ALKNET_TRY(const crypto::SecretBytes pem, read_pem(file));
+        const gnutls_datum_t datum = datum_of(pem.view().first(pem.size() - 1));
+        const int code =
+            gnutls_certificate_set_x509_trust_mem(credentials, &datum, GNUTLS_X509_FMT_PEM);
+        if (code <= 0) {
+            return unusable(file, code == 0 ? "it holds no certificate" : reason(code));
+        }
+    }
+    return {};
+}
+
+result<gnutls_certificate_credentials_t> Context::verifying_credentials() const {
+    const std::scoped_lock lock(verifying_mutex_);
+    if (verifying_ == nullptr) {
+        ALKNET_TRY(Credentials credentials, key_credentials());
+        ALKNET_CHECK(load_authorities(credentials.get()));
+        verifying_ = std::move(credentials);
+    }
+    return verifying_.get();
+}
+
+gnutls_priority_t Context::server_priority(Carrier carrier) const noexcept {
+    return server_priorities_[static_cast<std::size_t>(carrier)].get();
+}
+
+gnutls_priority_t Context::client_priority(Carrier carrier, Ask ask) const noexcept {
+    return client_priorities_[index_of(carrier, ask)].get();
+}
+
+crypto::SecretBytes Context::ticket_master() const {
+    return static_cast<RotatingTicketKeys&>(*options_.ticket_keys).master();
+}
+
+}  // namespace alknet::tls

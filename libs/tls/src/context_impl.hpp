@@ -1,0 +1,76 @@
+// The one implementation of TlsContext, as sessions see it.
+#pragma once
+
+#include "handles.hpp"
+#include "ticket_keys.hpp"
+
+#include <alknet/tls/context.hpp>
+#include <alknet/tls/session.hpp>
+#include <array>
+#include <mutex>
+#include <variant>
+
+namespace alknet::tls {
+
+/// Which kind of server key a client asks for.
+enum class Ask : std::uint8_t { raw_key, x509, either };
+
+class Context final : public TlsContext {
+public:
+    static result<std::shared_ptr<const Context>> create(ContextOptions options);
+    /// TlsContext can only be a Context.
+    static const Context& of(const TlsContext& context) noexcept {
+        return static_cast<const Context&>(context);
+    }
+
+    [[nodiscard]] const NodeKey& key() const noexcept override { return *options_.key; }
+    [[nodiscard]] std::optional<std::int64_t> earliest_expiry() const noexcept override {
+        return earliest_expiry_;
+    }
+    [[nodiscard]] const std::shared_ptr<TicketKeys>& ticket_keys() const noexcept override {
+        return options_.ticket_keys;
+    }
+
+    /// The node key and the chains.
+    [[nodiscard]] gnutls_certificate_credentials_t server_credentials() const noexcept {
+        return server_.get();
+    }
+    /// The node key alone, so that no chain is ever offered as a client's.
+    [[nodiscard]] gnutls_certificate_credentials_t client_credentials() const noexcept {
+        return client_.get();
+    }
+    /// The same with the authorities, which are read at the first call. Thread-safe.
+    /// Errors: kCertificateInvalid.
+    result<gnutls_certificate_credentials_t> verifying_credentials() const;
+
+    [[nodiscard]] gnutls_priority_t server_priority(Carrier carrier) const noexcept;
+    [[nodiscard]] gnutls_priority_t client_priority(Carrier carrier, Ask ask) const noexcept;
+    [[nodiscard]] crypto::SecretBytes ticket_master() const;
+
+private:
+    Context() = default;
+    result<void> load();
+    result<void> add_chain(const CertificateFiles& files);
+    result<void> load_authorities(gnutls_certificate_credentials_t credentials) const;
+    result<Credentials> key_credentials() const;
+
+    ContextOptions options_;
+    Credentials server_;
+    Credentials client_;
+    std::array<Priority, 2> server_priorities_;  // by Carrier
+    std::array<Priority, 6> client_priorities_;  // by Carrier and Ask
+    std::optional<std::int64_t> earliest_expiry_;
+
+    mutable std::mutex verifying_mutex_;
+    mutable Credentials verifying_;
+};
+
+/// The node key as a GnuTLS key pair in `credentials`. GnuTLS never sees the seed: it asks `key` to
+/// sign, which must therefore live as long as the credentials. Errors: kKeyInvalid.
+result<void> add_node_key(gnutls_certificate_credentials_t credentials, const NodeKey& key);
+
+/// A whole file of at most kFileBytesMax. Errors: kCertificateInvalid with the path.
+inline constexpr std::size_t kFileBytesMax = 4 << 20;
+result<crypto::SecretBytes> read_pem(const std::filesystem::path& file);
+
+}  // namespace alknet::tls

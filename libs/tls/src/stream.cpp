@@ -1,0 +1,404 @@
+// TLS records over a ByteStream. GnuTLS pulls and pushes straight on the stream's non-blocking
+// edges; when it says "again", the coroutine that called it awaits the edge that it missed. One
+// reader and one writer may do so at the same time: they never run at the same time.
+
+#include "plain_http.hpp"
+#include "session_impl.hpp"
+
+#include <sys/uio.h>
+#include <algorithm>
+#include <alknet/base/assert.hpp>
+#include <alknet/base/causes.hpp>
+#include <alknet/rt/combine.hpp>
+#include <alknet/rt/loop.hpp>
+#include <alknet/tls/stream.hpp>
+#include <array>
+#include <cerrno>
+
+namespace alknet::tls {
+
+namespace {
+
+/// After a refused handshake the server reads on for a moment: closing a socket with unread bytes
+/// would cut off the alert, or the page, that says why.
+constexpr Duration kLingerTime = std::chrono::seconds(1);
+constexpr std::size_t kLingerBytesMax = 64 << 10;
+/// Records without application data after which a reader lets others run.
+constexpr unsigned kIdleRecordsPerTurn = 16;
+
+bool wants_more(int code) noexcept {
+    return code == GNUTLS_E_AGAIN || code == GNUTLS_E_INTERRUPTED;
+}
+
+class Stream final : public TlsStream {
+public:
+    Stream(Loop& loop, std::unique_ptr<ByteStream> lower, std::unique_ptr<SessionBase> session)
+        : loop_(loop), lower_(std::move(lower)), session_(std::move(session)) {
+        gnutls_transport_set_ptr(session_->native(), this);
+        gnutls_transport_set_pull_function(session_->native(), pull);
+        gnutls_transport_set_vec_push_function(session_->native(), push);
+    }
+
+    task<result<void>> handshake(bool server);
+
+    task<result<std::size_t>> read(MutableBytes into) override;
+    void stop(std::uint64_t code) noexcept override;
+    task<result<void>> write(BytesView data) override;
+    task<result<void>> finish() override;
+    void reset(std::uint64_t code) noexcept override;
+    [[nodiscard]] std::uint64_t id() const noexcept override { return 0; }
+
+    [[nodiscard]] const ConnectionInfo& info() const noexcept override { return established_.info; }
+    result<void> export_keying_material(std::string_view label, BytesView context,
+                                        MutableBytes out) const override;
+    [[nodiscard]] std::uint64_t bytes_sent() const noexcept override { return bytes_sent_; }
+    [[nodiscard]] std::uint64_t bytes_received() const noexcept override { return bytes_received_; }
+
+private:
+    static ssize_t pull(gnutls_transport_ptr_t self, void* into, size_t size) noexcept;
+    static ssize_t push(gnutls_transport_ptr_t self, const giovec_t* parts, int count) noexcept;
+    ssize_t take_octets(MutableBytes into);
+    ssize_t give_octets(std::span<const giovec_t> parts);
+    ssize_t lower_failed(error why) noexcept;
+
+    /// Makes a GnuTLS call that may say "again", and notes which edge it missed.
+    template <class Call>
+    auto native_call(Call call) {
+        missed_read_ = missed_write_ = false;
+        return call(native());
+    }
+    task<result<void>> await_edge();
+    task<result<void>> shake_hands();
+    task<void> refuse(bool server);
+    task<result<void>> send_alert(std::uint8_t alert);
+    task<result<void>> send_ticket();
+    task<result<void>> linger();
+    /// The error for a fatal code; the stream is of no use afterwards.
+    error broken(int code);
+    [[nodiscard]] gnutls_session_t native() const noexcept { return session_->native(); }
+
+    Loop& loop_;
+    std::unique_ptr<ByteStream> lower_;
+    std::unique_ptr<SessionBase> session_;
+    Established established_;
+    std::optional<error> lower_error_;
+    std::optional<error> failed_;
+    std::optional<std::uint8_t> alert_;                       // to be sent for `failed_`
+    std::array<std::byte, kHttpPrefixBytes> first_octets_{};  // of what the peer sent
+    std::size_t first_count_ = 0;
+    std::uint64_t bytes_sent_ = 0;
+    std::uint64_t bytes_received_ = 0;
+    unsigned idle_records_ = 0;
+    bool missed_read_ = false;
+    bool missed_write_ = false;
+    bool read_ended_ = false;
+    bool read_stopped_ = false;
+    bool write_ended_ = false;
+};
+
+ssize_t Stream::pull(gnutls_transport_ptr_t self, void* into, size_t size) noexcept {
+    auto& stream = *static_cast<Stream*>(self);
+    try {
+        return stream.take_octets({static_cast<std::byte*>(into), size});
+    } catch (...) {
+        return stream.lower_failed(error(causes::kInternal, "reading below TLS threw"));
+    }
+}
+
+ssize_t Stream::push(gnutls_transport_ptr_t self, const giovec_t* parts, int count) noexcept {
+    auto& stream = *static_cast<Stream*>(self);
+    try {
+        return stream.give_octets({parts, static_cast<std::size_t>(count)});
+    } catch (...) {
+        return stream.lower_failed(error(causes::kInternal, "writing below TLS threw"));
+    }
+}
+
+ssize_t Stream::lower_failed(error why) noexcept {
+    lower_error_ = std::move(why);
+    gnutls_transport_set_errno(native(), EIO);
+    return -1;
+}
+
+ssize_t Stream::take_octets(MutableBytes into) {
+    result<std::optional<std::size_t>> taken = lower_->try_read(into);
+    if (!taken) {
+        return lower_failed(std::move(taken).error());
+    }
+    if (!*taken) {
+        missed_read_ = true;
+        gnutls_transport_set_errno(native(), EAGAIN);
+        return -1;
+    }
+    const BytesView got = into.first(**taken);
+    const BytesView kept = got.first(std::min(got.size(), first_octets_.size() - first_count_));
+    std::ranges::copy(kept, first_octets_.begin() + static_cast<std::ptrdiff_t>(first_count_));
+    first_count_ += kept.size();
+    return static_cast<ssize_t>(got.size());
+}
+
+ssize_t Stream::give_octets(std::span<const giovec_t> parts) {
+    ssize_t total = 0;
+    for (const giovec_t& part : parts) {
+        const BytesView data{static_cast<const std::byte*>(part.iov_base), part.iov_len};
+        result<std::size_t> given = lower_->try_write(data);
+        if (!given) {
+            return lower_failed(std::move(given).error());
+        }
+        total += static_cast<ssize_t>(*given);
+        if (*given < data.size()) {
+            break;
+        }
+    }
+    if (total == 0) {
+        missed_write_ = true;
+        gnutls_transport_set_errno(native(), EAGAIN);
+        return -1;
+    }
+    return total;
+}
+
+/// "Again" without a missed edge means that a record was no application data: go on, but not for
+/// ever at the expense of others.
+task<result<void>> Stream::await_edge() {
+    if (missed_write_) {
+        co_return co_await lower_->writable();
+    }
+    if (missed_read_) {
+        idle_records_ = 0;
+        co_return co_await lower_->readable();
+    }
+    if (++idle_records_ % kIdleRecordsPerTurn == 0) {
+        co_await loop_.yield();
+    }
+    co_return result<void>();
+}
+
+error Stream::broken(int code) {
+    if (failed_) {
+        return *failed_;
+    }
+    if (lower_error_ && !session_->refused()) {
+        failed_ = std::move(*lower_error_);
+    } else if (code == GNUTLS_E_PREMATURE_TERMINATION) {
+        failed_ = error(causes::kReset, "the connection was cut without a TLS close_notify");
+    } else {
+        failed_ = session_->failure_of(code);
+        alert_ = session_->alert_for(code);
+    }
+    return *failed_;
+}
+
+task<result<void>> Stream::send_alert(std::uint8_t alert) {
+    const auto call = [alert](gnutls_session_t native) {
+        return gnutls_alert_send(native, GNUTLS_AL_FATAL,
+                                 static_cast<gnutls_alert_description_t>(alert));
+    };
+    while (wants_more(native_call(call))) {
+        ALKNET_CO_CHECK(co_await await_edge());
+    }
+    co_return result<void>();
+}
+
+task<result<void>> Stream::linger() {
+    std::array<std::byte, 4096> rest;
+    for (std::size_t total = 0; total < kLingerBytesMax;) {
+        ALKNET_CO_TRY(const std::size_t count, co_await lower_->read(rest));
+        if (count == 0) {
+            break;
+        }
+        total += count;
+    }
+    co_return result<void>();
+}
+
+/// Says why, as far as the peer still listens.
+task<void> Stream::refuse(bool server) {
+    const BytesView first = BytesView(first_octets_).first(first_count_);
+    const bool not_tls = server && !first.empty() && first.front() != kHandshakeRecord;
+    if (not_tls && looks_like_http(first)) {
+        failed_ = error(causes::kTls, "the client speaks plain HTTP on the TLS port");
+        (void)co_await lower_->write(as_bytes(kPlainHttpAnswer));
+    } else if (alert_) {
+        if (not_tls) {
+            failed_ = error(causes::kTls, "the client does not speak TLS");
+        }
+        (void)co_await send_alert(*alert_);
+    } else {
+        co_return;
+    }
+    (void)co_await lower_->finish();
+    if (server) {
+        (void)co_await with_timeout(kLingerTime, linger());
+    }
+}
+
+task<result<void>> Stream::send_ticket() {
+    const auto call = [this](gnutls_session_t) { return session_->try_send_ticket(); };
+    while (wants_more(native_call(call))) {
+        ALKNET_CO_CHECK(co_await await_edge());
+    }
+    co_return result<void>();  // a ticket that cannot be made is no reason to fail
+}
+
+task<result<void>> Stream::shake_hands() {
+    for (;;) {
+        const int code = native_call(gnutls_handshake);
+        if (code == 0) {
+            break;
+        }
+        if (wants_more(code)) {
+            ALKNET_CO_CHECK(co_await await_edge());
+        } else if (code != GNUTLS_E_WARNING_ALERT_RECEIVED) {
+            co_return std::unexpected(broken(code));
+        }
+    }
+    result<Established> established = session_->finish();
+    if (!established) {
+        failed_ = std::move(established).error();
+        alert_ = session_->failure_alert();
+        co_return std::unexpected(*failed_);
+    }
+    established_ = std::move(*established);
+    co_return co_await send_ticket();
+}
+
+task<result<void>> Stream::handshake(bool server) {
+    result<void> done = co_await shake_hands();
+    if (done || !failed_) {  // !failed_: cancelled, or the stream below has failed
+        co_return done;
+    }
+    co_await refuse(server);
+    co_return std::unexpected(*failed_);
+}
+
+task<result<std::size_t>> Stream::read(MutableBytes into) {
+    ALKNET_ASSERT(!into.empty());
+    const auto call = [into](gnutls_session_t native) {
+        return gnutls_record_recv(native, into.data(), into.size());
+    };
+    while (!failed_ && !read_ended_ && !read_stopped_) {
+        const ssize_t got = native_call(call);
+        if (got > 0) {
+            idle_records_ = 0;
+            bytes_received_ += static_cast<std::uint64_t>(got);
+            co_return static_cast<std::size_t>(got);
+        }
+        const int code = static_cast<int>(got);
+        if (code == 0 || (code == GNUTLS_E_PREMATURE_TERMINATION && !lower_error_ &&
+                          is_web_alpn(established_.info.alpn))) {
+            read_ended_ = true;  // HTTP frames its messages itself, and browsers just hang up
+        } else if (wants_more(code)) {
+            ALKNET_CO_CHECK(co_await await_edge());
+        } else if (code != GNUTLS_E_WARNING_ALERT_RECEIVED) {
+            (void)broken(code);
+        }
+    }
+    if (read_stopped_) {
+        co_return fail(causes::kClosed, "reading was stopped");
+    }
+    if (failed_) {
+        if (alert_) {
+            (void)co_await send_alert(*std::exchange(alert_, std::nullopt));
+        }
+        co_return std::unexpected(*failed_);
+    }
+    co_return std::size_t{0};
+}
+
+void Stream::stop(std::uint64_t) noexcept {
+    read_stopped_ = true;
+    lower_->stop(0);
+}
+
+task<result<void>> Stream::write(BytesView data) {
+    // GnuTLS keeps a record that it could not send whole, and wants to be called without data until
+    // it has.
+    bool pending = false;
+    while (!data.empty()) {
+        if (failed_) {
+            co_return std::unexpected(*failed_);
+        }
+        if (write_ended_) {
+            co_return fail(causes::kClosed, "writing has ended");
+        }
+        const BytesView part = pending ? BytesView() : data;
+        const auto call = [part](gnutls_session_t native) {
+            return gnutls_record_send(native, part.data(), part.size());
+        };
+        const ssize_t sent = native_call(call);
+        if (sent >= 0) {
+            pending = false;
+            bytes_sent_ += static_cast<std::uint64_t>(sent);
+            data = data.subspan(static_cast<std::size_t>(sent));
+        } else if (wants_more(static_cast<int>(sent))) {
+            pending = true;
+            ALKNET_CO_CHECK(co_await await_edge());
+        } else {
+            co_return std::unexpected(broken(static_cast<int>(sent)));
+        }
+    }
+    co_return result<void>();
+}
+
+task<result<void>> Stream::finish() {
+    if (failed_) {
+        co_return std::unexpected(*failed_);
+    }
+    if (write_ended_) {
+        co_return result<void>();
+    }
+    const auto call = [](gnutls_session_t native) { return gnutls_bye(native, GNUTLS_SHUT_WR); };
+    for (;;) {
+        const int code = native_call(call);
+        if (code == 0) {
+            break;
+        }
+        if (!wants_more(code)) {
+            co_return std::unexpected(broken(code));
+        }
+        ALKNET_CO_CHECK(co_await await_edge());
+    }
+    write_ended_ = true;
+    co_return co_await lower_->finish();
+}
+
+void Stream::reset(std::uint64_t) noexcept {
+    write_ended_ = true;
+    lower_->reset(0);
+}
+
+result<void> Stream::export_keying_material(std::string_view label, BytesView context,
+                                            MutableBytes out) const {
+    return established_.exporter != nullptr
+               ? established_.exporter->export_keying_material(label, context, out)
+               : session_->export_live(label, context, out);
+}
+
+task<result<std::unique_ptr<TlsStream>>> start(Loop& loop, std::unique_ptr<ByteStream> lower,
+                                               result<std::unique_ptr<SessionBase>> session,
+                                               bool server) {
+    if (!session) {
+        co_return std::unexpected(std::move(session).error());
+    }
+    auto stream = std::make_unique<Stream>(loop, std::move(lower), std::move(*session));
+    ALKNET_CO_CHECK(co_await stream->handshake(server));
+    co_return std::move(stream);
+}
+
+}  // namespace
+
+task<result<std::unique_ptr<TlsStream>>> accept_tls(Loop& loop, std::unique_ptr<ByteStream> lower,
+                                                    std::shared_ptr<const TlsContext> context,
+                                                    AlpnSelector& selector) {
+    auto session = make_server_session(std::move(context), Carrier::tcp, selector);
+    return start(loop, std::move(lower), std::move(session), true);
+}
+
+task<result<std::unique_ptr<TlsStream>>> connect_tls(Loop& loop, std::unique_ptr<ByteStream> lower,
+                                                     ClientOptions options) {
+    auto session = make_client_session(std::move(options), Carrier::tcp);
+    return start(loop, std::move(lower), std::move(session), false);
+}
+
+}  // namespace alknet::tls
