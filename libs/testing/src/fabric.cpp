@@ -271,20 +271,34 @@ void Fabric::arrive(SimHost& receiver, Datagram datagram) {
         }
         datagram.to = *inner;
     }
-    auto& table = ports(receiver).udp;
-    auto found = table.find(datagram.to);
-    if (found == table.end()) {
-        const auto any = datagram.to.family() == SocketAddress::Family::v4
-                             ? SocketAddress::v4({}, datagram.to.port())
-                             : SocketAddress::v6({}, datagram.to.port());
-        found = table.find(any);
-    }
-    if (found == table.end()) {
+    SimUdpSocket* const socket = find_bound(ports(receiver).udp, datagram.to);
+    if (socket == nullptr) {
         ++stats.datagrams_unroutable;
         trace("no socket", datagram.from, datagram.to, datagram.data.size());
+        refuse(receiver, datagram);
         return;
     }
-    found->second->receive(std::move(datagram));
+    socket->receive(std::move(datagram));
+}
+
+/// ICMP: port unreachable.
+void Fabric::refuse(SimHost& receiver, const Datagram& datagram) {
+    SimHost* const sender = datagram.from.is_loopback() ? &receiver : host_at(datagram.from);
+    if (sender == nullptr) {
+        return;
+    }
+    Link& way = link(receiver, *sender);
+    if (way.options.cut || random.chance(way.options.loss)) {
+        return;
+    }
+    at(arrival(way, now), [this, sender, to = datagram.from, refuser = datagram.to] {
+        const std::optional<SocketAddress> inner =
+            to.is_loopback() ? std::optional(to) : nat_inbound(*sender, to);
+        SimUdpSocket* const socket = inner ? find_bound(ports(*sender).udp, *inner) : nullptr;
+        if (socket != nullptr && !sender->asleep_) {
+            socket->refused(refuser);
+        }
+    });
 }
 
 TimePoint Fabric::tcp_arrival(const SimHost& from, const SimHost& to, std::size_t bytes) {

@@ -82,6 +82,11 @@ public:
     /// Where a packet that reached `host` for `outer` goes, if anywhere.
     std::optional<SocketAddress> nat_inbound(const SimHost& host, const SocketAddress& outer) const;
 
+    /// Who is bound to an address, exactly or by a wildcard; null if nobody is.
+    template <class Socket>
+    static Socket* find_bound(const std::map<SocketAddress, Socket*>& table,
+                              const SocketAddress& to);
+
     /// The address to bind, with a port; nullopt if it is taken or not the host's.
     template <class Socket>
     std::optional<SocketAddress> free_address(const SimHost& host, SocketAddress wanted,
@@ -120,6 +125,7 @@ private:
     void corrupt(Bytes& data);
     void put_in_flight(SimHost& receiver, TimePoint arrives, Datagram datagram);
     void arrive(SimHost& receiver, Datagram datagram);
+    void refuse(SimHost& receiver, const Datagram& datagram);
     static bool owns(const SimHost& host, const SocketAddress& address) noexcept;
 
     std::vector<Event> events_;  // a heap, the next one at the front
@@ -148,6 +154,8 @@ public:
 
     /// The kernel has received.
     void receive(Datagram datagram);
+    /// An ICMP error came: nobody is at `remote`.
+    void refused(const SocketAddress& remote);
     /// Hands what is buffered, a few batches at most, to the receiver, which may destroy the
     /// socket.
     void dispatch();
@@ -157,6 +165,7 @@ private:
     [[nodiscard]] bool valid(const net::DatagramBatch& batch) const noexcept;
     [[nodiscard]] bool coalesces(const Datagram& first, const Datagram& next,
                                  std::size_t bytes) const noexcept;
+    void hand_over();
     void become_writable();
     void mark_readable();
 
@@ -168,12 +177,28 @@ private:
     bool offload_;
     bool detached_ = false;
     bool blocked_ = false;
-    bool writable_ = false;  // on_writable is owed
+    bool writable_ = false;                // on_writable is owed
+    std::vector<SocketAddress> refusals_;  // on_unreachable is owed
     Receiver* receiver_ = nullptr;
     std::deque<Datagram> received_;
     std::size_t received_bytes_ = 0;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
+
+template <class Socket>
+Socket* Fabric::find_bound(const std::map<SocketAddress, Socket*>& table, const SocketAddress& to) {
+    // [::] takes IPv4 too.
+    for (const SocketAddress& bound :
+         {to, SocketAddress::v4({}, to.port()), SocketAddress::v6({}, to.port())}) {
+        const bool fits = !bound.is_any() || bound.family() == to.family() ||
+                          bound.family() == SocketAddress::Family::v6;
+        const auto found = table.find(bound);
+        if (fits && found != table.end()) {
+            return found->second;
+        }
+    }
+    return nullptr;
+}
 
 template <class Socket>
 std::optional<SocketAddress> Fabric::free_address(const SimHost& host, SocketAddress wanted,

@@ -37,8 +37,10 @@ void SimUdpSocket::detach() noexcept {
 }
 
 bool SimUdpSocket::valid(const net::DatagramBatch& batch) const noexcept {
-    if (batch.remote.family() != local_.family() || batch.remote.port() == 0 ||
-        batch.data.size() > kBatchBytesMax || batch.ecn > 3) {
+    const bool reaches = batch.remote.family() == local_.family() ||
+                         (local_.is_any() && local_.family() == SocketAddress::Family::v6);
+    if (!reaches || batch.remote.port() == 0 || batch.data.size() > kBatchBytesMax ||
+        batch.ecn > 3) {
         return false;
     }
     if (batch.segment_bytes == 0) {
@@ -69,8 +71,8 @@ net::SendStatus SimUdpSocket::send(const net::DatagramBatch& batch) noexcept {
     }
     SocketAddress from = local_;
     if (local_.is_any()) {
-        const bool v4 = local_.family() == SocketAddress::Family::v4;
-        from = batch.local.family() == local_.family() && !batch.local.is_any()
+        const bool v4 = batch.remote.family() == SocketAddress::Family::v4;
+        from = batch.local.family() == batch.remote.family() && !batch.local.is_any()
                    ? batch.local
                    : (v4 ? host.v4(0) : host.v6(0));
         from = from.with_port(local_.port());
@@ -104,6 +106,13 @@ void SimUdpSocket::mark_readable() {
     }
 }
 
+void SimUdpSocket::refused(const SocketAddress& remote) {
+    if (refusals_.size() < kRefusalsMax) {
+        refusals_.push_back(remote);
+        mark_readable();
+    }
+}
+
 void SimUdpSocket::receive(Datagram datagram) {
     if (received_bytes_ + datagram.data.size() > buffer_bytes_max_) {
         ++fabric_.stats.datagrams_over_limit;
@@ -126,17 +135,25 @@ bool SimUdpSocket::coalesces(const Datagram& first, const Datagram& next,
 }
 
 void SimUdpSocket::dispatch() {
-    Receiver* const receiver = receiver_;
-    if (std::exchange(writable_, false) && receiver != nullptr) {
-        const auto alive = alive_;
-        receiver->on_writable();
+    const auto alive = alive_;
+    if (std::exchange(writable_, false) && receiver_ != nullptr) {
+        receiver_->on_writable();
         if (!*alive) {
             return;
         }
     }
-    if (received_.empty() || receiver_ == nullptr) {
-        return;
+    const std::vector<SocketAddress> refusals = std::exchange(refusals_, {});
+    for (const SocketAddress& remote : refusals) {
+        if (*alive && receiver_ != nullptr) {
+            receiver_->on_unreachable(remote);
+        }
     }
+    if (*alive && !received_.empty() && receiver_ != nullptr) {
+        hand_over();
+    }
+}
+
+void SimUdpSocket::hand_over() {
     std::vector<Bytes> buffers;
     std::vector<net::DatagramBatch> batches;
     std::size_t taken = 0;

@@ -21,17 +21,6 @@ void send_answer(Fabric& fabric, const std::weak_ptr<TcpAttempt>& weak, SimHost&
     });
 }
 
-SimTcpListener* find_listener(Fabric& fabric, const SimHost& target, const SocketAddress& to) {
-    auto& table = fabric.ports(target).tcp;
-    auto found = table.find(to);
-    if (found == table.end()) {
-        found =
-            table.find(to.family() == SocketAddress::Family::v4 ? SocketAddress::v4({}, to.port())
-                                                                : SocketAddress::v6({}, to.port()));
-    }
-    return found == table.end() ? nullptr : found->second;
-}
-
 void answer_syn(Fabric& fabric, const std::weak_ptr<TcpAttempt>& weak, SimHost& target,
                 const SocketAddress& source) {
     const std::shared_ptr<TcpAttempt> attempt = weak.lock();
@@ -48,7 +37,7 @@ void answer_syn(Fabric& fabric, const std::weak_ptr<TcpAttempt>& weak, SimHost& 
     if (!inner) {
         return;
     }
-    SimTcpListener* const listener = find_listener(fabric, target, *inner);
+    SimTcpListener* const listener = Fabric::find_bound(fabric.ports(target).tcp, *inner);
     if (listener == nullptr) {
         send_answer(fabric, weak, target, dialler, Answer::refused);
         return;

@@ -38,6 +38,9 @@ public:
         }
     }
     void on_writable() noexcept override { ++writable; }
+    void on_unreachable(const SocketAddress& remote) noexcept override {
+        unreachable.push_back(remote);
+    }
 
     [[nodiscard]] std::vector<std::string> texts() const {
         std::vector<std::string> all;
@@ -48,6 +51,7 @@ public:
     }
 
     std::vector<Entry> entries;
+    std::vector<SocketAddress> unreachable;
     int calls = 0;
     int batch_count = 0;
     int writable = 0;

@@ -62,6 +62,31 @@ TEST_F(SimUdp, Ipv6AndLoopbackWork) {
     EXPECT_THAT(left_inbox.texts(), ElementsAre("self"));
 }
 
+TEST_F(SimUdp, TheIpv6WildcardTakesIpv4Too) {
+    left_socket = bind(*left_process, left.v4(kPort), left_inbox);
+    right_socket = bind(*right_process, SocketAddress::v6({}, kPort), right_inbox);
+    send(*left_socket, right.v4(kPort), "four");
+    world.run_for(ms(100));
+    ASSERT_EQ(right_inbox.entries.size(), 1u);
+    EXPECT_EQ(right_inbox.entries[0].to, right.v4(kPort));
+    send(*right_socket, right_inbox.entries[0].from, "back");
+    world.run_for(ms(100));
+    EXPECT_THAT(left_inbox.texts(), ElementsAre("back"));
+    EXPECT_EQ(left_inbox.entries[0].from, right.v4(kPort));
+}
+
+TEST_F(SimUdp, AClosedPortIsToldToTheSender) {
+    left_socket = bind(*left_process, left.v4(kPort), left_inbox);
+    send(*left_socket, right.v4(kPort), "anybody?");
+    world.run_for(ms(100));
+    EXPECT_THAT(left_inbox.unreachable, ElementsAre(right.v4(kPort)));
+    for (int i = 0; i < 100; ++i) {
+        send(*left_socket, right.v4(kPort), "anybody?");
+    }
+    world.run_for(ms(100));
+    EXPECT_EQ(left_inbox.unreachable.size(), 1u + kRefusalsMax);
+}
+
 TEST_F(SimUdp, ASecondBindOfTheSameAddressFails) {
     bind_both();
     EXPECT_FALSE(left_process->network()->bind_udp(left_process->loop(), left.v4(kPort), {}));

@@ -35,8 +35,9 @@ inline constexpr std::size_t kPacketsInFlightMax = 50'000;
 inline constexpr std::size_t kReceiveBufferBytesMax = 1 << 20;  // of one UDP socket
 inline constexpr std::size_t kTcpWindowBytes = 256 << 10;       // written and not yet read
 inline constexpr std::size_t kTcpBacklogMax = 64;
-inline constexpr std::size_t kSegmentsMax = 64;        // of one batch
-inline constexpr std::size_t kBatchBytesMax = 65'000;  // of one batch
+inline constexpr std::size_t kSegmentsMax = 64;  // of one batch
+inline constexpr std::size_t kBatchBytesMax = net::UdpSocket::kBatchBytesMax;
+inline constexpr std::size_t kRefusalsMax = 16;  // ICMP errors that a socket keeps
 inline constexpr int kSynTriesMax = 6;
 /// Turns of all processes at one instant; more is a loop that never comes to rest (throws `bug`).
 inline constexpr std::size_t kRoundsPerInstantMax = 10'000;
