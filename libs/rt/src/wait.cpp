@@ -8,8 +8,11 @@ bool WaitNode::suspend(PromiseBase& promise) noexcept {
     promise_ = &promise;
     Cancel* cancel = cancellable_ ? promise.context.cancel : nullptr;
     if (cancel != nullptr && cancel->requested()) {
+        // Through the ready queue: a coroutine that goes on in spite of being cancelled must not
+        // keep the loop from everybody else.
         cancelled_ = true;
-        return false;
+        promise.context.loop->make_ready(promise);
+        return true;
     }
     state_ = State::waiting;
     list_.waiters_.push_back(*this);

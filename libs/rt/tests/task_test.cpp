@@ -66,5 +66,24 @@ TEST_F(LoopTest, TheFirstErrorCancelsTheSiblingsAndIsWhatJoinGives) {
     EXPECT_TRUE(outcome.error().is(causes::kProtocol));
 }
 
+task<void> goes_on_for_ever(Loop& loop) {
+    for (;;) {
+        (void)co_await loop.sleep(std::chrono::hours(1));
+    }
+}
+
+task<result<void>> lets_one_go_on(Loop& loop) {
+    TaskScope scope(loop);
+    scope.spawn(goes_on_for_ever(loop), "stubborn");
+    scope.cancel();
+    co_await loop.yield();
+    // The scope takes it down where it waits.
+    co_return result<void>{};
+}
+
+TEST_F(LoopTest, ATaskThatGoesOnThoughCancelledLeavesTheLoopToOthers) {
+    EXPECT_TRUE(block_on(*loop, lets_one_go_on(*loop)));
+}
+
 }  // namespace
 }  // namespace alknet
