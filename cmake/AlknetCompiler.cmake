@@ -13,6 +13,7 @@ option(ALKNET_FUZZ "Build libFuzzer executables instead of corpus replay tests" 
 option(ALKNET_WERROR "Treat warnings as errors" $ENV{CI})
 option(ALKNET_HARDENING "Compile and link with hardening" OFF)
 option(ALKNET_COVERAGE "Instrument for source-based coverage" OFF)
+option(ALKNET_MUTATIONS "Compile in the deliberate defects of alknet_sim --mutate" OFF)
 set(ALKNET_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize=")
 
 set(CMAKE_CXX_STANDARD 23)
@@ -34,6 +35,9 @@ if(ALKNET_WERROR)
     add_compile_options(-Werror)
 endif()
 add_compile_definitions(_GLIBCXX_ASSERTIONS)
+if(ALKNET_MUTATIONS)
+    add_compile_definitions(ALKNET_MUTATIONS)
+endif()
 
 # Paths relative to the tree: builds are the same in every checkout, and ccache hits across them.
 add_compile_options("-ffile-prefix-map=${PROJECT_SOURCE_DIR}=.")
