@@ -15,14 +15,19 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace alknet::quic {
 
 enum class Congestion : std::uint8_t { bbr, cubic };
+enum class Version : std::uint8_t { v1, v2 };
 
 /// Limits and timers of one connection. Sizes in octets.
 struct TransportOptions {
     Congestion congestion = Congestion::bbr;
+    /// What may be spoken, the preferred one first. A client begins with v1 if it may; a server
+    /// moves on to the first of its list that the client offers (RFC 9368 section 2.3).
+    std::vector<Version> versions = {Version::v1, Version::v2};
     Duration handshake_timeout = std::chrono::seconds(10);
     Duration idle_timeout = std::chrono::seconds(60);
     Duration keep_alive{};  // zero: none
@@ -31,6 +36,7 @@ struct TransportOptions {
     std::uint64_t stream_window_bytes = 256 << 10;  // where it starts; it grows with use
     std::uint64_t stream_window_bytes_max = 6 << 20;
     std::uint64_t connection_window_bytes = 1 << 20;
+    /// Also the most that all send buffers hold together: a connection has at most twice this.
     std::uint64_t connection_window_bytes_max = 16 << 20;
     std::uint64_t send_buffer_bytes = 1 << 20;  // per stream, of unacknowledged bytes
     std::size_t datagram_queue_max = 64;        // received or sent and not yet taken
@@ -75,6 +81,12 @@ struct EndpointOptions {
     TransportOptions transport;
     EndpointSecrets secrets;
     ServerPolicy* server = nullptr;  // null: only dials
+    /// Bounds that hold whatever the policy says; what comes above them is dropped unseen.
+    std::size_t connections_max = 20'000;
+    std::size_t half_open_max = 2'000;
+    /// Connection ids are drawn so that their last octet is `loop_index` modulo `loop_count`.
+    std::uint32_t loop_index = 0;
+    std::uint32_t loop_count = 1;
     Log log;
 };
 
@@ -94,7 +106,8 @@ public:
     virtual result<void> migrate(std::unique_ptr<net::UdpSocket> socket) = 0;
     /// Changes what the peer may use from now on (after it has authenticated, or has not).
     virtual void set_stream_limits(std::uint64_t bidi, std::uint64_t uni) = 0;
-    /// How far the receive windows may grow from now on; what was granted stays granted.
+    /// How far the receive windows may grow from now on (what was granted stays granted), and how
+    /// much all send buffers may hold together: `connection_bytes` each.
     virtual void set_window_limits(std::uint64_t connection_bytes, std::uint64_t stream_bytes) = 0;
 };
 

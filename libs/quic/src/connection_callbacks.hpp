@@ -1,0 +1,11 @@
+// What ngtcp2 calls. These functions note what happened and change our own state; they never call
+// back into ngtcp2's reading and writing, and they resume nobody.
+#pragma once
+
+#include <ngtcp2/ngtcp2.h>
+
+namespace alknet::quic {
+
+[[nodiscard]] ngtcp2_callbacks make_callbacks(bool server) noexcept;
+
+}  // namespace alknet::quic

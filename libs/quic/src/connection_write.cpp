@@ -1,0 +1,190 @@
+// Writing packets: at the end of a turn, at most what may be sent in one go (the send quantum);
+// ngtcp2's timer brings us back when the pacing allows more. Control frames are ngtcp2's and come
+// first in every packet; datagrams come before streams; streams take turns, packet by packet.
+#include "connection.hpp"
+#include "endpoint.hpp"
+#include "native_address.hpp"
+#include "packet_batch.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace alknet::quic {
+
+namespace {
+
+/// Blocks of a stream that go into one packet: it touches three of the smallest at most.
+constexpr std::size_t kViewsMax = 4;
+
+}  // namespace
+
+void ConnectionImpl::flush() noexcept {
+    const auto self = shared_from_this();
+    if (conn_ == nullptr || !unsent_packets_.empty()) {
+        return;
+    }
+    if (!close_pending_) {
+        write_packets();
+    }
+    if (close_pending_ && conn_ != nullptr && unsent_packets_.empty()) {
+        send_own_close();
+        return;
+    }
+    if (conn_ != nullptr) {
+        arm_timer();
+    }
+}
+
+void ConnectionImpl::on_writable() {
+    const auto self = shared_from_this();
+    const Bytes packets = std::move(unsent_packets_);
+    unsent_packets_.clear();
+    unsent_batch_.data = packets;
+    if (phase_ == Phase::gone || !send(unsent_batch_)) {
+        return;
+    }
+    request_flush();
+}
+
+bool ConnectionImpl::send(const net::DatagramBatch& batch) {
+    LocalSocket* through = socket_;
+    for (LocalSocket* extra : extra_sockets_) {
+        if (extra->address() == batch.local) {
+            through = extra;
+        }
+    }
+    if (through->send(batch, *this) != net::SendStatus::would_block) {
+        return true;
+    }
+    unsent_packets_ = to_bytes(batch.data);
+    unsent_batch_ = batch;
+    return false;
+}
+
+void ConnectionImpl::write_packets() {
+    drop_oversized_datagrams();
+    PacketBatch batch(endpoint_->packet_buffer(), socket_->segments_max());
+    const std::size_t packet_max = ngtcp2_conn_get_max_tx_udp_payload_size(conn_.get());
+    const std::size_t quantum = ngtcp2_conn_get_send_quantum(conn_.get());
+    ngtcp2_path_storage path;
+    ngtcp2_path_storage_zero(&path);
+    PacketTarget target{info_.local, remote_, 0};
+    std::size_t total = 0;
+    bool socket_takes = true;
+    while (total < quantum && socket_takes) {
+        if (!batch.has_room(packet_max)) {
+            socket_takes = send(batch.view());
+            batch.clear();
+            continue;
+        }
+        ngtcp2_pkt_info info{};
+        const ngtcp2_ssize written =
+            write_packet(batch.space().first(packet_max), &path.path, &info);
+        if (written < 0) {
+            fail(static_cast<int>(written));
+            return;
+        }
+        if (written == 0) {
+            break;
+        }
+        const auto size = static_cast<std::size_t>(written);
+        total += size;
+        ++stats_.packets_sent;
+        target = {to_address(path.path.local), to_address(path.path.remote), info.ecn};
+        switch (batch.add(size, target)) {
+            case PacketBatch::Fit::open:
+                break;
+            case PacketBatch::Fit::full:
+                socket_takes = send(batch.view());
+                batch.clear();
+                break;
+            case PacketBatch::Fit::other:  // if the socket is full it is lost, as on the way
+                socket_takes = send(batch.view());
+                batch.restart(size, target);
+                break;
+        }
+    }
+    if (!batch.empty() && socket_takes) {
+        (void)send(batch.view());
+    }
+    ngtcp2_conn_update_pkt_tx_time(conn_.get(), now());
+}
+
+ngtcp2_ssize ConnectionImpl::write_packet(MutableBytes into, ngtcp2_path* path,
+                                          ngtcp2_pkt_info* info) {
+    // Each step adds one frame to the packet, until ngtcp2 says that the packet is complete.
+    const bool streams_too = phase_ != Phase::handshake;
+    for (;;) {
+        ngtcp2_ssize outcome = 0;
+        Step step = Step::packet;
+        if (streams_too && !datagrams_out_.empty()) {
+            step = write_datagram(into, path, info, outcome);
+        } else if (streams_too && !sendable_.empty()) {
+            step = write_stream(into, path, info, outcome);
+        } else {
+            return ngtcp2_conn_writev_stream(conn_.get(), path, info, octets(into), into.size(),
+                                             nullptr, NGTCP2_WRITE_STREAM_FLAG_NONE, -1, nullptr, 0,
+                                             now());
+        }
+        if (step == Step::packet) {
+            return outcome;
+        }
+    }
+}
+
+ConnectionImpl::Step ConnectionImpl::write_datagram(MutableBytes into, ngtcp2_path* path,
+                                                    ngtcp2_pkt_info* info, ngtcp2_ssize& outcome) {
+    const BytesView data = datagrams_out_.front();
+    ngtcp2_vec view{const_cast<std::uint8_t*>(octets(data)), data.size()};
+    int accepted = 0;
+    outcome =
+        ngtcp2_conn_writev_datagram(conn_.get(), path, info, octets(into), into.size(), &accepted,
+                                    NGTCP2_WRITE_DATAGRAM_FLAG_MORE, 0, &view, 1, now());
+    if (accepted != 0) {
+        stats_.bytes_sent += data.size();
+        (void)datagrams_out_.pop();
+    }
+    return outcome == NGTCP2_ERR_WRITE_MORE ? Step::more : Step::packet;
+}
+
+ConnectionImpl::Step ConnectionImpl::write_stream(MutableBytes into, ngtcp2_path* path,
+                                                  ngtcp2_pkt_info* info, ngtcp2_ssize& outcome) {
+    Stream& stream = *sendable_.front();
+    std::array<BytesView, kViewsMax> views;
+    const Stream::Outgoing next = stream.outgoing(views);
+    std::array<ngtcp2_vec, kViewsMax> native{};
+    for (std::size_t i = 0; i < next.views; ++i) {
+        native[i] = {const_cast<std::uint8_t*>(octets(views[i])), views[i].size()};
+    }
+    const std::uint32_t flags =
+        NGTCP2_WRITE_STREAM_FLAG_MORE | (next.fin ? NGTCP2_WRITE_STREAM_FLAG_FIN : 0U);
+    ngtcp2_ssize taken = -1;
+    outcome = ngtcp2_conn_writev_stream(conn_.get(), path, info, octets(into), into.size(), &taken,
+                                        flags, stream.id(), native.data(), next.views, now());
+    if (taken >= 0) {
+        const auto size = static_cast<std::size_t>(taken);
+        stats_.bytes_sent += size;
+        stream.sent(size, next.fin);
+    }
+    switch (outcome) {
+        case NGTCP2_ERR_STREAM_DATA_BLOCKED:
+            stream.set_blocked();
+            static_cast<ListHook<SendTag>&>(stream).unlink();
+            return Step::more;
+        case NGTCP2_ERR_STREAM_SHUT_WR:
+        case NGTCP2_ERR_STREAM_NOT_FOUND:
+            static_cast<ListHook<SendTag>&>(stream).unlink();
+            return Step::more;
+        default:
+            break;
+    }
+    if (taken >= 0) {  // the next stream's turn
+        static_cast<ListHook<SendTag>&>(stream).unlink();
+        if (stream.has_outgoing()) {
+            sendable_.push_back(stream);
+        }
+    }
+    return outcome == NGTCP2_ERR_WRITE_MORE ? Step::more : Step::packet;
+}
+
+}  // namespace alknet::quic
