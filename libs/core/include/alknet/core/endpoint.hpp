@@ -11,6 +11,7 @@
 #include <alknet/quic/endpoint.hpp>
 #include <alknet/rt/loop.hpp>
 #include <alknet/tls/context.hpp>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -40,30 +41,38 @@ struct EndpointLimits {
     std::uint64_t connection_bytes_max = 16 << 20;
     std::uint64_t connection_bytes_unauthenticated_max = 256 << 10;
     Duration shutdown_grace = std::chrono::seconds(2);
+    /// How long a handler may go on once its connection has ended; then it is taken down.
+    Duration handler_unwind_timeout = std::chrono::seconds(2);
+    /// How long what a handler wrote before it returned has to reach the peer.
+    Duration linger_timeout = std::chrono::seconds(5);
 };
 
 struct EndpointOptions {
     std::shared_ptr<net::Network> network;
     std::shared_ptr<const tls::TlsContext> tls;
     std::shared_ptr<HandlerRegistry> registry;
-    std::shared_ptr<IdentityProvider> identities;
+    std::shared_ptr<IdentityProvider> identities;  // null: everybody is a stranger
     EndpointLimits limits;
     quic::EndpointSecrets secrets;
     std::filesystem::path qlog_directory;  // empty: none
     Log log;
-    std::shared_ptr<Metrics> metrics;
+    std::shared_ptr<Metrics> metrics;  // null: nobody looks
 };
 
+/// One loop; it outlives the endpoint.
 class Endpoint {
 public:
     static std::unique_ptr<Endpoint> create(Loop& loop, EndpointOptions options);
     /// `shutdown` must have ended.
     virtual ~Endpoint() = default;
 
-    /// Binds UDP and TCP on the same port number and serves. Errors: kAddressInUse, kIo,
-    /// kConfigInvalid. Gives the bound address.
+    /// Binds UDP and TCP on the same port number and serves. With the name and the sockets of a
+    /// listener that is there, changes its names and its congestion control in place. Errors:
+    /// kAddressInUse, kIo, kAlpnInvalid, kShuttingDown; kConfigInvalid for a name that listens
+    /// elsewhere, and where neither transport is wanted. Gives the bound address.
     virtual result<SocketAddress> listen(ListenerOptions options) = 0;
-    /// Stops listening; its connections live on. False if there is no such listener.
+    /// Stops listening; its connections live on, and QUIC keeps the UDP port until they have
+    /// ended. False if there is no such listener.
     virtual bool unlisten(std::string_view name) = 0;
     [[nodiscard]] virtual std::vector<SocketAddress> local_addresses() const = 0;
 
@@ -72,14 +81,21 @@ public:
     /// For new connections and, where it can, running ones.
     virtual void set_limits(const EndpointLimits& limits) = 0;
 
+    /// Resolves the identities of the connections again and closes, with code 3, those whose peer
+    /// has gone, is disabled or may do less than before.
+    virtual task<void> recheck_identities() = 0;
+
     /// Hands a connection made elsewhere (a control socket, a tunnel, a test) to its handler under
-    /// the same limits and policies. Returns when the connection has ended.
+    /// the same limits and policies. Returns when the connection has ended; cancelled, it closes
+    /// the connection with code 7.
     virtual task<void> serve(std::shared_ptr<Connection> connection) = 0;
 
+    /// Half-open ones included.
     [[nodiscard]] virtual std::size_t connections() const noexcept = 0;
+    [[nodiscard]] virtual std::size_t half_open() const noexcept = 0;
 
     /// In order: stop accepting, tell the handlers, wait up to the grace period, close with code 7,
-    /// drain. Idempotent.
+    /// cancel the handlers that still run, drain. Ends whatever they do. Idempotent.
     virtual task<void> shutdown() = 0;
 };
 

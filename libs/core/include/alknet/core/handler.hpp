@@ -19,9 +19,11 @@ public:
     /// The ALPN names it serves, 1 to 31 octets each. They do not change.
     [[nodiscard]] virtual std::vector<std::string> alpns() const = 0;
 
-    /// Owns the connection until it returns; the endpoint then closes it (code 0, or the code of
-    /// the error, see close_code). Runs below a Cancel that is requested when the connection ends
-    /// or the grace period is over. An error or an exception ends this connection and nothing else.
+    /// Owns the connection until it returns; the endpoint then closes it: with code 0 once what was
+    /// written has reached the peer, or at once with the code of the error (see close_code). Runs
+    /// below a Cancel that is requested when the connection ends or the grace period is over, and
+    /// returns soon after: a handler that does not is taken down where it waits. An error or an
+    /// exception (code 6) ends this connection and nothing else.
     virtual task<result<void>> handle(std::shared_ptr<Connection> connection, AuthContext auth) = 0;
 
     /// Stop taking on new work and finish what runs; the endpoint waits for the grace period.

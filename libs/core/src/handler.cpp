@@ -1,0 +1,13 @@
+#include <alknet/core/handler.hpp>
+
+namespace alknet {
+
+task<void> ProtocolHandler::shutdown() {
+    co_return;
+}
+
+std::uint64_t ProtocolHandler::close_code(const error& failure) const noexcept {
+    return default_close_code(failure.condition());
+}
+
+}  // namespace alknet

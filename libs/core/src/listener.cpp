@@ -1,0 +1,307 @@
+#include "listener.hpp"
+
+#include <algorithm>
+#include <alknet/base/causes.hpp>
+#include <alknet/core/stream_connection.hpp>
+#include <alknet/rt/combine.hpp>
+#include <alknet/tls/stream.hpp>
+
+#include "endpoint_state.hpp"
+#include "tls_connection.hpp"
+
+namespace alknet {
+
+class Listener::Use {
+public:
+    explicit Use(std::shared_ptr<Listener> listener) : listener_(std::move(listener)) {
+        ++listener_->uses_;
+    }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+    ~Use() {
+        if (--listener_->uses_ == 0) {
+            listener_->unused_.wake_all();
+        }
+    }
+
+private:
+    std::shared_ptr<Listener> listener_;
+};
+
+Listener::Listener(EndpointState& state, ListenerOptions options)
+    : state_(state), options_(std::move(options)), tcp_selector_(*this) {}
+
+Listener::~Listener() = default;
+
+result<void> Listener::check(const ListenerOptions& options) {
+    if (!options.quic && !options.tcp) {
+        return fail(causes::kConfigInvalid, "listener " + options.name + " has no transport");
+    }
+    for (const std::string& alpn : options.alpns) {
+        ALKNET_CHECK(tls::check_alpn(alpn));
+    }
+    return {};
+}
+
+result<std::shared_ptr<Listener>> Listener::bind(EndpointState& state, ListenerOptions options) {
+    ALKNET_CHECK(check(options));
+    auto listener = std::make_shared<Listener>(state, std::move(options));
+    const bool any_port = listener->options_.address.port() == 0;
+    for (int attempt = 1;; ++attempt) {
+        auto opened = listener->open_sockets();
+        if (opened) {
+            return listener;
+        }
+        // Another program may hold the TCP twin of a UDP port that was free.
+        if (!any_port || !opened.error().is(causes::kAddressInUse) || attempt == kPortAttempts) {
+            return unexpected(
+                std::move(opened).error().within("listener " + listener->options_.name));
+        }
+    }
+}
+
+result<void> Listener::open_sockets() {
+    net::Network& network = *state_.options.network;
+    SocketAddress address = options_.address;
+    std::unique_ptr<net::UdpSocket> udp;
+    if (options_.quic) {
+        ALKNET_TRY(udp, network.bind_udp(state_.loop, address, net::UdpOptions{}));
+        address = udp->local_address();
+    }
+    if (options_.tcp) {
+        ALKNET_TRY(tcp_, network.listen_tcp(state_.loop, address));
+        address = tcp_->local_address();
+    }
+    if (udp != nullptr) {
+        ALKNET_CHECK(open_quic(std::move(udp)));
+    }
+    address_ = address;
+    return {};
+}
+
+result<void> Listener::open_quic(std::unique_ptr<net::UdpSocket> socket) {
+    quic::EndpointOptions options;
+    options.transport = transport_options();
+    options.secrets = state_.options.secrets;
+    options.server = this;
+    options.log = state_.options.log;
+    ALKNET_TRY(quic_, quic::Endpoint::create(state_.loop, std::move(socket), std::move(options)));
+    return {};
+}
+
+void Listener::start() {
+    if (quic_ != nullptr) {
+        state_.running.spawn(accept_quic(shared_from_this()), "core.accept_quic");
+    }
+    if (tcp_ != nullptr) {
+        accepting_tcp_.emplace(state_.loop);
+        accepting_tcp_->spawn(accept_tcp(), "core.accept_tcp");
+    }
+}
+
+result<void> Listener::update(ListenerOptions options) {
+    ALKNET_CHECK(check(options));
+    options_.alpns = std::move(options.alpns);
+    options_.congestion = options.congestion;
+    return {};
+}
+
+void Listener::stop() noexcept {
+    stopped_ = true;
+    accepting_tcp_.reset();
+    tcp_.reset();
+    if (quic_ != nullptr) {
+        quic_->stop_accepting();
+    }
+}
+
+task<void> Listener::wait_unused() {
+    while (uses_ > 0) {
+        (void)co_await unused_.wait_uncancellable();
+    }
+}
+
+task<void> Listener::drain(std::uint64_t code) {
+    if (quic_ != nullptr) {
+        co_await quic_->shutdown(code, {});
+    }
+    newcomers_.clear();
+}
+
+std::string Listener::select(const tls::ClientHello& hello, bool AlpnPolicy::* allowed) const {
+    for (const std::string_view name : hello.alpns) {
+        if (!options_.alpns.empty() &&
+            std::ranges::find(options_.alpns, name) == options_.alpns.end()) {
+            continue;
+        }
+        const RegisteredHandler* found = state_.options.registry->find(name);
+        if (found != nullptr && found->policy.*allowed) {
+            return std::string(name);
+        }
+    }
+    return {};
+}
+
+// ---- QUIC ----
+
+quic::Admission Listener::admit(const quic::Incoming& incoming) {
+    if (stopped_ || state_.stopping) {
+        return quic::Admission::refuse;
+    }
+    AdmissionVerdict verdict =
+        state_.counters->admit(state_.options.limits, incoming.remote, incoming.validated);
+    state_.telemetry.admitted(Transport::quic, verdict.admission);
+    if (verdict.struck) {
+        state_.telemetry.limit_hit(*verdict.struck, incoming.remote);
+    }
+    if (verdict.admission == quic::Admission::accept) {
+        newcomers_.emplace(incoming.remote, Newcomer{.ticket = std::move(verdict.ticket),
+                                                     .began = state_.loop.now()});
+        state_.telemetry.half_open(state_.counters->half_open());
+    }
+    return verdict.admission;
+}
+
+void Listener::handshake_ended(const quic::Incoming& incoming, const result<void>& outcome) {
+    auto [newcomer, end] = newcomers_.equal_range(incoming.remote);
+    while (newcomer != end && newcomer->second.established) {
+        ++newcomer;
+    }
+    if (newcomer == end) {
+        return;
+    }
+    if (outcome) {
+        Newcomer& mine = newcomer->second;
+        mine.established = true;
+        mine.admitted = mine.ticket.established(state_.options.limits.connections_per_ip_max);
+        state_.telemetry.handshake_ok(Transport::quic, state_.loop.now() - mine.began);
+    } else {
+        newcomers_.erase(newcomer);
+        const error& why = outcome.error();
+        if (why.is(causes::kHandshakeTimeout)) {
+            state_.telemetry.limit_hit(Limit::handshake_timeout, incoming.remote);
+        }
+        state_.telemetry.handshake_failed(Transport::quic, incoming.remote, incoming.validated,
+                                          why);
+    }
+    state_.telemetry.half_open(state_.counters->half_open());
+}
+
+std::shared_ptr<const tls::TlsContext> Listener::tls_context() {
+    return state_.options.tls;
+}
+
+quic::TransportOptions Listener::transport_options() {
+    // Everybody is a stranger until the handshake has ended.
+    const EndpointLimits& limits = state_.options.limits;
+    const std::uint64_t bytes = limits.connection_bytes_unauthenticated_max;
+    quic::TransportOptions options;
+    options.congestion = options_.congestion;
+    options.handshake_timeout = limits.handshake_timeout;
+    options.idle_timeout = limits.idle_timeout;
+    options.streams_bidi_max = limits.streams_unauthenticated_max;
+    options.streams_uni_max = limits.streams_unauthenticated_max;
+    options.connection_window_bytes = std::min(options.connection_window_bytes, bytes);
+    options.connection_window_bytes_max = bytes;
+    options.stream_window_bytes = std::min(options.stream_window_bytes, bytes);
+    options.stream_window_bytes_max = std::min(options.stream_window_bytes_max, bytes);
+    options.send_buffer_bytes = std::min(options.send_buffer_bytes, limits.connection_bytes_max);
+    options.qlog_directory = state_.options.qlog_directory;
+    return options;
+}
+
+Listener::Newcomer Listener::claim(const SocketAddress& remote) {
+    auto [newcomer, end] = newcomers_.equal_range(remote);
+    while (newcomer != end && !newcomer->second.established) {
+        ++newcomer;
+    }
+    if (newcomer == end) {
+        return {};
+    }
+    Newcomer mine = std::move(newcomer->second);
+    newcomers_.erase(newcomer);
+    return mine;
+}
+
+task<void> Listener::accept_quic(std::shared_ptr<Listener> self) {
+    EndpointState& state = self->state_;
+    for (;;) {
+        result<std::shared_ptr<quic::Connection>> accepted = co_await self->quic_->accept();
+        if (!accepted) {
+            co_return;
+        }
+        Newcomer newcomer = self->claim((*accepted)->info().remote);
+        auto session = std::make_shared<Session>();
+        session->quic = accepted->get();
+        session->connection = std::move(*accepted);
+        session->ticket = std::move(newcomer.ticket);
+        session->admitted = newcomer.admitted;
+        session->keep = std::make_shared<Use>(self);
+        start_session(state, std::move(session));
+    }
+}
+
+// ---- TLS over TCP ----
+
+task<result<void>> Listener::accept_tcp() {
+    for (;;) {
+        result<net::TcpStream> accepted = co_await tcp_->accept();
+        if (accepted) {
+            begin_tcp(std::move(*accepted));
+        } else if (accepted.error().is(errc::cancelled)) {
+            co_return result<void>{};
+        } else {
+            // Out of descriptors, most likely: what is open goes on, and frees some.
+            state_.telemetry.accept_failed(Transport::tcp, accepted.error());
+            ALKNET_CO_CHECK(co_await state_.loop.sleep(kAcceptRetryDelay));
+        }
+    }
+}
+
+void Listener::begin_tcp(net::TcpStream stream) {
+    AdmissionVerdict verdict = state_.counters->admit(state_.options.limits, stream.remote, true);
+    state_.telemetry.admitted(Transport::tcp, verdict.admission);
+    if (verdict.admission != quic::Admission::accept) {
+        state_.telemetry.limit_hit(*verdict.struck, stream.remote);
+        return;  // which resets the connection
+    }
+    state_.telemetry.half_open(state_.counters->half_open());
+    state_.handshakes.spawn(
+        handshake_tcp(shared_from_this(), std::move(stream), std::move(verdict.ticket)),
+        "core.handshake_tcp");
+}
+
+task<void> Listener::handshake_tcp(std::shared_ptr<Listener> self, net::TcpStream stream,
+                                   Ticket ticket) {
+    EndpointState& state = self->state_;
+    const EndpointLimits& limits = state.options.limits;
+    const TimePoint began = state.loop.now();
+    // One deadline for the whole handshake: a client that sends an octet a second gains nothing.
+    auto handshake = co_await with_timeout(limits.handshake_timeout,
+                                           tls::accept_tls(state.loop, std::move(stream.stream),
+                                                           state.options.tls, self->tcp_selector_));
+    if (!handshake) {
+        ticket = Ticket();
+        state.telemetry.half_open(state.counters->half_open());
+        error why = std::move(handshake).error();
+        if (why.is(causes::kTimeout)) {
+            why = error(causes::kHandshakeTimeout);
+            state.telemetry.limit_hit(Limit::handshake_timeout, stream.remote);
+        }
+        if (!why.is(errc::cancelled)) {
+            state.telemetry.handshake_failed(Transport::tcp, stream.remote, true, why);
+        }
+        co_return;
+    }
+    const bool admitted = ticket.established(limits.connections_per_ip_max);
+    state.telemetry.handshake_ok(Transport::tcp, state.loop.now() - began);
+    state.telemetry.half_open(state.counters->half_open());
+    auto session = std::make_shared<Session>();
+    session->connection =
+        make_tls_connection(state.loop, std::move(*handshake), stream, limits.idle_timeout, true);
+    session->ticket = std::move(ticket);
+    session->admitted = admitted;
+    start_session(state, std::move(session));
+}
+
+}  // namespace alknet

@@ -1,0 +1,217 @@
+#include "session.hpp"
+
+#include <algorithm>
+#include <alknet/base/causes.hpp>
+#include <alknet/rt/combine.hpp>
+
+#include "endpoint_state.hpp"
+#include "supervise.hpp"
+
+namespace alknet {
+
+namespace {
+
+/// How often a lingering connection is looked at: often when it is young, since most need one
+/// round trip.
+constexpr Duration kLingerStepFirst = std::chrono::milliseconds(1);
+constexpr Duration kLingerStepMax = std::chrono::milliseconds(50);
+
+AuthContext context_of(const Connection& connection) {
+    const ConnectionInfo& info = connection.info();
+    return {.alpn = info.alpn,
+            .transport = info.transport,
+            .remote = info.remote,
+            .peer = info.peer,
+            .identity = std::nullopt};
+}
+
+bool transport_allowed(const AlpnPolicy& policy, Transport transport) noexcept {
+    switch (transport) {
+        case Transport::quic:
+            return policy.quic;
+        case Transport::tcp:
+            return policy.tcp;
+        case Transport::iroh:
+            return policy.iroh;
+        case Transport::local:
+        case Transport::memory:
+            return true;  // the node itself made these
+    }
+    return false;
+}
+
+task<result<void>> resolve_identity(EndpointState& state, Session& session, AuthContext& auth) {
+    const std::string fingerprint = auth.peer.fingerprint();
+    if (fingerprint.empty() || state.options.identities == nullptr) {
+        state.telemetry.auth_attempt(
+            auth, fingerprint.empty() ? AuthResult::anonymous : AuthResult::unknown);
+        co_return result<void>{};
+    }
+    auto identity =
+        co_await with_timeout(state.options.limits.handshake_timeout,
+                              state.options.identities->resolve_from_fingerprint(fingerprint));
+    if (!identity) {
+        state.telemetry.auth_attempt(auth, AuthResult::failed);
+        co_return unexpected(std::move(identity).error().within("identity"));
+    }
+    auth.identity = std::move(*identity);
+    session.identity = auth.identity;
+    state.telemetry.auth_attempt(auth, auth.identity ? AuthResult::known : AuthResult::unknown);
+    co_return result<void>{};
+}
+
+/// The handler that is to have the connection, if it may.
+result<std::shared_ptr<ProtocolHandler>> authorise(EndpointState& state, Session& session,
+                                                   const AuthContext& auth) {
+    const RegisteredHandler* found = state.options.registry->find(auth.alpn);
+    if (found == nullptr) {
+        return fail(causes::kNoHandler, auth.alpn);
+    }
+    if (!transport_allowed(found->policy, auth.transport)) {
+        return fail(causes::kForbidden, auth.alpn + " is not served over this transport");
+    }
+    if (found->policy.identity_required && !auth.identity) {
+        return fail(causes::kAuthRequired, auth.alpn);
+    }
+    if (auth.identity && session.ticket) {
+        const std::size_t most = state.options.limits.connections_per_identity_max;
+        if (!session.ticket.claim_identity(auth.identity->id, most)) {
+            state.telemetry.limit_hit(Limit::connections_per_identity, auth.remote);
+            return fail(causes::kLimit, std::string(limit_key(Limit::connections_per_identity)));
+        }
+    }
+    return found->handler;
+}
+
+task<result<void>> authorise_and_handle(EndpointState& state, Session& session) {
+    AuthContext auth = context_of(*session.connection);
+    if (!session.admitted) {
+        state.telemetry.limit_hit(Limit::connections_per_ip, auth.remote);
+        co_return fail(causes::kLimit, std::string(limit_key(Limit::connections_per_ip)));
+    }
+    ALKNET_CO_CHECK(co_await resolve_identity(state, session, auth));
+    ALKNET_CO_TRY(session.handler, authorise(state, session, auth));
+    apply_limits(state, session);
+    co_return co_await session.handler->handle(session.connection, std::move(auth));
+}
+
+/// Until what the handler wrote has been delivered, the connection ends or the time is up.
+task<void> linger(EndpointState& state, Connection& connection) {
+    const TimePoint deadline = state.loop.now() + state.options.limits.linger_timeout;
+    Duration step = kLingerStepFirst;
+    while (!connection.closed().requested() && state.loop.now() < deadline) {
+        const ConnectionStats stats = connection.stats();
+        if (stats.streams_open == 0 && stats.buffered_bytes == 0) {
+            break;
+        }
+        (void)co_await state.loop.sleep(step).under(connection.closed());
+        step = std::min(step * 2, kLingerStepMax);
+    }
+}
+
+/// Errors that only say that the connection has ended.
+bool is_an_end(const error& why) noexcept {
+    return why.is(errc::closed) || why.is(errc::reset) || why.is(errc::cancelled) ||
+           why.is(errc::timeout);
+}
+
+void report_failure(EndpointState& state, const Session& session, Ending ending, const error& why) {
+    const ConnectionInfo& info = session.connection->info();
+    if (ending == Ending::threw) {
+        state.telemetry.handler_failed(info, HandlerFailure::exception, why);
+    } else if (ending == Ending::abandoned) {
+        state.telemetry.limit_hit(Limit::handler_unwind, info.remote);
+        state.telemetry.handler_failed(info, HandlerFailure::stuck, why);
+    } else if (session.handler != nullptr &&
+               !(session.connection->close_reason() && is_an_end(why))) {
+        state.telemetry.handler_failed(info, HandlerFailure::error, why);
+    }
+}
+
+std::uint64_t code_for(const Session& session, Ending ending, const error& why) noexcept {
+    if (ending == Ending::returned && session.handler != nullptr) {
+        return session.handler->close_code(why);
+    }
+    if (why.is(causes::kNoHandler)) {
+        return close_code::kNoHandler;
+    }
+    return default_close_code(why.condition());
+}
+
+task<void> run_session(EndpointState& state, std::shared_ptr<Session> session) {
+    Connection& connection = *session->connection;
+    state.telemetry.opened(connection.info());
+    const Outcome outcome =
+        co_await supervise(state.loop, authorise_and_handle(state, *session), connection.closed(),
+                           state.options.limits.handler_unwind_timeout, connection.info().alpn);
+    if (outcome.value) {
+        co_await linger(state, connection);
+        connection.close(state.stopping ? close_code::kShutdown : close_code::kOk, "");
+    } else {
+        const error& why = outcome.value.error();
+        report_failure(state, *session, outcome.ending, why);
+        // The detail stays here: it may tell more than the peer should know.
+        connection.close(code_for(*session, outcome.ending, why), why.cause().what);
+    }
+    state.telemetry.closed(connection, state.loop.now() - session->opened);
+    session->ticket = Ticket();
+    session->keep.reset();
+    state.sessions.erase(session);
+    session->ended.set();
+    state.session_ended.wake_all();
+}
+
+}  // namespace
+
+std::shared_ptr<Session> start_session(EndpointState& state, std::shared_ptr<Session> session) {
+    session->opened = state.loop.now();
+    if (session->quic == nullptr && session->stream == nullptr) {
+        session->quic = dynamic_cast<quic::Connection*>(session->connection.get());
+        session->stream = dynamic_cast<StreamConnection*>(session->connection.get());
+    }
+    state.sessions.insert(session);
+    state.running.spawn(run_session(state, session), session->connection->info().alpn);
+    return session;
+}
+
+void apply_limits(const EndpointState& state, Session& session) {
+    const EndpointLimits& limits = state.options.limits;
+    const bool known = session.identity.has_value();
+    if (session.quic != nullptr) {
+        const std::uint64_t streams =
+            known ? limits.streams_max : limits.streams_unauthenticated_max;
+        const std::uint64_t bytes =
+            known ? limits.connection_bytes_max : limits.connection_bytes_unauthenticated_max;
+        const quic::TransportOptions defaults;
+        session.quic->set_stream_limits(streams, streams);
+        session.quic->set_window_limits(bytes, std::min(bytes, defaults.stream_window_bytes_max));
+    }
+    if (session.stream != nullptr) {
+        session.stream->set_idle_timeout(limits.idle_timeout);
+    }
+}
+
+bool is_narrowed(const Identity& before, const std::optional<Identity>& after) {
+    if (!after || after->id != before.id) {
+        return true;
+    }
+    const auto has = [](const std::vector<std::string>& all, const std::string& one) {
+        return std::ranges::find(all, one) != all.end();
+    };
+    for (const std::string& scope : before.scopes) {
+        if (!has(after->scopes, scope)) {
+            return true;
+        }
+    }
+    for (const auto& [type, names] : before.resources) {
+        const auto now = after->resources.find(type);
+        for (const std::string& name : names) {
+            if (now == after->resources.end() || !has(now->second, name)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+}  // namespace alknet

@@ -1,0 +1,42 @@
+// Session: the way of one connection from the end of its handshake to its close: identity, policy,
+// handler, linger, close.
+#pragma once
+
+#include <alknet/core/auth.hpp>
+#include <alknet/core/handler.hpp>
+#include <alknet/core/stream_connection.hpp>
+#include <alknet/quic/endpoint.hpp>
+#include <alknet/rt/time.hpp>
+#include <alknet/rt/wait.hpp>
+#include <memory>
+#include <optional>
+
+#include "counters.hpp"
+
+namespace alknet {
+
+struct EndpointState;
+
+struct Session {
+    std::shared_ptr<Connection> connection;
+    quic::Connection* quic = nullptr;    // `connection`, if it is one
+    StreamConnection* stream = nullptr;  // the same
+    Ticket ticket;
+    bool admitted = true;        // false: its IP had reached its limit when it was established
+    std::shared_ptr<void> keep;  // what the connection needs
+    std::shared_ptr<ProtocolHandler> handler;  // once the connection is its
+    std::optional<Identity> identity;
+    TimePoint opened;
+    Event ended;
+};
+
+/// Runs a connection to its end, in the scope of the endpoint. `ticket` may be empty, in tests.
+std::shared_ptr<Session> start_session(EndpointState& state, std::shared_ptr<Session> session);
+
+/// Gives the connection what its identity entitles it to under the limits of now.
+void apply_limits(const EndpointState& state, Session& session);
+
+/// Whether somebody who was `before` may do less as `after`.
+[[nodiscard]] bool is_narrowed(const Identity& before, const std::optional<Identity>& after);
+
+}  // namespace alknet
