@@ -309,6 +309,15 @@ constexpr Cause kUnknownPeer{
     .next = "list the known peers in alknet.toml, or use alknet://NODE_ID@HOST:PORT",
     .explain = "Names are looked up among the [[peer]] entries of alknet.toml.",
 };
+constexpr Cause kOutputClosed{
+    .id = "E-OUTPUT-CLOSED",
+    .condition = errc::closed,
+    .what = "nobody reads the standard output any more",
+    .next = "run it again and read all of its output",
+    .explain =
+        "The program that this one wrote to has closed its end, as `head` does when it has seen "
+        "enough. The command stops quietly with exit code 141.",
+};
 
 }  // namespace causes
 
@@ -350,6 +359,7 @@ constexpr std::array kAll = {
     &causes::kHomeInvalid,
     &causes::kUsage,
     &causes::kUnknownPeer,
+    &causes::kOutputClosed,
 };
 
 char lower(char c) noexcept {

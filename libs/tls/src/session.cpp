@@ -143,6 +143,7 @@ result<PeerIdentity> SessionBase::read_peer() {
     }
     peer.kind = PeerIdentity::Kind::x509;
     gnutls_hash_fast(GNUTLS_DIG_SHA256, der.data(), der.size(), peer.certificate_sha256.data());
+    peer.certificate = std::make_shared<const Bytes>(to_bytes(der));
     return peer;
 }
 

@@ -53,6 +53,7 @@ extern const Cause kHomeExists;
 extern const Cause kHomeInvalid;
 extern const Cause kUsage;
 extern const Cause kUnknownPeer;
+extern const Cause kOutputClosed;
 
 }  // namespace causes
 

@@ -47,6 +47,7 @@ struct PeerIdentity {
     Kind kind = Kind::none;
     NodeId key;                                      // raw_key
     std::array<std::byte, 32> certificate_sha256{};  // x509: digest of the DER
+    std::shared_ptr<const Bytes> certificate;        // x509: the leaf, DER
     bool verified_by_ca = false;                     // x509, on the dialling side
     bool resumed = false;                            // proven in an earlier handshake
 
