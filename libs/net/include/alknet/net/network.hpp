@@ -23,8 +23,8 @@ namespace alknet::net {
 struct DatagramBatch {
     BytesView data;
     std::size_t segment_bytes = 0;  // 0: `data` is one datagram
-    SocketAddress local;            // exact, also on a socket bound to the wildcard address
-    SocketAddress remote;
+    SocketAddress local{};          // exact, also on a socket bound to the wildcard address
+    SocketAddress remote{};
     std::uint8_t ecn = 0;  // the two ECN bits of the IP header
 };
 
@@ -93,7 +93,7 @@ public:
 struct TcpStream {
     std::unique_ptr<ByteStream> stream;
     SocketAddress local;
-    SocketAddress remote;
+    SocketAddress remote{};
 };
 
 class TcpListener {
