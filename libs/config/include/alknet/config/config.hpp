@@ -1,0 +1,129 @@
+// The configuration: what alknet.toml says, as values. StaticConfig is read when the node starts;
+// DynamicConfig is read again on a reload and swapped as a whole, or not at all.
+#pragma once
+
+#include <alknet/base/log.hpp>
+#include <alknet/base/log_sink.hpp>
+#include <alknet/base/result.hpp>
+#include <alknet/core/endpoint.hpp>
+#include <alknet/core/node_address.hpp>
+#include <alknet/core/registry.hpp>
+#include <alknet/quic/endpoint.hpp>
+#include <alknet/tls/context.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace alknet::config {
+
+inline constexpr std::size_t kFileBytesMax = 1 << 20;
+inline constexpr std::size_t kProblemsMax = 20;  // reported at once
+inline constexpr std::size_t kListenersMax = 64;
+inline constexpr std::size_t kAddressesMax = 16;  // of one listener
+inline constexpr std::size_t kPeersMax = 10'000;
+inline constexpr std::size_t kKeysMax = 16;    // of one peer
+inline constexpr std::size_t kScopesMax = 64;  // of one peer
+inline constexpr std::size_t kAlpnsMax = 256;
+inline constexpr std::size_t kCertificatesMax = 64;
+inline constexpr std::size_t kTextBytesMax = 4096;  // of one value
+
+struct StaticConfig {
+    std::filesystem::path key_file = "node.key";
+    LogFormat log_format = LogFormat::key_value;
+    std::filesystem::path qlog_directory;  // empty: none
+
+    bool operator==(const StaticConfig&) const = default;
+};
+
+/// The transports that a listener has, or that a service may be reached by.
+struct Transports {
+    bool quic = true;
+    bool tcp = true;
+
+    bool operator==(const Transports&) const = default;
+};
+
+struct Listener {
+    std::string name;
+    std::vector<SocketAddress> addresses;
+    bool quic = true;
+    bool tcp = true;
+    std::vector<std::string> alpns;  // empty: all
+    quic::Congestion congestion = quic::Congestion::bbr;
+
+    bool operator==(const Listener&) const = default;
+};
+
+/// Somebody whom this node knows. The name is the stable id, and never the key.
+struct Peer {
+    std::string name;
+    std::vector<std::string> keys;  // canonical: `ed25519:<hex>`, `x509-sha256:<hex>`
+    std::vector<std::string> scopes;
+    std::optional<NodeAddress> address;  // where to reach it
+
+    bool operator==(const Peer&) const = default;
+    /// The first Ed25519 key, which is what dialling this peer demands.
+    [[nodiscard]] std::optional<NodeId> node_id() const;
+};
+
+struct AlpnRules {
+    bool identity_required = false;
+    Transports transports;
+
+    bool operator==(const AlpnRules&) const = default;
+};
+
+struct DynamicConfig {
+    std::vector<Listener> listeners;  // never empty after parsing
+    EndpointLimits limits;
+    LogLevel log_level = LogLevel::info;
+    std::vector<tls::CertificateFiles> certificates;
+    std::vector<Peer> peers;
+    std::map<std::string, AlpnRules, std::less<>> alpns;
+};
+
+struct Config {
+    StaticConfig fixed;
+    DynamicConfig dynamic;
+};
+
+/// What is wrong, and where. Lines and columns count from 1.
+struct Problem {
+    std::string file;
+    std::size_t line = 0;  // 0: the file as a whole
+    std::size_t column = 0;
+    std::string key;  // "limits.idle_timeout"; empty when the text is no TOML
+    std::string reason;
+
+    bool operator==(const Problem&) const = default;
+    /// `FILE:LINE:COLUMN: KEY: REASON`
+    [[nodiscard]] std::string text() const;
+};
+
+struct ParseOptions {
+    std::string file = "alknet.toml";  // for problems
+    std::filesystem::path base;        // what relative paths in the file are relative to
+};
+
+struct Parsed {
+    Config config;                  // usable only without problems
+    std::vector<Problem> problems;  // in the order of the file; at most kProblemsMax
+};
+
+/// Reads TOML 1.0. Every key that is not known is a problem, so that a typing error cannot pass for
+/// a setting.
+[[nodiscard]] Parsed parse(std::string_view text, const ParseOptions& options);
+
+/// The problems as one error, kConfigInvalid: the first one, and how many there are.
+[[nodiscard]] error as_error(const std::vector<Problem>& problems);
+
+/// The name in `known` that was probably meant by `typed`; empty if none is near.
+[[nodiscard]] std::string_view nearest_name(std::string_view typed,
+                                            const std::vector<std::string_view>& known);
+
+}  // namespace alknet::config

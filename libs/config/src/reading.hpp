@@ -1,0 +1,59 @@
+// Reading: what is known while the tree of a TOML file is turned into a Config: which key this is,
+// what relative paths are relative to, and what was wrong so far.
+#pragma once
+
+#include <alknet/config/config.hpp>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "toml.hpp"
+
+namespace alknet::config {
+
+class Reading {
+public:
+    explicit Reading(const ParseOptions& options) : options_(options) {}
+
+    /// Names the key below which everything happens while this object lives.
+    class Below {
+    public:
+        Below(Reading& reading, std::string_view key);
+        Below(const Below&) = delete;
+        Below& operator=(const Below&) = delete;
+        ~Below() { reading_.key_.resize(length_before_); }
+
+    private:
+        Reading& reading_;
+        std::size_t length_before_;
+    };
+
+    void refuse(const toml::source_region& where, std::string reason);
+    void refuse(const toml::node& where, std::string reason) {
+        refuse(where.source(), std::move(reason));
+    }
+    /// The text is no TOML.
+    void refuse_text(std::size_t line, std::size_t column, std::string reason);
+
+    /// The text of a value, no longer than `bytes_max`; null and a problem otherwise.
+    const std::string* text(const toml::node& value, std::size_t bytes_max = kTextBytesMax);
+    const toml::array* array(const toml::node& value, std::size_t size_max);
+    const toml::table* table(const toml::node& value);
+
+    [[nodiscard]] const std::filesystem::path& base() const noexcept { return options_.base; }
+    [[nodiscard]] bool failed() const noexcept { return !problems_.empty(); }
+    [[nodiscard]] std::vector<Problem>& problems() noexcept { return problems_; }
+
+private:
+    void expected(const toml::node& value, std::string_view wanted);
+
+    const ParseOptions& options_;
+    std::string key_;
+    std::vector<Problem> problems_;
+};
+
+/// "an integer", "a table": what a person would call it.
+[[nodiscard]] std::string_view kind_of(const toml::node& value) noexcept;
+
+}  // namespace alknet::config

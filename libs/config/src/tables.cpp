@@ -1,0 +1,349 @@
+// The keys of alknet.toml. A new key is one entry here.
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+
+#include "fields.hpp"
+#include "values.hpp"
+
+namespace alknet::config {
+
+namespace {
+
+using Shape = TableInfo::Shape;
+
+// What both ends of a range mean is said by the type; these are the widest useful ones.
+constexpr std::uint64_t kManyConnections = 10'000'000;
+constexpr std::int64_t kSecond = 1000;
+constexpr std::int64_t kHour = 3600 * kSecond;
+
+constexpr std::array kNodeFields = {
+    field<&StaticConfig::key_file, Path>(
+        {.name = "key",
+         .about = "The node's private key: Ed25519, PKCS#8 PEM, readable by its owner alone.",
+         .restart = true}),
+};
+
+// Of the two keys one can change while the node runs, and the other cannot.
+struct LogKeys {
+    LogLevel level = DynamicConfig().log_level;
+    LogFormat format = StaticConfig().log_format;
+};
+
+constexpr std::array kLogFields = {
+    field<&LogKeys::level, Level>(
+        {.name = "level", .about = "The least important events that are written."}),
+    field<&LogKeys::format, Format>(
+        {.name = "format",
+         .about = "Lines of key=value pairs, or of JSON, on standard error.",
+         .restart = true}),
+};
+
+constexpr std::array kQuicFields = {
+    field<&StaticConfig::qlog_directory, Path>(
+        {.name = "qlog_directory",
+         .about = "Write a qlog trace of every QUIC connection into this directory. For finding "
+                  "faults: the files grow without limit.",
+         .example = "\"qlog\"",
+         .restart = true}),
+};
+
+constexpr std::array kListenerFields = {
+    field<&Listener::name, Name>({.name = "name",
+                                  .about = "What logs call this listener.",
+                                  .example = "\"main\"",
+                                  .required = true}),
+    field<&Listener::addresses, List<Address, kAddressesMax>>(
+        {.name = "addresses",
+         .about =
+             "Where it listens. UDP and TCP use the same port number; port 0 takes a free one.",
+         .required = true}),
+    field<&Listener::quic, Flag>({.name = "quic", .about = "Accept QUIC, on UDP."}),
+    field<&Listener::tcp, Flag>({.name = "tcp", .about = "Accept TLS, on TCP."}),
+    field<&Listener::alpns, List<Alpn, kAlpnsMax>>(
+        {.name = "alpns",
+         .about = "The services that are offered here; an empty array offers all that there are."}),
+    field<&Listener::congestion, CongestionControl>(
+        {.name = "congestion", .about = "The congestion control of QUIC connections."}),
+};
+
+constexpr std::array kAlpnFields = {
+    field<&AlpnRules::identity_required, Flag>(
+        {.name = "identity_required",
+         .about = "Only peers that this file lists may use this service."}),
+    field<&AlpnRules::transports, TransportSet>(
+        {.name = "transports", .about = "What this service may be reached by."}),
+};
+
+constexpr std::array kPeerFields = {
+    field<&Peer::name, Name>(
+        {.name = "name",
+         .about = "Who this is, in logs and as an ADDRESS on the command line. It is the peer's "
+                  "identity: its keys may change, its name stays.",
+         .example = "\"alice\"",
+         .required = true}),
+    field<&Peer::keys, List<PeerKey, kKeysMax>>(
+        {.name = "keys",
+         .about = "What proves that it is this peer: node ids as `alknet id` prints them (hex, "
+                  "ed25519:HEX, z-base-32, base32 or an ssh-ed25519 line), or x509-sha256:HEX, the "
+                  "SHA-256 digest of a client certificate.",
+         .example =
+             "[\"ed25519:e78c2766a792f09bfccb51493968ac322283e8d021a30063784d806929762ecc\"]",
+         .required = true}),
+    field<&Peer::scopes, List<Scope, kScopesMax>>(
+        {.name = "scopes",
+         .about = "What the peer may do, for the handlers of services to look at."}),
+    field<&Peer::address, Reach>(
+        {.name = "address",
+         .about = "Where commands find this peer when they are given its name.",
+         .example = "\"node.example:4433\""}),
+};
+
+constexpr std::array kLimitFields = {
+    field<&EndpointLimits::connections_max, Integer<1, kManyConnections>>(
+        {.name = "connections_max", .about = "Connections in all."}),
+    field<&EndpointLimits::connections_per_ip_max, Integer<1, kManyConnections>>(
+        {.name = "connections_per_ip_max",
+         .about = "Connections from one address; IPv6 counts by /56."}),
+    field<&EndpointLimits::connections_per_identity_max, Integer<1, kManyConnections>>(
+        {.name = "connections_per_identity_max", .about = "Connections of one peer."}),
+    field<&EndpointLimits::half_open_max, Integer<1, kManyConnections>>(
+        {.name = "half_open_max", .about = "Handshakes that are not finished; more are refused."}),
+    field<&EndpointLimits::half_open_retry, Integer<0, kManyConnections>>(
+        {.name = "half_open_retry",
+         .about = "Above this many of them, QUIC clients must first prove their address."}),
+    field<&EndpointLimits::handshake_timeout, Span<100, 5 * 60 * kSecond>>(
+        {.name = "handshake_timeout", .about = "How long a handshake may take."}),
+    field<&EndpointLimits::idle_timeout, Span<kSecond, 24 * kHour>>(
+        {.name = "idle_timeout",
+         .about = "A connection on which nothing arrives for so long is given up."}),
+    field<&EndpointLimits::streams_max, Integer<1, 100'000>>(
+        {.name = "streams_max", .about = "Streams of one connection at a time."}),
+    field<&EndpointLimits::streams_unauthenticated_max, Integer<1, 100'000>>(
+        {.name = "streams_unauthenticated_max",
+         .about = "The same for connections of nobody in particular."}),
+    field<&EndpointLimits::connection_bytes_max, Size<64 << 10, 1 << 30>>(
+        {.name = "connection_bytes_max", .about = "Octets that are held for one connection."}),
+    field<&EndpointLimits::connection_bytes_unauthenticated_max, Size<64 << 10, 1 << 30>>(
+        {.name = "connection_bytes_unauthenticated_max",
+         .about = "The same for connections of nobody in particular."}),
+    field<&EndpointLimits::shutdown_grace, Span<0, 10 * 60 * kSecond>>(
+        {.name = "shutdown_grace",
+         .about = "How long connections may finish what they do when the node stops."}),
+    field<&EndpointLimits::handler_unwind_timeout, Span<100, 5 * 60 * kSecond>>(
+        {.name = "handler_unwind_timeout",
+         .about = "How long a handler may go on once its connection has ended."}),
+    field<&EndpointLimits::linger_timeout, Span<0, 5 * 60 * kSecond>>(
+        {.name = "linger_timeout",
+         .about = "How long what a handler wrote at its end has to reach the other side."}),
+};
+
+constexpr std::array kCertificateFields = {
+    field<&tls::CertificateFiles::chain, Path>(
+        {.name = "chain", .about = "The certificate and its issuers.", .required = true}),
+    field<&tls::CertificateFiles::key, Path>(
+        {.name = "key", .about = "The certificate's private key.", .required = true}),
+};
+
+constexpr std::array kTlsFields = {
+    field<&DynamicConfig::certificates, List<Certificate, kCertificatesMax>>(
+        {.name = "certificates",
+         .about = "X.509 certificates for clients that know no raw public keys, chosen by the name "
+                  "that a client asks for. Without any, the node's own self-signed one is used. "
+                  "The files are read again on a reload.",
+         .example = "[{ chain = \"example.org.pem\", key = \"example.org-key.pem\" }]"}),
+};
+
+template <class T>
+using Fields = std::span<const Field<T>>;
+
+void read_node(Reading& in, const toml::node& value, Config& into) {
+    if (const toml::table* table = in.table(value)) {
+        read_fields(in, *table, Fields<StaticConfig>(kNodeFields), into.fixed);
+    }
+}
+
+void read_quic(Reading& in, const toml::node& value, Config& into) {
+    if (const toml::table* table = in.table(value)) {
+        read_fields(in, *table, Fields<StaticConfig>(kQuicFields), into.fixed);
+    }
+}
+
+void read_tls(Reading& in, const toml::node& value, Config& into) {
+    if (const toml::table* table = in.table(value)) {
+        read_fields(in, *table, Fields<DynamicConfig>(kTlsFields), into.dynamic);
+    }
+}
+
+void read_limits(Reading& in, const toml::node& value, Config& into) {
+    const toml::table* table = in.table(value);
+    if (table == nullptr) {
+        return;
+    }
+    EndpointLimits& limits = into.dynamic.limits;
+    read_fields(in, *table, Fields<EndpointLimits>(kLimitFields), limits);
+    if (limits.half_open_retry > limits.half_open_max) {
+        in.refuse(*table, "half_open_retry must not be above half_open_max");
+    }
+    if (limits.connection_bytes_unauthenticated_max > limits.connection_bytes_max) {
+        in.refuse(*table,
+                  "connection_bytes_unauthenticated_max must not be above connection_bytes_max");
+    }
+}
+
+// Calls `read_one(table, T&)` for each [[entry]], into a fresh T, and keeps it.
+template <class T, class ReadOne>
+void read_list(Reading& in, const toml::node& value, std::size_t size_max, std::vector<T>& into,
+               ReadOne read_one) {
+    const toml::array* array = in.array(value, size_max);
+    if (array == nullptr) {
+        return;
+    }
+    for (const toml::node& node : *array) {
+        if (const toml::table* table = in.table(node)) {
+            T entry{};
+            read_one(*table, entry);
+            into.push_back(std::move(entry));
+        }
+    }
+}
+
+void check_listener(Reading& in, const toml::table& table, const Listener& listener,
+                    const std::vector<Listener>& others) {
+    if (!listener.quic && !listener.tcp) {
+        in.refuse(table, "accepts neither QUIC nor TCP");
+    }
+    for (const Listener& other : others) {
+        if (other.name == listener.name) {
+            in.refuse(table, "there is another listener '" + listener.name + "'");
+        }
+        for (const SocketAddress& address : listener.addresses) {
+            if (address.port() != 0 && std::ranges::count(other.addresses, address) != 0) {
+                in.refuse(table, address.to_string() + " belongs to listener '" + other.name + "'");
+            }
+        }
+    }
+}
+
+void read_listeners(Reading& in, const toml::node& value, Config& into) {
+    std::vector<Listener>& all = into.dynamic.listeners;
+    read_list(in, value, kListenersMax, all, [&](const toml::table& table, Listener& listener) {
+        read_fields(in, table, Fields<Listener>(kListenerFields), listener);
+        if (const auto* addresses = table["addresses"].as_array();
+            addresses != nullptr && addresses->empty()) {
+            in.refuse(*addresses, "a listener needs an address");
+        }
+        check_listener(in, table, listener, all);
+    });
+}
+
+void read_peers(Reading& in, const toml::node& value, Config& into) {
+    std::vector<Peer>& all = into.dynamic.peers;
+    std::set<std::string> names;
+    std::map<std::string, std::string> owners;  // of keys
+    read_list(in, value, kPeersMax, all, [&](const toml::table& table, Peer& peer) {
+        read_fields(in, table, Fields<Peer>(kPeerFields), peer);
+        if (!names.insert(peer.name).second) {
+            in.refuse(table, "there is another peer '" + peer.name + "'");
+        }
+        for (const std::string& key : peer.keys) {
+            const auto [owner, is_new] = owners.emplace(key, peer.name);
+            if (!is_new) {
+                in.refuse(table, key + " belongs to peer '" + owner->second + "'");
+            }
+        }
+    });
+}
+
+void read_alpns(Reading& in, const toml::node& value, Config& into) {
+    const toml::table* table = in.table(value);
+    if (table == nullptr) {
+        return;
+    }
+    if (table->size() > kAlpnsMax) {
+        in.refuse(value, "names more than " + std::to_string(kAlpnsMax) + " services");
+        return;
+    }
+    for (const auto& [name, rules] : *table) {
+        const Reading::Below below(in, name.str());
+        const auto checked = tls::check_alpn(name.str());
+        if (!checked) {
+            in.refuse(name.source(), std::string(checked.error().cause().what));
+        }
+        const toml::table* fields = in.table(rules);
+        if (fields != nullptr) {
+            AlpnRules& into_rules = into.dynamic.alpns[std::string(name.str())];
+            read_fields(in, *fields, Fields<AlpnRules>(kAlpnFields), into_rules);
+        }
+    }
+}
+
+void read_log(Reading& in, const toml::node& value, Config& into) {
+    if (const toml::table* table = in.table(value)) {
+        LogKeys keys{.level = into.dynamic.log_level, .format = into.fixed.log_format};
+        read_fields(in, *table, Fields<LogKeys>(kLogFields), keys);
+        into.dynamic.log_level = keys.level;
+        into.fixed.log_format = keys.format;
+    }
+}
+
+template <class T, auto& kFields>
+std::vector<KeyInfo> keys_of() {
+    return describe(Fields<T>(kFields), T());
+}
+
+constexpr std::array kTables = {
+    Table{"node", Shape::single, "This node.", read_node, keys_of<StaticConfig, kNodeFields>},
+    Table{"listener", Shape::list,
+          "A place where the node listens. Without any, it listens on port 4433 of all addresses.",
+          read_listeners,
+          [] { return describe(Fields<Listener>(kListenerFields), default_listener()); }},
+    Table{"peer", Shape::list,
+          "Somebody whom this node knows. Everybody else is a stranger, and may use only the "
+          "services that need no identity.",
+          read_peers, keys_of<Peer, kPeerFields>},
+    Table{"alpn", Shape::named, "Rules for one service, named by its ALPN.", read_alpns,
+          keys_of<AlpnRules, kAlpnFields>},
+    Table{"tls", Shape::single, "Certificates.", read_tls, keys_of<DynamicConfig, kTlsFields>},
+    Table{"limits", Shape::single,
+          "What one peer, or all of them, can make the node hold. A limit that strikes is named in "
+          "the log and counted.",
+          read_limits, keys_of<EndpointLimits, kLimitFields>},
+    Table{"log", Shape::single, "What the node tells about itself.", read_log,
+          keys_of<LogKeys, kLogFields>},
+    Table{"quic", Shape::single, "QUIC itself.", read_quic, keys_of<StaticConfig, kQuicFields>},
+};
+
+}  // namespace
+
+void Certificate::read(Reading& in, const toml::node& value, tls::CertificateFiles& into) {
+    if (const toml::table* table = in.table(value)) {
+        read_fields(in, *table, Fields<tls::CertificateFiles>(kCertificateFields), into);
+    }
+}
+
+std::string Certificate::show(const tls::CertificateFiles& value) {
+    return "{ chain = " + Path::show(value.chain) + ", key = " + Path::show(value.key) + " }";
+}
+
+std::span<const Table> tables() noexcept {
+    return kTables;
+}
+
+Listener default_listener() {
+    Listener listener;
+    listener.name = "main";
+    listener.addresses = {SocketAddress::v4({}, kDefaultPort), SocketAddress::v6({}, kDefaultPort)};
+    return listener;
+}
+
+void refuse_unknown(Reading& in, const toml::key& key, const std::vector<std::string_view>& known) {
+    std::string reason = "this key is not known";
+    if (const std::string_view meant = nearest_name(key.str(), known); !meant.empty()) {
+        reason.append("; did you mean '").append(meant).append("'?");
+    }
+    in.refuse(key.source(), std::move(reason));
+}
+
+}  // namespace alknet::config

@@ -1,0 +1,188 @@
+// One small type for each kind of value in alknet.toml: how it is read, written and described.
+// `read` leaves `into` alone when it refuses.
+#pragma once
+
+#include <alknet/config/config.hpp>
+#include <alknet/config/units.hpp>
+#include <alknet/rt/time.hpp>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "reading.hpp"
+
+namespace alknet::config {
+
+/// TOML text of a string.
+[[nodiscard]] std::string toml_text(std::string_view text);
+
+void read_integer(Reading& in, const toml::node& value, std::uint64_t min, std::uint64_t max,
+                  std::uint64_t& into);
+void read_size(Reading& in, const toml::node& value, std::uint64_t min, std::uint64_t max,
+               std::uint64_t& into);
+void read_duration(Reading& in, const toml::node& value, Duration min, Duration max,
+                   Duration& into);
+[[nodiscard]] std::string integer_type(std::uint64_t min, std::uint64_t max);
+[[nodiscard]] std::string size_type(std::uint64_t min, std::uint64_t max);
+[[nodiscard]] std::string duration_type(Duration min, Duration max);
+
+template <std::uint64_t Min, std::uint64_t Max>
+struct Integer {
+    template <class T>
+    static void read(Reading& in, const toml::node& value, T& into) {
+        static_assert(Max <= std::numeric_limits<T>::max());
+        std::uint64_t number = into;
+        read_integer(in, value, Min, Max, number);
+        into = static_cast<T>(number);
+    }
+    static std::string show(std::uint64_t value) { return std::to_string(value); }
+    static std::string type() { return integer_type(Min, Max); }
+};
+
+/// Octets, as a number or with a unit.
+template <std::uint64_t Min, std::uint64_t Max>
+struct Size {
+    static void read(Reading& in, const toml::node& value, std::uint64_t& into) {
+        read_size(in, value, Min, Max, into);
+    }
+    static std::string show(std::uint64_t value) { return toml_text(size_text(value)); }
+    static std::string type() { return size_type(Min, Max); }
+};
+
+template <std::int64_t MinMs, std::int64_t MaxMs>
+struct Span {
+    static constexpr Duration kMin = std::chrono::milliseconds(MinMs);
+    static constexpr Duration kMax = std::chrono::milliseconds(MaxMs);
+    static void read(Reading& in, const toml::node& value, Duration& into) {
+        read_duration(in, value, kMin, kMax, into);
+    }
+    static std::string show(Duration value) { return toml_text(duration_text(value)); }
+    static std::string type() { return duration_type(kMin, kMax); }
+};
+
+struct Flag {
+    static void read(Reading& in, const toml::node& value, bool& into);
+    static std::string show(bool value) { return value ? "true" : "false"; }
+    static std::string type() { return "true or false"; }
+};
+
+struct Path {
+    static void read(Reading& in, const toml::node& value, std::filesystem::path& into);
+    static std::string show(const std::filesystem::path& value);
+    static std::string type() { return "a path; relative ones begin at the home"; }
+};
+
+/// What logs, metrics and other keys call something: letters, digits, `.`, `_` and `-`.
+struct Name {
+    static void read(Reading& in, const toml::node& value, std::string& into);
+    static std::string show(const std::string& value) { return toml_text(value); }
+    static std::string type() { return "a name of at most 64 letters, digits, '.', '_' or '-'"; }
+};
+
+struct Address {
+    static void read(Reading& in, const toml::node& value, SocketAddress& into);
+    static std::string show(const SocketAddress& value) { return toml_text(value.to_string()); }
+    static std::string type() { return "IP:PORT or [IPV6]:PORT"; }
+};
+
+struct Alpn {
+    static void read(Reading& in, const toml::node& value, std::string& into);
+    static std::string show(const std::string& value) { return toml_text(value); }
+    static std::string type() { return "ALPN names of 1 to 31 octets"; }
+};
+
+struct PeerKey {
+    static void read(Reading& in, const toml::node& value, std::string& into);
+    static std::string show(const std::string& value) { return toml_text(value); }
+    static std::string type() { return "node ids in any text form, or x509-sha256:HEX"; }
+};
+
+/// `service:action[:resource]`
+struct Scope {
+    static void read(Reading& in, const toml::node& value, std::string& into);
+    static std::string show(const std::string& value) { return toml_text(value); }
+    static std::string type() { return "scopes SERVICE:ACTION or SERVICE:ACTION:RESOURCE"; }
+};
+
+/// Where a peer is reached: no bare node id, which leads nowhere by itself.
+struct Reach {
+    static void read(Reading& in, const toml::node& value, std::optional<NodeAddress>& into);
+    static std::string show(const std::optional<NodeAddress>& value);
+    static std::string type() { return "HOST[:PORT], [IPV6]:PORT or alknet://NODE_ID@HOST:PORT"; }
+};
+
+struct TransportSet {
+    static void read(Reading& in, const toml::node& value, Transports& into);
+    static std::string show(const Transports& value);
+    static std::string type() { return "an array of \"quic\" and \"tcp\", not empty"; }
+};
+
+struct Format {
+    static void read(Reading& in, const toml::node& value, LogFormat& into);
+    static std::string show(LogFormat value);
+    static std::string type() { return "\"text\" or \"json\""; }
+};
+
+struct Level {
+    static void read(Reading& in, const toml::node& value, LogLevel& into);
+    static std::string show(LogLevel value) { return toml_text(to_string(value)); }
+    static std::string type();
+};
+
+struct CongestionControl {
+    static void read(Reading& in, const toml::node& value, quic::Congestion& into);
+    static std::string show(quic::Congestion value);
+    static std::string type() { return "\"bbr\" or \"cubic\""; }
+};
+
+struct Certificate {
+    static void read(Reading& in, const toml::node& value, tls::CertificateFiles& into);
+    static std::string show(const tls::CertificateFiles& value);
+    static std::string type() { return "tables { chain = PATH, key = PATH } of PEM files"; }
+};
+
+/// An array of distinct values.
+template <class Element, std::size_t SizeMax>
+struct List {
+    template <class T>
+    static void read(Reading& in, const toml::node& value, std::vector<T>& into) {
+        const toml::array* array = in.array(value, SizeMax);
+        if (array == nullptr) {
+            return;
+        }
+        std::vector<T> read_so_far;
+        for (const toml::node& node : *array) {
+            T element{};
+            Element::read(in, node, element);
+            if (contains(read_so_far, element)) {
+                in.refuse(node, "stands here twice");
+            } else {
+                read_so_far.push_back(std::move(element));
+            }
+        }
+        into = std::move(read_so_far);
+    }
+    template <class T>
+    static std::string show(const std::vector<T>& value) {
+        std::string text;
+        for (const T& element : value) {
+            text.append(text.empty() ? "" : ", ").append(Element::show(element));
+        }
+        return "[" + text + "]";
+    }
+    static std::string type() { return "an array of " + Element::type(); }
+
+private:
+    template <class T>
+    static bool contains(const std::vector<T>& list, const T& element) {
+        for (const T& other : list) {
+            if (Element::show(other) == Element::show(element)) {
+                return true;
+            }
+        }
+        return false;
+    }
+};
+
+}  // namespace alknet::config
