@@ -4,6 +4,7 @@
 #include <alknet/base/causes.hpp>
 #include <fstream>
 #include <limits>
+#include <set>
 #include <string>
 
 namespace alknet::tls {
@@ -65,30 +66,50 @@ result<Credentials> make_credentials() {
     return Credentials(credentials);
 }
 
+/// Without the final zero octet, which GnuTLS wants to stand behind it.
+gnutls_datum_t pem_datum(const crypto::SecretBytes& pem) noexcept {
+    return datum_of(pem.view().first(pem.size() - 1));
+}
+
 std::unexpected<error> unusable(const std::filesystem::path& file, std::string_view why) {
     return fail(causes::kCertificateInvalid, file.string() + ": " + std::string(why));
 }
 
-/// The earliest end of validity in a chain.
-result<std::int64_t> expiry_of(const CertificateFiles& files, BytesView pem) {
-    const gnutls_datum_t datum = datum_of(pem);
-    gnutls_x509_crt_t* list = nullptr;
-    unsigned count = 0;
-    const int code = gnutls_x509_crt_list_import2(&list, &count, &datum, GNUTLS_X509_FMT_PEM, 0);
-    if (code < 0) {
-        return unusable(files.chain, reason(code));
+char lower(char c) noexcept {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+std::string lower_case(std::string_view text) {
+    std::string lowered(text);
+    std::ranges::transform(lowered, lowered.begin(), lower);
+    return lowered;
+}
+
+/// The DNS names that a certificate is for, in lower case, wildcards included.
+std::set<std::string> names_of(gnutls_x509_crt_t leaf) {
+    std::set<std::string> names;
+    std::array<char, 512> name{};
+    for (unsigned i = 0;; ++i) {
+        std::size_t size = name.size();
+        const int type = gnutls_x509_crt_get_subject_alt_name(leaf, i, name.data(), &size, nullptr);
+        if (type == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE) {
+            return names;
+        }
+        if (type == GNUTLS_SAN_DNSNAME) {
+            names.insert(lower_case({name.data(), size}));
+        }
     }
-    std::int64_t earliest = std::numeric_limits<std::int64_t>::max();
-    for (unsigned i = 0; i < count; ++i) {
-        const X509Certificate certificate(list[i]);
-        earliest = std::min<std::int64_t>(earliest,
-                                          gnutls_x509_crt_get_expiration_time(certificate.get()));
-    }
-    gnutls_free(list);
-    return earliest;
 }
 
 }  // namespace
+
+struct Context::Chain {
+    const CertificateFiles* files = nullptr;
+    crypto::SecretBytes certificates;  // PEM with a final zero octet
+    crypto::SecretBytes key;           // likewise
+    std::set<std::string> names;
+    std::int64_t expiry = 0;  // the earliest in the chain
+};
 
 result<void> check_alpn(std::string_view name) {
     if (name.empty() || name.size() > kAlpnBytesMax) {
@@ -140,11 +161,8 @@ result<Credentials> Context::key_credentials() const {
 }
 
 result<void> Context::load() {
-    ALKNET_TRY(server_, key_credentials());
     ALKNET_TRY(client_, key_credentials());
-    for (const CertificateFiles& files : options_.certificates) {
-        ALKNET_CHECK(add_chain(files));
-    }
+    ALKNET_CHECK(load_chains());
     for (const Carrier carrier : kCarriers) {
         ALKNET_TRY(
             server_priorities_[static_cast<std::size_t>(carrier)],
@@ -158,19 +176,82 @@ result<void> Context::load() {
     return {};
 }
 
-result<void> Context::add_chain(const CertificateFiles& files) {
-    ALKNET_TRY(const crypto::SecretBytes chain, read_pem(files.chain));
-    ALKNET_TRY(const crypto::SecretBytes key, read_pem(files.key));
-    const gnutls_datum_t chain_datum = datum_of(chain.view().first(chain.size() - 1));
-    const gnutls_datum_t key_datum = datum_of(key.view().first(key.size() - 1));
-    ALKNET_TRY(const std::int64_t expiry, expiry_of(files, chain.view().first(chain.size() - 1)));
-    const int code = gnutls_certificate_set_x509_key_mem2(server_.get(), &chain_datum, &key_datum,
-                                                          GNUTLS_X509_FMT_PEM, nullptr, 0);
+result<Context::Chain> Context::read_chain(const CertificateFiles& files) const {
+    Chain chain;
+    chain.files = &files;
+    ALKNET_TRY(chain.certificates, read_pem(files.chain));
+    ALKNET_TRY(chain.key, read_pem(files.key));
+    const gnutls_datum_t pem = pem_datum(chain.certificates);
+    gnutls_x509_crt_t* list = nullptr;
+    unsigned count = 0;
+    const int code = gnutls_x509_crt_list_import2(&list, &count, &pem, GNUTLS_X509_FMT_PEM, 0);
     if (code < 0) {
-        return unusable(files.key, reason(code));
+        return unusable(files.chain, reason(code));
     }
-    earliest_expiry_ = std::min(earliest_expiry_.value_or(expiry), expiry);
+    chain.expiry = std::numeric_limits<std::int64_t>::max();
+    for (unsigned i = 0; i < count; ++i) {
+        const X509Certificate certificate(list[i]);
+        if (i == 0) {
+            chain.names = names_of(certificate.get());
+        }
+        chain.expiry = std::min<std::int64_t>(
+            chain.expiry, gnutls_x509_crt_get_expiration_time(certificate.get()));
+    }
+    gnutls_free(list);
+    return chain;
+}
+
+result<Credentials> Context::server_credentials_of(const std::vector<const Chain*>& chains) const {
+    ALKNET_TRY(Credentials credentials, key_credentials());
+    for (const Chain* const chain : chains) {
+        const gnutls_datum_t certificates = pem_datum(chain->certificates);
+        const gnutls_datum_t key = pem_datum(chain->key);
+        const int code = gnutls_certificate_set_x509_key_mem2(
+            credentials.get(), &certificates, &key, GNUTLS_X509_FMT_PEM, nullptr, 0);
+        if (code < 0) {
+            return unusable(chain->files->key, reason(code));
+        }
+    }
+    return credentials;
+}
+
+/// GnuTLS compares server names letter for letter and knows no wildcards, so each set of chains
+/// that shares a name gets credentials of its own.
+result<void> Context::load_chains() {
+    std::vector<Chain> chains;
+    std::vector<const Chain*> all;
+    std::map<std::string, std::vector<const Chain*>> chains_of_name;
+    chains.reserve(options_.certificates.size());
+    for (const CertificateFiles& files : options_.certificates) {
+        ALKNET_TRY(Chain read, read_chain(files));
+        const Chain& chain = chains.emplace_back(std::move(read));
+        all.push_back(&chain);
+        earliest_expiry_ = std::min(earliest_expiry_.value_or(chain.expiry), chain.expiry);
+        for (const std::string& name : chain.names) {
+            chains_of_name[name].push_back(&chain);
+        }
+    }
+    ALKNET_TRY(server_, server_credentials_of(all));
+    std::map<std::vector<const Chain*>, gnutls_certificate_credentials_t> made = {
+        {all, server_.get()}};
+    for (const auto& [name, sharing] : chains_of_name) {
+        gnutls_certificate_credentials_t& credentials = made[sharing];
+        if (credentials == nullptr) {
+            ALKNET_TRY(Credentials fresh, server_credentials_of(sharing));
+            credentials = named_.emplace_back(std::move(fresh)).get();
+        }
+        by_name_.emplace(name, credentials);
+    }
     return {};
+}
+
+gnutls_certificate_credentials_t Context::server_credentials(std::string_view server_name) const {
+    const std::string name = lower_case(server_name);
+    auto found = by_name_.find(name);
+    if (const std::size_t dot = name.find('.'); found == by_name_.end() && dot != name.npos) {
+        found = by_name_.find("*" + name.substr(dot));
+    }
+    return found == by_name_.end() ? server_.get() : found->second;
 }
 
 result<void> Context::load_authorities(gnutls_certificate_credentials_t credentials) const {
@@ -184,7 +265,7 @@ result<void> Context::load_authorities(gnutls_certificate_credentials_t credenti
     }
     for (const std::filesystem::path& file : options_.authorities) {
         ALKNET_TRY(const crypto::SecretBytes pem, read_pem(file));
-        const gnutls_datum_t datum = datum_of(pem.view().first(pem.size() - 1));
+        const gnutls_datum_t datum = pem_datum(pem);
         const int code =
             gnutls_certificate_set_x509_trust_mem(credentials, &datum, GNUTLS_X509_FMT_PEM);
         if (code <= 0) {

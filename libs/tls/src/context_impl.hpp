@@ -7,8 +7,11 @@
 #include <alknet/tls/context.hpp>
 #include <alknet/tls/session.hpp>
 #include <array>
+#include <map>
 #include <mutex>
-#include <variant>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace alknet::tls {
 
@@ -31,10 +34,10 @@ public:
         return options_.ticket_keys;
     }
 
-    /// The node key and the chains.
-    [[nodiscard]] gnutls_certificate_credentials_t server_credentials() const noexcept {
-        return server_.get();
-    }
+    /// The node key, and the chains for this server name: those that list it, else those with a
+    /// wildcard that covers it, else all. GnuTLS chooses among them by what the client can verify.
+    [[nodiscard]] gnutls_certificate_credentials_t server_credentials(
+        std::string_view server_name) const;
     /// The node key alone, so that no chain is ever offered as a client's.
     [[nodiscard]] gnutls_certificate_credentials_t client_credentials() const noexcept {
         return client_.get();
@@ -50,12 +53,17 @@ public:
 private:
     Context() = default;
     result<void> load();
-    result<void> add_chain(const CertificateFiles& files);
+    struct Chain;
+    result<Chain> read_chain(const CertificateFiles& files) const;
+    result<Credentials> server_credentials_of(const std::vector<const Chain*>& chains) const;
+    result<void> load_chains();
     result<void> load_authorities(gnutls_certificate_credentials_t credentials) const;
     result<Credentials> key_credentials() const;
 
     ContextOptions options_;
-    Credentials server_;
+    Credentials server_;                                               // with all chains
+    std::vector<Credentials> named_;                                   // with some
+    std::map<std::string, gnutls_certificate_credentials_t> by_name_;  // in lower case
     Credentials client_;
     std::array<Priority, 2> server_priorities_;  // by Carrier
     std::array<Priority, 6> client_priorities_;  // by Carrier and Ask

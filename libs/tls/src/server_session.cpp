@@ -63,7 +63,7 @@ private:
 
 result<void> ServerSession::start() {
     ALKNET_CHECK(open(GNUTLS_SERVER | GNUTLS_NO_AUTO_SEND_TICKET | GNUTLS_NO_TICKETS_TLS12,
-                      context().server_priority(carrier_), context().server_credentials()));
+                      context().server_priority(carrier_), context().server_credentials("")));
     gnutls_handshake_set_hook_function(native(), GNUTLS_HANDSHAKE_CLIENT_HELLO, GNUTLS_HOOK_PRE,
                                        on_client_hello);
     gnutls_handshake_set_max_packet_length(native(), kHandshakeBytesMax);
@@ -136,8 +136,10 @@ int ServerSession::apply(const ClientHello& hello, const std::string& alpn) {
         // Asked, not demanded: whether a service wants to know its peer is decided above TLS.
         gnutls_certificate_server_set_request(native(), GNUTLS_CERT_REQUEST);
     }
-    if (!hello.has_alpn) {
-        return 0;
+    const int code = gnutls_credentials_set(native(), GNUTLS_CRD_CERTIFICATE,
+                                            context().server_credentials(server_name_));
+    if (code != 0 || !hello.has_alpn) {
+        return code;
     }
     const gnutls_datum_t name = datum_of(as_bytes(alpn));
     return gnutls_alpn_set_protocols(native(), &name, 1, GNUTLS_ALPN_MANDATORY);

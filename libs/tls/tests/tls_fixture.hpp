@@ -1,41 +1,20 @@
 // Two TLS ends over a pipe in memory, on one loop.
 #pragma once
 
+#include "temp_dir.hpp"
+
 #include <gtest/gtest.h>
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/net/memory_stream.hpp>
 #include <alknet/rt/combine.hpp>
+#include <alknet/testing/virtual_loop.hpp>
 #include <alknet/tls/session.hpp>
 #include <alknet/tls/stream.hpp>
-#include <cstdlib>
-#include <filesystem>
 #include <string>
 #include <vector>
 
 namespace alknet::tls {
-
-/// A directory of its own for each test, gone at its end.
-class TempDir {
-public:
-    TempDir() {
-        std::string pattern = testing::TempDir() + "alknet-tls-XXXXXX";
-        EXPECT_NE(mkdtemp(pattern.data()), nullptr);
-        path_ = pattern;
-    }
-    TempDir(const TempDir&) = delete;
-    TempDir& operator=(const TempDir&) = delete;
-    ~TempDir() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    [[nodiscard]] std::filesystem::path operator/(const std::string& name) const {
-        return path_ / name;
-    }
-
-private:
-    std::filesystem::path path_;
-};
 
 /// A registry of services that counts how often it was asked.
 class Services final : public AlpnSelector {
@@ -85,57 +64,59 @@ inline task<void> connect_into(Loop& loop, std::unique_ptr<ByteStream> lower, Cl
     into = co_await connect_tls(loop, std::move(lower), std::move(options));
 }
 
-inline task<result<void>> write_all(SendStream& stream, std::string text) {
-    co_return co_await stream.write(as_bytes(text));
-}
-
-inline task<result<std::string>> read_some(RecvStream& stream, std::size_t most = 1 << 16) {
-    Bytes buffer(most);
-    ALKNET_CO_TRY(const std::size_t count, co_await stream.read(buffer));
-    co_return std::string(as_text(BytesView(buffer).first(count)));
-}
-
 class TlsTest : public testing::Test {
 protected:
-    static std::shared_ptr<const TlsContext> context(ContextOptions options) {
-        if (options.key == nullptr) {
-            options.key = NodeKey::generate();
-        }
-        return TlsContext::create(std::move(options)).value();
+    /// The common fields, in the order of ContextOptions.
+    static std::shared_ptr<const TlsContext> context(
+        std::shared_ptr<const NodeKey> key, std::vector<CertificateFiles> certificates = {},
+        std::vector<std::filesystem::path> authorities = {},
+        std::shared_ptr<TicketKeys> tickets = {}) {
+        return TlsContext::create({.key = std::move(key),
+                                   .certificates = std::move(certificates),
+                                   .authorities = std::move(authorities),
+                                   .ticket_keys = std::move(tickets)})
+            .value();
     }
-    static std::shared_ptr<const TlsContext> context() { return context(ContextOptions{}); }
 
-    [[nodiscard]] ClientOptions pinned(NodeId id,
-                                       std::vector<std::string> alpns = {"alknet/echo"}) {
+    [[nodiscard]] ClientOptions dial(Verify verify,
+                                     std::vector<std::string> alpns = {"alknet/echo"},
+                                     std::string server_name = {}) const {
         return ClientOptions{.context = client_context,
                              .alpns = std::move(alpns),
-                             .verify = VerifyPin{id},
-                             .server_name = {},
+                             .verify = std::move(verify),
+                             .server_name = std::move(server_name),
                              .resumption = {}};
     }
+    /// Pinned to the server's key.
+    [[nodiscard]] ClientOptions dial(std::vector<std::string> alpns = {"alknet/echo"}) const {
+        return dial(VerifyPin{server_key->id()}, std::move(alpns));
+    }
 
-    task<void> shake(std::shared_ptr<const TlsContext> server, AlpnSelector& selector,
-                     ClientOptions options, net::MemoryStreamOptions pipe, Handshake& outcome) {
+    void run(task<void> work) {
+        ASSERT_TRUE(time.run(std::move(work))) << "nothing is ready and no timer is armed";
+    }
+
+    task<void> shake(ClientOptions options, net::MemoryStreamOptions pipe, Handshake& outcome) {
         auto [a, b] = net::make_memory_streams(pipe, pipe);
-        TaskScope scope(*loop);
-        scope.spawn(accept_into(*loop, std::move(a), std::move(server), selector, outcome.server),
+        TaskScope scope(loop);
+        scope.spawn(accept_into(loop, std::move(a), server_context, services, outcome.server),
                     "server");
-        scope.spawn(connect_into(*loop, std::move(b), std::move(options), outcome.client),
-                    "client");
+        scope.spawn(connect_into(loop, std::move(b), std::move(options), outcome.client), "client");
         (void)co_await scope.join();
     }
 
-    Handshake handshake(const std::shared_ptr<const TlsContext>& server, AlpnSelector& selector,
-                        ClientOptions options, net::MemoryStreamOptions pipe = {}) {
+    Handshake handshake(ClientOptions options, net::MemoryStreamOptions pipe = {}) {
         Handshake outcome;
-        block_on(*loop, shake(server, selector, std::move(options), pipe, outcome));
+        run(shake(std::move(options), pipe, outcome));
         return outcome;
     }
 
-    SystemClock clock;
-    std::unique_ptr<Loop> loop = *Loop::create(clock);
-    std::shared_ptr<const TlsContext> server_context = context();
-    std::shared_ptr<const TlsContext> client_context = context();
+    sim::VirtualLoop time;
+    Loop& loop = time.loop();
+    std::shared_ptr<const NodeKey> server_key = NodeKey::generate();
+    std::shared_ptr<const NodeKey> client_key = NodeKey::generate();
+    std::shared_ptr<const TlsContext> server_context = context(server_key);
+    std::shared_ptr<const TlsContext> client_context = context(client_key);
     Services services;
 };
 
