@@ -188,10 +188,22 @@ void ConnectionImpl::receive(BytesView packet, const net::DatagramBatch& batch,
     const NativePath path(server_ ? batch.local : socket.address(), batch.remote);
     ngtcp2_pkt_info info{};
     info.ecn = batch.ecn & NGTCP2_ECN_MASK;
-    after_io(
-        ngtcp2_conn_read_pkt(conn_.get(), path.get(), &info, octets(packet), packet.size(), now()));
+    heard_ = true;
+    int outcome = 0;
+    {
+        const OpeningScope scope(*this);
+        outcome = ngtcp2_conn_read_pkt(conn_.get(), path.get(), &info, octets(packet),
+                                       packet.size(), now());
+    }
+    after_io(outcome);
     if (conn_ != nullptr) {
         request_flush();
+    }
+}
+
+void ConnectionImpl::on_unreachable(const SocketAddress& remote) {
+    if (phase_ == Phase::handshake && !server_ && !heard_ && remote == remote_) {
+        drop(error(causes::kUnreachable, remote.to_string()));
     }
 }
 
@@ -245,6 +257,12 @@ void ConnectionImpl::settle() {
     if (phase_ == Phase::handshake && handshake_done_ && !refused_) {
         on_established();
     }
+    for (const StopSending& stop : stops_) {
+        if (Stream* stream = find_stream(stop.stream)) {
+            stream->on_peer_stop(stop.code);
+        }
+    }
+    stops_.clear();
     if (phase_ == Phase::lingering && all_delivered()) {
         close_pending_ = true;
     }

@@ -15,6 +15,7 @@
 #include "closing_packet.hpp"
 #include "connection_id.hpp"
 #include "datagram_queue.hpp"
+#include "frame_scan.hpp"
 #include "qlog.hpp"
 #include "receive_window.hpp"
 #include "settings.hpp"
@@ -69,6 +70,8 @@ public:
     result<void> start_client(const SocketAddress& remote, tls::ClientOptions tls,
                               std::uint32_t version, std::uint32_t original_version);
     void receive(BytesView packet, const net::DatagramBatch& batch, LocalSocket& socket);
+    /// The network says that nobody is there. Believed only before the peer has answered.
+    void on_unreachable(const SocketAddress& remote);
     /// The socket takes packets again.
     void on_writable();
     /// The endpoint dies: everything is dropped silently.
@@ -227,9 +230,11 @@ private:
     Cancel closed_;
     WaitList end_waiters_;
     WaitList handshake_waiters_;
-    bool handshake_done_ = false;   // noted by a callback
-    bool reset_received_ = false;   // noted by a callback
-    std::optional<error> refused_;  // our own verdict on the peer, noted by a callback
+    bool handshake_done_ = false;     // noted by a callback
+    bool reset_received_ = false;     // noted by a callback
+    std::optional<error> refused_;    // our own verdict on the peer, noted by a callback
+    std::vector<StopSending> stops_;  // noted while a datagram is read
+    bool heard_ = false;              // anything at all from the peer
     std::uint32_t first_version_ = 0;
     std::uint32_t negotiable_version_ = 0;
 

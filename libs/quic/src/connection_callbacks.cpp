@@ -2,6 +2,7 @@
 
 #include "connection.hpp"
 #include "endpoint.hpp"
+#include "frame_scan.hpp"
 
 #include <ngtcp2/ngtcp2_crypto.h>
 #include <sodium.h>
@@ -9,6 +10,21 @@
 #include <algorithm>
 
 namespace alknet::quic {
+
+namespace {
+
+/// Whose packet this thread is opening: ngtcp2's decrypt callback is not told.
+thread_local ConnectionImpl* opening = nullptr;
+
+}  // namespace
+
+OpeningScope::OpeningScope(ConnectionImpl& connection) noexcept {
+    opening = &connection;
+}
+
+OpeningScope::~OpeningScope() {
+    opening = nullptr;
+}
 
 /// The user data of a connection is its ConnectionImpl, that of a stream its Stream.
 struct Callbacks {
@@ -21,6 +37,21 @@ struct Callbacks {
     static int challenge(ngtcp2_conn*, std::uint8_t* into, void*) noexcept {
         randombytes_buf(into, NGTCP2_PATH_CHALLENGE_DATALEN);
         return 0;
+    }
+
+    static int decrypt(std::uint8_t* into, const ngtcp2_crypto_aead* aead,
+                       const ngtcp2_crypto_aead_ctx* context, const std::uint8_t* sealed,
+                       std::size_t size, const std::uint8_t* nonce, std::size_t nonce_size,
+                       const std::uint8_t* header, std::size_t header_size) noexcept {
+        const int outcome = ngtcp2_crypto_decrypt_cb(into, aead, context, sealed, size, nonce,
+                                                     nonce_size, header, header_size);
+        if (outcome == 0 && opening != nullptr) {
+            FrameScan scan(view_octets(into, size - aead->max_overhead));
+            while (const auto stop = scan.next()) {
+                opening->stops_.push_back(*stop);
+            }
+        }
+        return outcome;
     }
 
     static int new_id(ngtcp2_conn*, ngtcp2_cid* id, std::uint8_t* token, std::size_t size,
@@ -158,7 +189,7 @@ ngtcp2_callbacks make_callbacks(bool server) noexcept {
     }
     callbacks.recv_crypto_data = ngtcp2_crypto_recv_crypto_data_cb;
     callbacks.encrypt = ngtcp2_crypto_encrypt_cb;
-    callbacks.decrypt = ngtcp2_crypto_decrypt_cb;
+    callbacks.decrypt = Callbacks::decrypt;
     callbacks.hp_mask = ngtcp2_crypto_hp_mask_cb;
     callbacks.update_key = ngtcp2_crypto_update_key_cb;
     callbacks.delete_crypto_aead_ctx = ngtcp2_crypto_delete_crypto_aead_ctx_cb;

@@ -6,6 +6,17 @@
 
 namespace alknet::quic {
 
+class ConnectionImpl;
+
+/// While it lives, packets that are decrypted on this thread belong to `connection`.
+class OpeningScope {
+public:
+    explicit OpeningScope(ConnectionImpl& connection) noexcept;
+    OpeningScope(const OpeningScope&) = delete;
+    OpeningScope& operator=(const OpeningScope&) = delete;
+    ~OpeningScope();
+};
+
 [[nodiscard]] ngtcp2_callbacks make_callbacks(bool server) noexcept;
 
 }  // namespace alknet::quic

@@ -43,6 +43,11 @@ std::shared_ptr<Stream> ConnectionImpl::add_stream(std::int64_t id, bool remote)
     return stream;
 }
 
+Stream* ConnectionImpl::find_stream(std::int64_t id) noexcept {
+    const auto found = streams_.find(id);
+    return found == streams_.end() ? nullptr : found->second.get();
+}
+
 void ConnectionImpl::on_stream_open(std::int64_t id) {
     const bool bidi = ngtcp2_is_bidi_stream(id) != 0;
     auto stream = add_stream(id, true);
@@ -220,7 +225,7 @@ void ConnectionImpl::freed(std::size_t count) noexcept {
 }
 
 void ConnectionImpl::queue_stream(Stream& stream) noexcept {
-    if (conn_ == nullptr || ended_) {
+    if (conn_ == nullptr || (ended_ && !(phase_ == Phase::lingering && stream.finished()))) {
         return;
     }
     if (!static_cast<ListHook<SendTag>&>(stream).linked()) {

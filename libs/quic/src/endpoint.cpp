@@ -60,6 +60,10 @@ void LocalSocket::on_writable() noexcept {
     }
 }
 
+void LocalSocket::on_unreachable(const SocketAddress& remote) noexcept {
+    endpoint_.on_unreachable(remote);
+}
+
 // ---- the endpoint ----
 
 result<std::unique_ptr<Endpoint>> Endpoint::create(Loop& loop,
@@ -85,7 +89,7 @@ EndpointImpl::EndpointImpl(Loop& loop, std::unique_ptr<net::UdpSocket> socket,
     : loop_(loop),
       options_(std::move(options)),
       tokens_(options_.secrets.token),
-      packet_buffer_(PacketBatch::kBatchBytesMax + NGTCP2_DEFAULT_MAX_RECV_UDP_PAYLOAD_SIZE),
+      packet_buffer_(net::UdpSocket::kBatchBytesMax + NGTCP2_DEFAULT_MAX_RECV_UDP_PAYLOAD_SIZE),
       resets_(kResetsPerSecond, kResetsBurst) {
     add_socket(std::move(socket));
 }
@@ -137,8 +141,24 @@ void EndpointImpl::forget(ConnectionImpl& connection) noexcept {
     }
 }
 
+void EndpointImpl::on_unreachable(const SocketAddress& remote) noexcept {
+    if (dialling_ == 0) {
+        return;
+    }
+    std::vector<std::shared_ptr<ConnectionImpl>> waiting;
+    for (const auto& [serial, connection] : connections_) {
+        if (connection->phase() == ConnectionImpl::Phase::handshake && !connection->server()) {
+            waiting.push_back(connection);
+        }
+    }
+    for (const auto& connection : waiting) {
+        connection->on_unreachable(remote);
+    }
+}
+
 void EndpointImpl::handshake_ended(ConnectionImpl& connection, const result<void>& outcome) {
     if (!connection.server()) {
+        --dialling_;
         return;
     }
     --half_open_;
@@ -224,6 +244,7 @@ task<result<std::shared_ptr<Connection>>> EndpointImpl::connect(ConnectOptions o
         auto connection =
             std::make_shared<ConnectionImpl>(*this, ++serial_, *sockets_.front(), transport, false);
         add(connection);
+        ++dialling_;
         const auto started =
             connection->start_client(options.remote, options.tls, version, original_version);
         if (!started) {

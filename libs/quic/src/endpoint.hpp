@@ -36,6 +36,7 @@ public:
 private:
     void on_datagrams(std::span<const net::DatagramBatch> batches) noexcept override;
     void on_writable() noexcept override;
+    void on_unreachable(const SocketAddress& remote) noexcept override;
 
     EndpointImpl& endpoint_;
     std::unique_ptr<net::UdpSocket> socket_;
@@ -75,6 +76,7 @@ public:
 
     // ---- for sockets ----
     void on_datagrams(LocalSocket& socket, std::span<const net::DatagramBatch> batches) noexcept;
+    void on_unreachable(const SocketAddress& remote) noexcept;
 
 private:
     /// One datagram, and the batch whose addresses it has.
@@ -104,6 +106,7 @@ private:
     std::map<std::uint64_t, std::shared_ptr<ConnectionImpl>> connections_;  // by serial number
     std::uint64_t serial_ = 0;
     std::size_t half_open_ = 0;  // of the server side
+    std::size_t dialling_ = 0;   // of the client side
     std::deque<std::shared_ptr<ConnectionImpl>> accepted_;
     WaitList acceptors_;
     WaitList drained_;

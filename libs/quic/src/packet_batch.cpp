@@ -8,7 +8,8 @@ PacketBatch::Fit PacketBatch::add(std::size_t size, const PacketTarget& target) 
     if (empty()) {
         target_ = target;
         segment_ = size;
-    } else if (size > segment_ || target != target_ || used_ + size > kBatchBytesMax) {
+    } else if (size > segment_ || target != target_ ||
+               used_ + size > net::UdpSocket::kBatchBytesMax) {
         return Fit::other;
     }
     used_ += size;

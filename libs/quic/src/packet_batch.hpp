@@ -20,8 +20,6 @@ struct PacketTarget {
 
 class PacketBatch {
 public:
-    /// The kernel's own limit on one send is a little below 64 KiB.
-    static constexpr std::size_t kBatchBytesMax = 65'000;
     static constexpr std::size_t kSegmentsMax = 64;
 
     /// `buffer` must have room for two packets at least.

@@ -136,6 +136,9 @@ void Stream::queue() noexcept {
 }
 
 void Stream::on_peer_stop(std::uint64_t code) noexcept {
+    if (!sends() || peer_stop_ || (finished_ && delivered())) {
+        return;
+    }
     peer_stop_ = code;  // ngtcp2 answers with RESET_STREAM by itself
     drop_outgoing();
     writable_.wake_all();
@@ -199,8 +202,11 @@ void Stream::release() noexcept {
 
 void Stream::on_closed(std::optional<std::uint64_t> code) noexcept {
     closed_ = true;
-    if (!fin_received_ && !peer_reset_ && receives()) {
+    if (receives() && !fin_received_ && !peer_reset_) {
         peer_reset_ = code.value_or(0);
+    }
+    if (sends() && !finished_ && !reset_ && !peer_stop_) {
+        peer_stop_ = code.value_or(0);
     }
     connection_.freed(out_.abandon());
     ListHook<SendTag>::unlink();

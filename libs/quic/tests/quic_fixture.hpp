@@ -15,6 +15,7 @@
 
 namespace alknet::quic {
 
+using std::chrono::milliseconds;
 using std::chrono::minutes;
 
 inline constexpr std::uint16_t kPort = 4433;
@@ -224,6 +225,12 @@ protected:
         EXPECT_TRUE(accepted) << (accepted ? "" : accepted.error().message());
         pair = {std::move(*dialled), std::move(*accepted)};
         return pair;
+    }
+    /// What the server sends does not arrive.
+    void cut_answers() {
+        sim::LinkOptions link = world.link(server_host, client_host);
+        link.cut = true;
+        world.set_link(server_host, client_host, link);
     }
     void serve_echo() {
         if (server == nullptr) {
