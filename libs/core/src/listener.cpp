@@ -5,6 +5,7 @@
 #include <alknet/core/stream_connection.hpp>
 #include <alknet/rt/combine.hpp>
 #include <alknet/tls/stream.hpp>
+#include <limits>
 
 #include "endpoint_state.hpp"
 #include "tls_connection.hpp"
@@ -84,6 +85,9 @@ result<void> Listener::open_quic(std::unique_ptr<net::UdpSocket> socket) {
     options.transport = transport_options();
     options.secrets = state_.options.secrets;
     options.server = this;
+    // The policy counts all listeners together, by limits that may change.
+    options.connections_max = std::numeric_limits<std::size_t>::max();
+    options.half_open_max = std::numeric_limits<std::size_t>::max();
     options.log = state_.options.log;
     ALKNET_TRY(quic_, quic::Endpoint::create(state_.loop, std::move(socket), std::move(options)));
     return {};
