@@ -31,7 +31,8 @@ WallTime SystemClock::wall_now() const noexcept {
 }
 
 Duration SystemClock::suspended() const noexcept {
-    return read_clock(CLOCK_BOOTTIME) - read_clock(CLOCK_MONOTONIC);
+    const Duration running = read_clock(CLOCK_MONOTONIC);  // first: the difference is not negative
+    return read_clock(CLOCK_BOOTTIME) - running;
 }
 
 /// A piece of work between two looks at the queues, told to the watchdog. One thread writes.
