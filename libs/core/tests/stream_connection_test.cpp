@@ -181,7 +181,8 @@ ALKNET_CO_TEST(StreamConnection, DrainingEndsAfterItsBytes) {
     Streams streams = co_await open(ends);
     EXPECT_TRUE(co_await send_all(*streams.server, noise(10)));
     streams.server.reset();
-    Started flood(loop, streams.client->write(noise(2 * StreamConnection::kDrainBytesMax)));
+    const Bytes too_much = noise(2 * StreamConnection::kDrainBytesMax);
+    Started flood(loop, streams.client->write(too_much));
     const TimePoint before = loop.now();
     EXPECT_TRUE(co_await ends.server->wait_closed());
     EXPECT_EQ(loop.now(), before);
