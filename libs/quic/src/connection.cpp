@@ -360,7 +360,12 @@ result<void> ConnectionImpl::export_keying_material(std::string_view label, Byte
 
 result<void> ConnectionImpl::initiate_key_update() {
     ALKNET_CHECK(alive());
-    // ngtcp2 aborts when it is asked before the handshake has ended.
+    // ngtcp2 aborts when it is asked before the handshake has ended, and makes the next keys only
+    // when it writes.
+    if (ngtcp2_conn_get_handshake_completed(conn_.get()) != 0 && unsent_packets_.empty()) {
+        write_packets();
+        ALKNET_CHECK(alive());
+    }
     if (ngtcp2_conn_get_handshake_completed(conn_.get()) == 0 ||
         ngtcp2_conn_initiate_key_update(conn_.get(), now()) != 0) {
         return alknet::fail(causes::kLimit, "the last key update is not confirmed yet");

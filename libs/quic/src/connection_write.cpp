@@ -137,9 +137,9 @@ ConnectionImpl::Step ConnectionImpl::write_datagram(MutableBytes into, ngtcp2_pa
     const BytesView data = datagrams_out_.front();
     ngtcp2_vec view{const_cast<std::uint8_t*>(octets(data)), data.size()};
     int accepted = 0;
-    outcome =
-        ngtcp2_conn_writev_datagram(conn_.get(), path, info, octets(into), into.size(), &accepted,
-                                    NGTCP2_WRITE_DATAGRAM_FLAG_MORE, 0, &view, 1, now());
+    outcome = ngtcp2_conn_writev_datagram(conn_.get(), path, info, octets(into), into.size(),
+                                          &accepted, NGTCP2_WRITE_DATAGRAM_FLAG_MORE, 0, &view,
+                                          data.empty() ? 0 : 1, now());
     if (accepted != 0) {
         stats_.bytes_sent += data.size();
         (void)datagrams_out_.pop();

@@ -21,10 +21,11 @@ ResetToken derive_reset_token(BytesView secret, BytesView connection_id) noexcep
 
 BytesView write_stateless_reset(std::span<std::byte, kResetBytesMax> into, const ResetToken& token,
                                 std::size_t trigger_bytes) noexcept {
-    constexpr std::size_t kShortest = kResetTriggerBytesMin - 1;
+    constexpr std::size_t kShort = 43;  // RFC 9000 section 10.3
     const std::size_t longest = std::min(trigger_bytes - 1, kResetBytesMax);
+    const std::size_t shortest = std::min(longest, kShort - 1);
     const std::size_t size =
-        kShortest + randombytes_uniform(static_cast<std::uint32_t>(longest - kShortest + 1));
+        shortest + randombytes_uniform(static_cast<std::uint32_t>(longest - shortest + 1));
     std::array<std::uint8_t, kResetBytesMax> noise;
     randombytes_buf(noise.data(), noise.size());
     const auto written =

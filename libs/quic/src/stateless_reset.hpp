@@ -16,13 +16,15 @@ using ResetToken = std::array<std::byte, kResetTokenBytes>;
 /// The token that belongs to one of our connection ids.
 [[nodiscard]] ResetToken derive_reset_token(BytesView secret, BytesView connection_id) noexcept;
 
-/// A datagram shorter than this is never answered: a reset is shorter than what it answers, and
-/// must still look like a packet. So two nodes that know nothing do not answer each other for ever.
-inline constexpr std::size_t kResetTriggerBytesMin = 43;
+/// What a reset has at least: five octets that look like a short header, and the token.
+inline constexpr std::size_t kResetBytesMin = 5 + kResetTokenBytes;
+/// A datagram shorter than this is never answered: a reset is shorter than what it answers, so two
+/// nodes that know nothing do not answer each other for ever.
+inline constexpr std::size_t kResetTriggerBytesMin = kResetBytesMin + 1;
 inline constexpr std::size_t kResetBytesMax = 64;
 
-/// Writes a reset, of a random length below `trigger_bytes`. `trigger_bytes` is at least
-/// kResetTriggerBytesMin. Returns the part of `into` that was used.
+/// Writes a reset: one octet shorter than a short trigger, of a random length for a longer one.
+/// `trigger_bytes` is at least kResetTriggerBytesMin. Returns the part of `into` that was used.
 BytesView write_stateless_reset(std::span<std::byte, kResetBytesMax> into, const ResetToken& token,
                                 std::size_t trigger_bytes) noexcept;
 
