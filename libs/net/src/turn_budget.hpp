@@ -25,7 +25,7 @@ public:
         left_ -= std::min(left_, std::max(bytes, kOperationBytes));
     }
     void refill() noexcept { left_ = kBytes; }
-    /// Lets the loop run, and refills. Errors: kCancelled.
+    /// Waits for the loop's next turn, and refills. Errors: kCancelled.
     task<result<void>> renew(Loop& loop);
 
 private:

@@ -1,0 +1,129 @@
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <algorithm>
+#include <alknet/base/causes.hpp>
+#include <alknet/base/os_error.hpp>
+#include <alknet/base/unique_fd.hpp>
+#include <alknet/net/unix_socket.hpp>
+#include <alknet/rt/loop.hpp>
+#include <cerrno>
+
+#include "accept_queue.hpp"
+#include "socket_stream.hpp"
+
+namespace alknet::net {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+result<sockaddr_un> native_of(const fs::path& path) {
+    sockaddr_un native{};
+    native.sun_family = AF_UNIX;
+    const std::string& text = path.native();
+    if (text.empty() || text.size() >= sizeof native.sun_path) {
+        return fail(causes::kAddressInvalid, text + ": not a usable path for a socket");
+    }
+    std::ranges::copy(text, native.sun_path);
+    return native;
+}
+
+result<UniqueFd> open_unix() {
+    UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!fd) {
+        return os_fail("socket", errno, "AF_UNIX");
+    }
+    return fd;
+}
+
+bool connects(int fd, const sockaddr_un& native) noexcept {
+    return connect(fd, reinterpret_cast<const sockaddr*>(&native), sizeof native) == 0;
+}
+
+bool binds(int fd, const sockaddr_un& native) noexcept {
+    return bind(fd, reinterpret_cast<const sockaddr*>(&native), sizeof native) == 0;
+}
+
+/// Removes a socket file that a process left behind when it died.
+result<void> remove_stale(const fs::path& path, const sockaddr_un& native) {
+    struct stat status{};
+    const bool is_socket = lstat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode);
+    ALKNET_TRY(const UniqueFd probe, open_unix());
+    if (!is_socket || connects(probe.get(), native) || errno != ECONNREFUSED) {
+        return fail(causes::kAddressInUse, path.string());
+    }
+    if (unlink(path.c_str()) != 0) {
+        return os_fail("unlink", errno, path.string());
+    }
+    return {};
+}
+
+result<UnixStream> make_stream(Loop& loop, UniqueFd fd) {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+        return os_fail("SO_PEERCRED", errno);
+    }
+    UnixStream connected;
+    connected.user_id = peer.uid;
+    connected.process_id = peer.pid;
+    ALKNET_TRY(connected.stream, SocketStream::adopt(loop, std::move(fd)));
+    return connected;
+}
+
+class SystemUnixListener final : public UnixListener {
+public:
+    SystemUnixListener(Loop& loop, UniqueFd fd, fs::path path)
+        : loop_(loop), queue_(loop, std::move(fd)), path_(std::move(path)) {}
+    SystemUnixListener(const SystemUnixListener&) = delete;
+    SystemUnixListener& operator=(const SystemUnixListener&) = delete;
+    ~SystemUnixListener() override { unlink(path_.c_str()); }
+
+    result<void> listen() { return queue_.listen(); }
+
+    task<result<UnixStream>> accept() override {
+        ALKNET_CO_TRY(UniqueFd fd, co_await queue_.accept());
+        co_return make_stream(loop_, std::move(fd));
+    }
+
+private:
+    Loop& loop_;
+    AcceptQueue queue_;
+    fs::path path_;
+};
+
+}  // namespace
+
+result<std::unique_ptr<UnixListener>> listen_unix(Loop& loop, const fs::path& path) {
+    ALKNET_TRY(const sockaddr_un native, native_of(path));
+    ALKNET_TRY(UniqueFd fd, open_unix());
+    // The file gets the mode that the socket has when it is bound: nobody else can ever connect.
+    if (fchmod(fd.get(), S_IRUSR | S_IWUSR) != 0) {
+        return os_fail("fchmod", errno, path.string());
+    }
+    if (!binds(fd.get(), native)) {
+        if (errno != EADDRINUSE) {
+            return os_fail("bind", errno, path.string());
+        }
+        ALKNET_CHECK(remove_stale(path, native));
+        if (!binds(fd.get(), native)) {
+            return fail(causes::kAddressInUse, path.string());
+        }
+    }
+    auto listener = std::make_unique<SystemUnixListener>(loop, std::move(fd), path);
+    ALKNET_CHECK(listener->listen());
+    return listener;
+}
+
+result<UnixStream> connect_unix(Loop& loop, const fs::path& path) {
+    ALKNET_TRY(const sockaddr_un native, native_of(path));
+    ALKNET_TRY(UniqueFd fd, open_unix());
+    if (!connects(fd.get(), native)) {
+        return fail(causes::kUnreachable, path.string() + ": " + os_error_text(errno));
+    }
+    return make_stream(loop, std::move(fd));
+}
+
+}  // namespace alknet::net

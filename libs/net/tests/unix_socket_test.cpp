@@ -1,0 +1,72 @@
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <alknet/base/causes.hpp>
+#include <alknet/net/unix_socket.hpp>
+#include <fstream>
+
+#include "stream_fixture.hpp"
+
+namespace alknet::net {
+namespace {
+
+using UnixSocketTest = StreamTest;
+
+TEST_F(UnixSocketTest, KnowsWhoIsAtTheOtherEnd) {
+    const auto listener = listen_unix(*loop, socket_path()).value();
+    const auto dialled = connect_unix(*loop, socket_path());
+    ASSERT_TRUE(dialled);
+    const auto accepted = run(listener->accept());
+    ASSERT_TRUE(accepted);
+    for (const UnixStream* end : {&*dialled, &*accepted}) {
+        EXPECT_EQ(end->user_id, geteuid());
+        EXPECT_EQ(end->process_id, getpid());
+    }
+}
+
+TEST_F(UnixSocketTest, IsForItsOwnerAloneAndGoesWithItsListener) {
+    auto listener = listen_unix(*loop, socket_path());
+    ASSERT_TRUE(listener);
+    struct stat status{};
+    ASSERT_EQ(stat(socket_path().c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777U, 0600U);
+    listener->reset();
+    EXPECT_FALSE(std::filesystem::exists(socket_path()));
+    const auto dialled = connect_unix(*loop, socket_path());
+    ASSERT_FALSE(dialled);
+    EXPECT_TRUE(dialled.error().is(causes::kUnreachable));
+}
+
+TEST_F(UnixSocketTest, ReplacesAFileThatNobodyListensAt) {
+    const auto listener = listen_unix(*loop, socket_path()).value();
+    const auto second = listen_unix(*loop, socket_path());
+    ASSERT_FALSE(second);
+    EXPECT_TRUE(second.error().is(causes::kAddressInUse));
+
+    // As a process leaves it that was killed: under another name, its removal does not find it.
+    const auto left = socket_path().parent_path() / "left";
+    {
+        const auto killed = listen_unix(*loop, socket_path().parent_path() / "killed").value();
+        std::filesystem::rename(socket_path().parent_path() / "killed", left);
+    }
+    EXPECT_TRUE(listen_unix(*loop, left));
+}
+
+TEST_F(UnixSocketTest, NeverReplacesAnotherFile) {
+    std::ofstream(socket_path()) << "precious";
+    const auto listener = listen_unix(*loop, socket_path());
+    ASSERT_FALSE(listener);
+    EXPECT_TRUE(listener.error().is(causes::kAddressInUse));
+    EXPECT_EQ(std::filesystem::file_size(socket_path()), 8U);
+}
+
+TEST_F(UnixSocketTest, RefusesPathsThatDoNotFit) {
+    for (const std::string& path : {std::string(), std::string(108, 'x')}) {
+        EXPECT_TRUE(listen_unix(*loop, path).error().is(causes::kAddressInvalid));
+        EXPECT_TRUE(connect_unix(*loop, path).error().is(causes::kAddressInvalid));
+    }
+    EXPECT_TRUE(listen_unix(*loop, "/nowhere/at/all").error().is(causes::kIo));
+}
+
+}  // namespace
+}  // namespace alknet::net
