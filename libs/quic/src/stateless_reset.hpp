@@ -32,7 +32,7 @@ BytesView write_stateless_reset(std::span<std::byte, kResetBytesMax> into, const
 class RateLimit {
 public:
     RateLimit(std::uint32_t per_second, std::uint32_t burst) noexcept
-        : interval_(std::chrono::seconds(1) / per_second), burst_(burst) {}
+        : interval_(Duration(std::chrono::seconds(1)) / per_second), burst_(burst) {}
     bool admit(TimePoint now) noexcept;
 
 private:
