@@ -21,7 +21,7 @@ SecretBytes::SecretBytes(std::size_t size) : size_(size) {
 
 SecretBytes SecretBytes::copy_of(BytesView from) {
     SecretBytes copy(from.size());
-    if (!from.empty()) {
+    if (copy.data_ != nullptr) {
         std::memcpy(copy.data_, from.data(), from.size());
     }
     return copy;
