@@ -145,7 +145,8 @@ result<void> read_versions(BytesView extension, ClientHello& hello) {
         return broken("the supported_versions extension is malformed");
     }
     for (Reader versions(*list); !versions.empty();) {
-        hello.tls13 = hello.tls13 || versions.number(2) == kTls13;
+        const bool tls13 = versions.number(2) == kTls13;
+        hello.tls13 = hello.tls13 || tls13;
     }
     return {};
 }

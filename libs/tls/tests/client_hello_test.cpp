@@ -87,6 +87,14 @@ TEST(ClientHelloTest, ReadsAMessageWithoutExtensions) {
     EXPECT_EQ(hello->server_name, "");
 }
 
+TEST(ClientHelloTest, ReadsAVersionListToItsEnd) {
+    for (const char* versions : {"\x03\x04\x03\x03", "\x7a\x7a\x03\x04\x03\x04\x03\x03"}) {
+        const auto hello = parse_client_hello(as_bytes(message({extension(43, vec(1, versions))})));
+        ASSERT_TRUE(hello) << hello.error().message();
+        EXPECT_TRUE(hello->tls13);
+    }
+}
+
 TEST(ClientHelloTest, ARawKeyBehindX509IsNoOfferOfAClientKey) {
     const std::string types("\x00\x02", 2);
     const auto hello = parse_client_hello(
