@@ -97,7 +97,7 @@ ALKNET_CO_TEST(StreamConnection, CloseEndsEveryWaitWithItsCodeOnThisSideAlone) {
     Streams streams = co_await open(ends);
     Bytes buffer(10);
     Started reading(loop, streams.server->read(buffer));
-    Started writing(loop, streams.server->write(noise(100)));
+    Started writing(loop, send_some(*streams.server, noise(100)));
     Started accepting(loop, ends.server->accept_bi());
     Started waiting(loop, ends.server->wait_closed());
     co_await settle(loop);
@@ -181,8 +181,7 @@ ALKNET_CO_TEST(StreamConnection, DrainingEndsAfterItsBytes) {
     Streams streams = co_await open(ends);
     EXPECT_TRUE(co_await send_all(*streams.server, noise(10)));
     streams.server.reset();
-    const Bytes too_much = noise(2 * StreamConnection::kDrainBytesMax);
-    Started flood(loop, streams.client->write(too_much));
+    Started flood(loop, send_some(*streams.client, noise(2 * StreamConnection::kDrainBytesMax)));
     const TimePoint before = loop.now();
     EXPECT_TRUE(co_await ends.server->wait_closed());
     EXPECT_EQ(loop.now(), before);

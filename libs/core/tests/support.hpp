@@ -29,6 +29,11 @@ inline task<result<void>> send_all(SendStream& stream, Bytes data) {
     co_return co_await stream.finish();
 }
 
+/// Without an end, and with bytes that live as long as the write.
+inline task<result<void>> send_some(SendStream& stream, Bytes data) {
+    co_return co_await stream.write(data);
+}
+
 inline task<result<Bytes>> receive_all(RecvStream& stream) {
     Bytes received;
     Bytes buffer(4096);
@@ -60,6 +65,8 @@ public:
 
     [[nodiscard]] bool done() const noexcept { return value_.has_value(); }
     [[nodiscard]] const T& value() const { return value_.value(); }
+    /// Once it is done.
+    T take() { return std::move(value_.value()); }
     void cancel() noexcept { scope_.cancel(); }
     task<T> join() {
         (void)co_await scope_.join();

@@ -115,7 +115,7 @@ protected:
         if (!world.run_until([&] { return started.done(); }, limit)) {
             throw std::runtime_error("the test is stuck");
         }
-        return started.value();
+        return started.take();
     }
     bool until(const std::function<bool()>& done, Duration limit = minutes(10)) {
         return world.run_until(done, limit);
