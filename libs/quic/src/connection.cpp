@@ -307,6 +307,12 @@ int ConnectionImpl::finish_handshake() noexcept {
 
 void ConnectionImpl::on_established() {
     phase_ = Phase::open;
+    if (server_) {
+        // A quarter of an idle connection's memory. Nothing of TLS comes from a client any more
+        // (RFC 9001 sections 4.4 and 6); the exporter's secret was kept.
+        ngtcp2_conn_set_tls_native_handle(conn_.get(), nullptr);
+        session_.reset();
+    }
     handshake_waiters_.wake_all();
     endpoint_->handshake_ended(*this, {});
 }
@@ -319,8 +325,13 @@ task<result<void>> ConnectionImpl::wait_handshake() {
 }
 
 std::shared_ptr<Connection> ConnectionImpl::make_handle() {
+    // The deleter lives as long as `handle_`, which is part of what it holds: so it lets go when
+    // it is called.
     auto handle = std::shared_ptr<Connection>(
-        this, [self = shared_from_this()](Connection*) { self->close(close_code::kOk, {}); });
+        this, [self = shared_from_this()](Connection*) mutable noexcept {
+            const auto last = std::move(self);
+            last->close(close_code::kOk, {});
+        });
     handle_ = handle;
     return handle;
 }

@@ -16,6 +16,9 @@ namespace {
 /// Whose packet this thread is opening: ngtcp2's decrypt callback is not told.
 thread_local ConnectionImpl* opening = nullptr;
 
+/// The TLS alert for a message that does not belong here.
+constexpr std::uint8_t kUnexpectedMessage = 10;
+
 }  // namespace
 
 OpeningScope::OpeningScope(ConnectionImpl& connection) noexcept {
@@ -91,6 +94,14 @@ struct Callbacks {
         return 0;
     }
 
+    static int crypto_data(ngtcp2_conn* conn, ngtcp2_encryption_level level, std::uint64_t offset,
+                           const std::uint8_t* data, std::size_t size, void* user) noexcept {
+        if (self(user).session_ == nullptr) {
+            ngtcp2_conn_set_tls_alert(conn, kUnexpectedMessage);
+            return NGTCP2_ERR_CRYPTO;
+        }
+        return ngtcp2_crypto_recv_crypto_data_cb(conn, level, offset, data, size, user);
+    }
     static int handshake_completed(ngtcp2_conn*, void* user) noexcept {
         return self(user).finish_handshake();
     }
@@ -187,7 +198,7 @@ ngtcp2_callbacks make_callbacks(bool server) noexcept {
         callbacks.recv_version_negotiation = Callbacks::version_negotiation_received;
         callbacks.recv_new_token = Callbacks::new_token;
     }
-    callbacks.recv_crypto_data = ngtcp2_crypto_recv_crypto_data_cb;
+    callbacks.recv_crypto_data = Callbacks::crypto_data;
     callbacks.encrypt = ngtcp2_crypto_encrypt_cb;
     callbacks.decrypt = Callbacks::decrypt;
     callbacks.hp_mask = ngtcp2_crypto_hp_mask_cb;

@@ -78,7 +78,8 @@ void ConnectionImpl::fail(int outcome) {
             return;
         case NGTCP2_ERR_CRYPTO: {
             const std::uint8_t alert = ngtcp2_conn_get_tls_alert(conn_.get());
-            end(session_->failure(alert));
+            end(session_ != nullptr ? session_->failure(alert)
+                                    : tls::alert_error(alert, tls::AlertFrom::us));
             if (alert != 0) {
                 ngtcp2_ccerr_set_tls_alert(&close, alert, nullptr, 0);
             } else {
