@@ -42,7 +42,7 @@ result<std::shared_ptr<const NodeKey>> NodeKey::load(const std::filesystem::path
 }
 
 result<void> NodeKey::save(const std::filesystem::path& file) const {
-    return create_private_file(file, pem_of_pkcs8(pkcs8().view()).view());
+    return create_private_file(file, pem().view());
 }
 
 std::array<std::byte, 64> NodeKey::sign(BytesView message) const noexcept {
@@ -54,6 +54,10 @@ std::array<std::byte, 64> NodeKey::sign(BytesView message) const noexcept {
 
 SecretBytes NodeKey::pkcs8() const {
     return pkcs8_of_seed(secret_.view().first(kSeedBytes));
+}
+
+SecretBytes NodeKey::pem() const {
+    return pem_of_pkcs8(pkcs8().view());
 }
 
 bool verify(const NodeId& signer, BytesView message, BytesView signature) noexcept {

@@ -5,10 +5,10 @@
 #include <unistd.h>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/encoding.hpp>
+#include <alknet/base/os_error.hpp>
 #include <alknet/base/unique_fd.hpp>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <string>
 
 #include "private_mode.hpp"
@@ -18,8 +18,8 @@ namespace alknet::crypto {
 
 namespace {
 
-std::unexpected<error> io_failure(const std::filesystem::path& file, const char* what) {
-    return fail(causes::kIo, file.string() + ": " + what + ": " + std::strerror(errno));
+std::unexpected<error> io_failure(const std::filesystem::path& file, const char* call) {
+    return os_fail(call, errno, file.string());
 }
 
 result<void> write_all(int fd, BytesView content, const std::filesystem::path& file) {
@@ -39,7 +39,7 @@ result<void> write_all(int fd, BytesView content, const std::filesystem::path& f
 result<void> sync_directory(const std::filesystem::path& directory) {
     const UniqueFd fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!fd || fsync(fd.get()) != 0) {
-        return io_failure(directory, "fsync of the directory");
+        return io_failure(directory, "fsync");
     }
     return {};
 }

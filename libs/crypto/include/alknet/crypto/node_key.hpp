@@ -31,6 +31,8 @@ public:
     [[nodiscard]] std::array<std::byte, 64> sign(BytesView message) const noexcept;
     /// PKCS#8, DER, 48 octets (RFC 8410).
     [[nodiscard]] SecretBytes pkcs8() const;
+    /// What `save` writes.
+    [[nodiscard]] SecretBytes pem() const;
 
 private:
     NodeKey(const NodeId& id, SecretBytes secret) noexcept : id_(id), secret_(std::move(secret)) {}
