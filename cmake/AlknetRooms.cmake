@@ -130,7 +130,7 @@ function(alknet_test room)
     if(TARGET alknet_${room})
         target_link_libraries(${room}_tests PRIVATE alknet_${room})
     endif()
-    gtest_discover_tests(${room}_tests DISCOVERY_MODE PRE_TEST TEST_PREFIX ${room}.
+    gtest_discover_tests(${room}_tests DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES TEST_PREFIX ${room}.
         DISCOVERY_TIMEOUT 60 PROPERTIES LABELS ${room} TIMEOUT 120)
 endfunction()
 
