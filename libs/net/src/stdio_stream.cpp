@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <algorithm>
@@ -31,11 +32,20 @@ public:
         if (fstat(fd_.get(), &status) != 0) {
             return os_fail("fstat", errno);
         }
+        is_socket_ = S_ISSOCK(status.st_mode);
         const result<void> watched = readiness_.watch(fd_.get());
         watched_ = watched.has_value();
         // epoll has no use for files and for some devices: those never block.
         const bool may_block = S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode);
         return may_block ? watched : result<void>();
+    }
+
+    /// Of an output: its reader sees the end, even where the input is the same socket.
+    void finish() noexcept {
+        if (is_socket_) {
+            (void)::shutdown(fd_.get(), SHUT_WR);
+        }
+        close();
     }
 
     void close() noexcept {
@@ -75,6 +85,7 @@ private:
     UniqueFd fd_;
     FdReadiness readiness_;
     bool watched_ = false;
+    bool is_socket_ = false;
 };
 
 bool may_retry(int number) noexcept {
@@ -150,7 +161,7 @@ public:
     task<result<void>> writable() override { return out_.wait(false); }
 
     task<result<void>> finish() override {
-        out_.close();
+        out_.finish();
         co_return result<void>{};
     }
     void reset(std::uint64_t) noexcept override { out_.close(); }

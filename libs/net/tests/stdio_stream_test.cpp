@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <pty.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <alknet/base/causes.hpp>
@@ -103,6 +104,21 @@ TEST_F(StdioStreamTest, LeavesTheModeOfSharedDescriptorsAlone) {
     EXPECT_EQ(run(stream->read(into)).value(), 10U);
     EXPECT_EQ(stream->try_read(into).value(), std::nullopt);
     EXPECT_EQ(fcntl(shared.get(), F_GETFL) & O_NONBLOCK, 0);
+}
+
+TEST_F(StdioStreamTest, FinishEndsASocketThatIsTheInputToo) {
+    std::array<int, 2> fds{};
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, fds.data()), 0);
+    const UniqueFd other(fds[1]);
+    auto stream = make_fd_stream(*loop, UniqueFd(dup(fds[0])), UniqueFd(fds[0])).value();
+    ASSERT_TRUE(run(stream->write(as_bytes("last"))));
+    ASSERT_TRUE(run(stream->finish()));
+    std::array<char, 10> into{};
+    EXPECT_EQ(read(other.get(), into.data(), into.size()), 4);
+    EXPECT_EQ(read(other.get(), into.data(), into.size()), 0);
+    ASSERT_EQ(write(other.get(), "still", 5), 5);
+    Bytes heard(10);
+    EXPECT_EQ(run(stream->read(heard)).value(), 5U);
 }
 
 TEST_F(StdioStreamTest, SaysThatADescriptorCannotBeUsed) {
