@@ -1,24 +1,31 @@
 #include <algorithm>
 #include <alknet/config/config.hpp>
 #include <numeric>
+#include <utility>
 
 namespace alknet::config {
 
 namespace {
 
-// How many letters must be put in, left out or changed to get from one word to the other.
+// How many letters must be put in, left out, changed or swapped with their neighbour to get from
+// one word to the other.
 std::size_t edits(std::string_view from, std::string_view to) {
-    std::vector<std::size_t> row(to.size() + 1);
-    std::iota(row.begin(), row.end(), 0U);
+    std::vector<std::size_t> before;
+    std::vector<std::size_t> above(to.size() + 1);
+    std::iota(above.begin(), above.end(), 0U);
     for (std::size_t i = 0; i < from.size(); ++i) {
-        std::size_t diagonal = std::exchange(row[0], i + 1);
+        std::vector<std::size_t> row = {i + 1};
         for (std::size_t j = 0; j < to.size(); ++j) {
-            const std::size_t change = diagonal + (from[i] == to[j] ? 0 : 1);
-            diagonal = row[j + 1];
-            row[j + 1] = std::min({change, row[j] + 1, row[j + 1] + 1});
+            const std::size_t change = above[j] + (from[i] == to[j] ? 0 : 1);
+            std::size_t least = std::min({change, row[j] + 1, above[j + 1] + 1});
+            if (i > 0 && j > 0 && from[i] == to[j - 1] && from[i - 1] == to[j]) {
+                least = std::min(least, before[j - 1] + 1);
+            }
+            row.push_back(least);
         }
+        before = std::exchange(above, std::move(row));
     }
-    return row.back();
+    return above.back();
 }
 
 }  // namespace

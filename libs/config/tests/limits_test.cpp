@@ -151,6 +151,7 @@ TEST(NearestName, FindsSlipsAndNothingElse) {
     EXPECT_EQ(nearest_name("limit", names), "limits");
     EXPECT_EQ(nearest_name("lsitener", names), "listener");
     EXPECT_EQ(nearest_name("lg", names), "log");
+    EXPECT_EQ(nearest_name("lgo", names), "log");
     EXPECT_EQ(nearest_name("peers", names), "");
     EXPECT_EQ(nearest_name(std::string(1000, 'l'), names), "");
     EXPECT_EQ(nearest_name("x", {}), "");
