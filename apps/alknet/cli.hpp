@@ -1,0 +1,116 @@
+// The command line as values. `parse_command_line` is the only thing that knows how it is spelt;
+// `describe_commands` tells the same to the manual page and to the shells.
+#pragma once
+
+#include <alknet/base/result.hpp>
+#include <alknet/rt/time.hpp>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace alknet::app {
+
+/// Which transports a connection may use.
+enum class Via : std::uint8_t { any, quic, tcp };
+
+struct InitOptions {
+    std::vector<std::string> listen;
+    std::vector<std::string> names;
+    bool no_input = false;
+};
+struct IdOptions {
+    bool address = false;
+    std::string host;
+};
+struct ServeOptions {
+    std::vector<std::string> listen;
+};
+struct PingOptions {
+    std::string address;
+    Via via = Via::any;
+    std::uint32_t count = 5;
+    Duration interval = std::chrono::milliseconds(200);
+    Duration timeout = std::chrono::seconds(10);
+};
+struct PipeOptions {
+    std::string address;
+    std::string alpn;
+    Via via = Via::any;
+};
+struct ProbeOptions {
+    std::string address;
+    std::vector<std::string> alpns;
+    Duration timeout = std::chrono::seconds(5);
+};
+struct ExplainOptions {
+    std::string id;  // empty: all
+};
+struct ConfigCheckOptions {
+    std::filesystem::path file;  // empty: the home's
+};
+struct CompletionOptions {
+    std::string shell;
+};
+struct ManualOptions {
+    std::string page;
+};
+struct HelpOptions {
+    std::string topic;
+};
+struct VersionOptions {};
+
+using Verb = std::variant<InitOptions, IdOptions, ServeOptions, PingOptions, PipeOptions,
+                          ProbeOptions, ExplainOptions, ConfigCheckOptions, CompletionOptions,
+                          ManualOptions, HelpOptions, VersionOptions>;
+
+struct CommandLine {
+    std::optional<std::filesystem::path> home;
+    bool json = false;
+    Verb verb;
+};
+
+struct ParsedCommandLine {
+    /// Errors: kUsage.
+    result<CommandLine> outcome;
+    /// Whether --json stands anywhere, also when the rest could not be understood.
+    bool json = false;
+};
+
+[[nodiscard]] ParsedCommandLine parse_command_line(int argc, const char* const* argv);
+
+struct OptionInfo {
+    std::vector<std::string> names;  // "--count", "-c"; none for an operand
+    std::string value;               // "N", "quic|tcp"; empty for a flag
+    std::string about;
+    bool required = false;
+    bool repeatable = false;
+
+    [[nodiscard]] bool operand() const noexcept { return names.empty(); }
+    /// The words that can stand there, if they are few: the parts of `value` between bars.
+    [[nodiscard]] std::vector<std::string> choices() const;
+};
+
+struct CommandInfo {
+    std::string name;  // "ping", "config check"
+    std::string about;
+    std::string details;  // further paragraphs
+    std::vector<OptionInfo> options;
+
+    /// "alknet ping [OPTIONS] ADDRESS"
+    [[nodiscard]] std::string synopsis() const;
+};
+
+[[nodiscard]] std::vector<CommandInfo> describe_commands();
+
+/// kUsage, with the command that was probably meant.
+[[nodiscard]] error unknown_command(std::string_view word);
+
+/// What `alknet help TOPIC` and `alknet TOPIC --help` print. Errors: kUsage.
+[[nodiscard]] result<std::string> help_text(std::string_view topic);
+
+}  // namespace alknet::app

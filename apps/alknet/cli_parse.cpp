@@ -1,0 +1,389 @@
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <alknet/base/causes.hpp>
+#include <alknet/config/config.hpp>
+#include <alknet/config/units.hpp>
+#include <charconv>
+#include <functional>
+#include <map>
+#include <memory>
+#include <sstream>
+
+#include "cli.hpp"
+
+namespace alknet::app {
+
+namespace {
+
+constexpr std::string_view kAddressHelp =
+    "Where and who: a peer's name from alknet.toml, alknet://NODE_ID@HOST:PORT, a node id, or "
+    "HOST[:PORT]";
+constexpr std::string_view kAddressDetails =
+    "ADDRESS with a node id is reached only if the node proves that key. A bare HOST must have a "
+    "certificate for its name that this system trusts. Nothing is sent to a node that is not "
+    "verified. The command shows the home's key as its own; without a home, a key made for this "
+    "run.";
+
+// The command line under construction: CLI11's tree, and where its values go.
+class Grammar {
+public:
+    Grammar();
+
+    CLI::App& root() noexcept { return root_; }
+    /// The leaf that was parsed; null if there is none.
+    [[nodiscard]] const CLI::App* chosen() const;
+    [[nodiscard]] CommandLine take();
+    [[nodiscard]] std::vector<const CLI::App*> leaves() const;
+
+private:
+    template <class Options>
+    CLI::App& leaf(CLI::App& parent, const std::string& name, const std::string& about,
+                   std::shared_ptr<Options> options);
+    void add_global(CLI::App& command);
+    void add_node_commands();
+    void add_network_commands();
+    void add_help_commands();
+
+    CLI::App root_{"A network node on which every service is an ALPN", "alknet"};
+    std::string home_;
+    bool json_ = false;
+    bool version_ = false;
+    std::vector<std::pair<const CLI::App*, std::function<Verb()>>> leaves_;
+};
+
+CLI::Option* placeholder(CLI::Option* option, std::string value) {
+    return option->type_name(std::move(value))->allow_extra_args(false);
+}
+
+// One of the words that stand between bars in `words`.
+template <class T>
+CLI::Option* add_choice(CLI::App& command, const std::string& name, T& into,
+                        const std::map<std::string, T>& words, const std::string& about) {
+    std::string value;
+    for (const auto& [word, meaning] : words) {
+        value += (value.empty() ? "" : "|") + word;
+    }
+    const auto assign = [&into, words, value](const std::string& text) {
+        const auto found = words.find(text);
+        if (found == words.end()) {
+            throw CLI::ValidationError("must be one of " + value + ", and is '" + text + "'");
+        }
+        into = found->second;
+    };
+    return placeholder(command.add_option_function<std::string>(name, assign, about), value);
+}
+
+CLI::Option* add_duration(CLI::App& command, const std::string& name, Duration& into,
+                          const std::string& about) {
+    const auto assign = [&into, name](const std::string& text) {
+        const auto duration = config::parse_duration(text);
+        if (!duration || *duration > std::chrono::hours(24)) {
+            throw CLI::ValidationError(name + " is a duration such as 500ms, 2s or 1m, and not '" +
+                                       text + "'");
+        }
+        into = *duration;
+    };
+    const std::string text = about + " (" + config::duration_text(into) + ")";
+    return placeholder(command.add_option_function<std::string>(name, assign, text), "DURATION");
+}
+
+CLI::Option* add_count(CLI::App& command, const std::string& name, std::uint32_t& into,
+                       const std::string& about) {
+    constexpr std::uint32_t kMax = 1'000'000;
+    const auto assign = [&into, name](const std::string& text) {
+        std::uint32_t number = 0;
+        const char* end = text.data() + text.size();
+        const auto parsed = std::from_chars(text.data(), end, number);
+        if (parsed.ec != std::errc() || parsed.ptr != end || number < 1 || number > kMax) {
+            throw CLI::ValidationError(name + " is a number from 1 to " + std::to_string(kMax) +
+                                       ", and not '" + text + "'");
+        }
+        into = number;
+    };
+    const std::string text = about + " (" + std::to_string(into) + ")";
+    return placeholder(command.add_option_function<std::string>(name, assign, text), "N");
+}
+
+void add_address(CLI::App& command, std::string& into) {
+    placeholder(command.add_option("ADDRESS", into, std::string(kAddressHelp)), "ADDRESS")
+        ->required();
+}
+
+void add_via(CLI::App& command, Via& into) {
+    add_choice<Via>(command, "--transport", into, {{"quic", Via::quic}, {"tcp", Via::tcp}},
+                    "Use this one alone; without it QUIC is tried, then TLS on TCP");
+}
+
+template <class Options>
+CLI::App& Grammar::leaf(CLI::App& parent, const std::string& name, const std::string& about,
+                        std::shared_ptr<Options> options) {
+    CLI::App& command = *parent.add_subcommand(name, about);
+    add_global(command);
+    leaves_.emplace_back(&command, [options] { return Verb(*options); });
+    return command;
+}
+
+void Grammar::add_global(CLI::App& command) {
+    placeholder(command.add_option("--home", home_,
+                                   "The node's directory; else $ALKNET_HOME, else alknet in "
+                                   "$XDG_DATA_HOME or ~/.local/share"),
+                "DIR");
+    command.add_flag("--json", json_, "Print JSON, one object on a line; errors too");
+}
+
+Grammar::Grammar() {
+    root_.set_help_flag("-h,--help", "Print this help");
+    root_.add_flag("--version", version_, "Print the version");
+    root_.require_subcommand(0, 1);  // `help ping` names one, and does not run it
+    add_global(root_);
+    add_node_commands();
+    add_network_commands();
+    add_help_commands();
+}
+
+void Grammar::add_node_commands() {
+    const auto init = std::make_shared<InitOptions>();
+    CLI::App& init_command =
+        leaf(root_, "init", "Make a node: key, certificate, configuration", init);
+    init_command.footer(
+        "What is there already is kept, and never overwritten; with nothing left to make, the "
+        "command fails. On a terminal it asks for what was not given.");
+    placeholder(init_command.add_option("--listen", init->listen,
+                                        "Where the node will listen; may be repeated"),
+                "IP:PORT");
+    placeholder(init_command.add_option("--name", init->names,
+                                        "A name for the self-signed certificate; may be repeated"),
+                "NAME");
+    init_command.add_flag("--no-input", init->no_input, "Ask nothing");
+
+    const auto id = std::make_shared<IdOptions>();
+    CLI::App& id_command = leaf(root_, "id", "Print the node id in every text form", id);
+    id_command.add_flag("--address", id->address,
+                        "Print alknet://NODE_ID@HOST:PORT, with the first configured listener");
+    placeholder(id_command.add_option("--host", id->host,
+                                      "The HOST that others see; else that of the listener, or "
+                                      "127.0.0.1 if it listens everywhere"),
+                "HOST");
+
+    const auto serve = std::make_shared<ServeOptions>();
+    CLI::App& serve_command = leaf(root_, "serve", "Run the node", serve);
+    serve_command.footer(
+        "Prints a line with `listening` for each address once it is open. SIGHUP, or a change of "
+        "alknet.toml, makes it read its configuration again; a bad one is refused and the old one "
+        "stays. SIGTERM and SIGINT stop it in order. Under systemd it tells when it is ready and "
+        "feeds the watchdog.");
+    placeholder(serve_command.add_option("--listen", serve->listen,
+                                         "Listen here instead of where alknet.toml says; may be "
+                                         "repeated"),
+                "HOST:PORT");
+
+    CLI::App& config = *root_.add_subcommand("config", "Work on the configuration");
+    config.require_subcommand(1);
+    const auto check = std::make_shared<ConfigCheckOptions>();
+    CLI::App& check_command = leaf(config, "check", "Say what is wrong with alknet.toml", check);
+    placeholder(check_command.add_option("FILE", check->file, "Another file than the home's"),
+                "FILE");
+}
+
+void Grammar::add_network_commands() {
+    const auto ping = std::make_shared<PingOptions>();
+    CLI::App& ping_command = leaf(root_, "ping", "Measure handshake and round trips", ping);
+    ping_command.footer(std::string(kAddressDetails));
+    add_address(ping_command, ping->address);
+    add_via(ping_command, ping->via);
+    add_count(ping_command, "--count", ping->count, "How many round trips");
+    add_duration(ping_command, "--interval", ping->interval, "Time between them");
+    add_duration(ping_command, "--timeout", ping->timeout, "How long each of them may take");
+
+    const auto pipe = std::make_shared<PipeOptions>();
+    CLI::App& pipe_command =
+        leaf(root_, "pipe", "Join standard input and output to a service", pipe);
+    pipe_command.footer(
+        "One bidirectional stream. The end of standard input ends our half of it, the end of the "
+        "other half closes standard output; the command ends when both have. " +
+        std::string(kAddressDetails));
+    add_address(pipe_command, pipe->address);
+    placeholder(pipe_command.add_option("--alpn", pipe->alpn, "The service's ALPN name"), "NAME")
+        ->required();
+    add_via(pipe_command, pipe->via);
+
+    const auto probe = std::make_shared<ProbeOptions>();
+    CLI::App& probe_command = leaf(
+        root_, "probe", "Find out what a node offers: services, identities, QUIC versions", probe);
+    probe_command.footer(
+        "Goes no further than handshakes. An unknown node is not trusted by this: nothing but the "
+        "handshake is sent, and what is printed is what the node claims.");
+    add_address(probe_command, probe->address);
+    placeholder(probe_command.add_option("--alpn", probe->alpns,
+                                         "Ask for this service too; may be repeated"),
+                "NAME");
+    add_duration(probe_command, "--timeout", probe->timeout, "How long each handshake may take");
+}
+
+void Grammar::add_help_commands() {
+    const auto explain = std::make_shared<ExplainOptions>();
+    CLI::App& explain_command = leaf(root_, "explain", "Tell more about an error", explain);
+    placeholder(explain_command.add_option("ID", explain->id,
+                                           "Such as E-TLS-KEY-MISMATCH; without it, list them all"),
+                "ID");
+
+    const auto completion = std::make_shared<CompletionOptions>();
+    CLI::App& completion_command =
+        leaf(root_, "completion", "Print what makes a shell complete alknet's words", completion);
+    completion_command.footer(
+        "For example: alknet completion bash >"
+        " ~/.local/share/bash-completion/completions/alknet");
+    add_choice<std::string>(completion_command, "SHELL", completion->shell,
+                            {{"bash", "bash"}, {"fish", "fish"}, {"zsh", "zsh"}}, "Which shell")
+        ->required();
+
+    const auto manual = std::make_shared<ManualOptions>();
+    CLI::App& manual_command = leaf(root_, "manual", "Print a manual page, for man -l -", manual);
+    add_choice<std::string>(manual_command, "PAGE", manual->page,
+                            {{"alknet", "alknet"}, {"alknet.toml", "alknet.toml"}}, "Which page")
+        ->required();
+
+    const auto help = std::make_shared<HelpOptions>();
+    CLI::App& help_command = leaf(root_, "help", "Explain a command, or the exit codes", help);
+    placeholder(help_command.add_option("TOPIC", help->topic, "A command, or exit-codes"), "TOPIC");
+
+    leaf(root_, "version", "Print the version", std::make_shared<VersionOptions>());
+}
+
+const CLI::App* Grammar::chosen() const {
+    for (const auto& [command, verb] : leaves_) {
+        if (command->parsed()) {
+            return command;
+        }
+    }
+    return nullptr;
+}
+
+CommandLine Grammar::take() {
+    CommandLine line;
+    if (!home_.empty()) {
+        line.home = home_;
+    }
+    line.json = json_;
+    line.verb = VersionOptions();
+    for (const auto& [command, verb] : leaves_) {
+        if (command->parsed()) {
+            line.verb = verb();
+        }
+    }
+    return line;
+}
+
+std::vector<const CLI::App*> Grammar::leaves() const {
+    std::vector<const CLI::App*> all;
+    for (const auto& [command, verb] : leaves_) {
+        all.push_back(command);
+    }
+    return all;
+}
+
+std::string full_name(const CLI::App& command) {
+    const CLI::App* parent = command.get_parent();
+    const bool below_root = parent == nullptr || parent->get_parent() == nullptr;
+    return below_root ? command.get_name() : full_name(*parent) + " " + command.get_name();
+}
+
+OptionInfo describe(const CLI::Option& option) {
+    OptionInfo info;
+    for (const std::string& name : option.get_lnames()) {
+        info.names.push_back("--" + name);
+    }
+    for (const std::string& name : option.get_snames()) {
+        info.names.push_back("-" + name);
+    }
+    info.value = option.get_expected_max() == 0 ? "" : option.get_type_name();
+    info.about = option.get_description();
+    info.required = option.get_required();
+    info.repeatable = option.get_expected_max() > 1;
+    return info;
+}
+
+CommandInfo describe(const CLI::App& command) {
+    CommandInfo info{.name = full_name(command),
+                     .about = command.get_description(),
+                     .details = command.get_footer(),
+                     .options = {}};
+    for (const CLI::Option* option : command.get_options()) {
+        info.options.push_back(describe(*option));
+    }
+    return info;
+}
+
+// Of the arguments that CLI11 did not expect, the one that a person has to correct: an option, for
+// what follows it may only be its value.
+std::string first_extra(const CLI::ExtrasError& failure) {
+    const std::string text = failure.what();
+    const std::size_t colon = text.rfind(": ");
+    std::istringstream extras(colon == std::string::npos ? text : text.substr(colon + 2));
+    std::string first;
+    for (std::string word; extras >> word;) {
+        if (word.starts_with('-') || first.empty()) {
+            first = word;
+        }
+    }
+    return first;
+}
+
+error unknown_word(const std::string& word, const CLI::App* command) {
+    if (command == nullptr && !word.starts_with('-')) {
+        return unknown_command(word);
+    }
+    std::vector<std::string> names;
+    if (command != nullptr && word.starts_with('-')) {
+        for (const OptionInfo& option : describe(*command).options) {
+            names.insert(names.end(), option.names.begin(), option.names.end());
+        }
+    }
+    const std::string_view meant = config::nearest_name(word, {names.begin(), names.end()});
+    std::string text = "'" + word + "' is not expected";
+    if (command != nullptr) {
+        text += " by alknet " + full_name(*command);
+    }
+    return error(causes::kUsage,
+                 meant.empty() ? text : text + "; did you mean '" + std::string(meant) + "'?");
+}
+
+result<CommandLine> parse_with(Grammar& grammar, int argc, const char* const* argv) {
+    try {
+        grammar.root().parse(argc, argv);
+    } catch (const CLI::CallForHelp&) {
+        CommandLine line = grammar.take();
+        const CLI::App* chosen = grammar.chosen();
+        line.verb = HelpOptions{chosen == nullptr ? "" : full_name(*chosen)};
+        return line;
+    } catch (const CLI::ExtrasError& failure) {
+        return unexpected(unknown_word(first_extra(failure), grammar.chosen()));
+    } catch (const CLI::ParseError& failure) {
+        return fail(causes::kUsage, failure.what());
+    }
+    if (grammar.chosen() == nullptr && grammar.root().count("--version") == 0) {
+        return fail(causes::kUsage, "a command is missing");
+    }
+    return grammar.take();
+}
+
+}  // namespace
+
+ParsedCommandLine parse_command_line(int argc, const char* const* argv) {
+    const bool json = std::any_of(
+        argv, argv + argc, [](const char* word) { return std::string_view(word) == "--json"; });
+    Grammar grammar;
+    return {.outcome = parse_with(grammar, argc, argv), .json = json};
+}
+
+std::vector<CommandInfo> describe_commands() {
+    const Grammar grammar;
+    std::vector<CommandInfo> all;
+    for (const CLI::App* command : grammar.leaves()) {
+        all.push_back(describe(*command));
+    }
+    return all;
+}
+
+}  // namespace alknet::app

@@ -1,0 +1,135 @@
+#include "client.hpp"
+
+#include <algorithm>
+#include <alknet/base/causes.hpp>
+#include <alknet/config/home.hpp>
+#include <alknet/rt/combine.hpp>
+#include <alknet/rt/scope.hpp>
+#include <array>
+
+#include "commands/commands.hpp"
+
+namespace alknet::app {
+
+namespace {
+
+struct Person {
+    std::shared_ptr<const NodeKey> key;
+    std::vector<config::Peer> peers;
+};
+
+// Whom this command speaks for.
+result<Person> person(const CommandLine& line, Client::As as) {
+    const auto directory = home_directory(line);
+    if (!directory) {  // no home at all, as in a service without $HOME
+        return Person{.key = NodeKey::generate(), .peers = {}};
+    }
+    auto home = config::Home::open(*directory);
+    if (!home) {
+        if (home.error().is(causes::kConfigMissing)) {
+            return Person{.key = NodeKey::generate(), .peers = {}};
+        }
+        return unexpected(std::move(home).error());
+    }
+    ALKNET_TRY(auto config, home->load_config());
+    Person self{.key = nullptr, .peers = std::move(config.dynamic.peers)};
+    if (as == Client::As::stranger) {
+        self.key = NodeKey::generate();
+    } else {
+        ALKNET_TRY(self.key, home->load_key(config.fixed));
+    }
+    return self;
+}
+
+result<NodeAddress> address_of(const config::Peer& peer) {
+    if (!peer.address) {
+        return fail(causes::kUnknownPeer, "peer '" + peer.name + "' has no address");
+    }
+    NodeAddress address = *peer.address;
+    if (!address.id) {
+        address.id = peer.node_id();
+    }
+    return address;
+}
+
+}  // namespace
+
+result<NodeAddress> resolve_address(std::string_view text, const std::vector<config::Peer>& peers) {
+    auto parsed = NodeAddress::parse(text);
+    if (!parsed) {
+        return unexpected(std::move(parsed).error().within(text));
+    }
+    NodeAddress address = std::move(*parsed);
+    if (address.host.empty()) {
+        for (const config::Peer& peer : peers) {
+            if (std::ranges::count(peer.keys, address.id->fingerprint()) != 0) {
+                ALKNET_TRY(NodeAddress known, address_of(peer));
+                known.id = address.id;
+                return known;
+            }
+        }
+        return fail(causes::kUnknownPeer,
+                    "no entry says where " + address.id->fingerprint() + " is");
+    }
+    if (!address.id && !address.port) {
+        const auto peer = std::ranges::find(peers, address.host, &config::Peer::name);
+        if (peer != peers.end()) {
+            return address_of(*peer);
+        }
+    }
+    return address;
+}
+
+result<std::unique_ptr<Client>> Client::create(const CommandLine& line, As as) {
+    std::unique_ptr<Client> client(new Client);
+    ALKNET_TRY(Person self, person(line, as));
+    ALKNET_TRY(client->loop_, Loop::create(client->clock_));
+    ALKNET_TRY(auto tls, tls::TlsContext::create({.key = std::move(self.key),
+                                                  .certificates = {},
+                                                  .authorities = {},
+                                                  .ticket_keys = nullptr}));
+    client->peers_ = std::move(self.peers);
+    client->network_ = net::make_system_network();
+    client->dialer_ = Dialer::create(*client->loop_, client->network_, std::move(tls), Log());
+    return client;
+}
+
+result<void> Client::run(task<result<void>> work) {
+    return block_on(*loop_, finish(std::move(work)), "command");
+}
+
+task<void> Client::say_goodbye(Event& said) {
+    co_await dialer_->shutdown();
+    said.set();
+}
+
+task<result<void>> Client::finish(task<result<void>> work) {
+    result<void> outcome = co_await std::move(work);
+    Event said;
+    TaskScope closing(*loop_);  // its end also ends a goodbye that takes too long
+    closing.spawn(say_goodbye(said), "client.goodbye");
+    (void)co_await with_timeout(kGoodbyeTimeout, said.wait());
+    co_return outcome;
+}
+
+DialOptions dial_options(Via via, std::vector<std::string> alpns) {
+    DialOptions options;
+    options.alpns = std::move(alpns);
+    options.quic = via != Via::tcp;
+    options.tcp = via != Via::quic;
+    return options;
+}
+
+error explain_close(error failure) {
+    constexpr std::array<const Cause*, 9> kTable = {
+        &causes::kClosed,        &causes::kNoHandler,    &causes::kAuthRequired,
+        &causes::kForbidden,     &causes::kLimit,        &causes::kProtocol,
+        &causes::kHandlerFailed, &causes::kShuttingDown, &causes::kTimeout,
+    };
+    if (!failure.is(causes::kClosed) || failure.code() >= kTable.size()) {
+        return failure;
+    }
+    return error(*kTable[failure.code()], failure.detail(), failure.code());
+}
+
+}  // namespace alknet::app

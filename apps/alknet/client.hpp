@@ -1,0 +1,67 @@
+// What a command needs to reach other nodes: a loop, the network, this side's key, and the peers
+// that alknet.toml knows by name.
+#pragma once
+
+#include <alknet/base/result.hpp>
+#include <alknet/config/config.hpp>
+#include <alknet/core/dial.hpp>
+#include <alknet/net/network.hpp>
+#include <alknet/rt/loop.hpp>
+#include <alknet/rt/task.hpp>
+#include <alknet/rt/time.hpp>
+#include <alknet/rt/wait.hpp>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli.hpp"
+
+namespace alknet::app {
+
+/// The address as a person gave it, with what alknet.toml adds. Errors: kAddressInvalid,
+/// kKeyInvalid; kUnknownPeer for a node id, or a peer, of which nothing says where it is.
+[[nodiscard]] result<NodeAddress> resolve_address(std::string_view text,
+                                                  const std::vector<config::Peer>& peers);
+
+class Client {
+public:
+    enum class As : std::uint8_t {
+        owner,     // with the home's key; without a home, with a key made for this run
+        stranger,  // with a key made for this run
+    };
+    /// Knows the home's peers, if there is a home. Errors: those of an unusable home, kIo.
+    static result<std::unique_ptr<Client>> create(const CommandLine& line, As as = As::owner);
+
+    [[nodiscard]] Loop& loop() noexcept { return *loop_; }
+    [[nodiscard]] Dialer& dialer() noexcept { return *dialer_; }
+    [[nodiscard]] net::Network& network() noexcept { return *network_; }
+    [[nodiscard]] const std::vector<config::Peer>& peers() const noexcept { return peers_; }
+
+    /// How long a command stays to see that the other side has heard of its end. A close that is
+    /// lost costs the other side an idle timeout; a person who waits costs more.
+    static constexpr Duration kGoodbyeTimeout = std::chrono::milliseconds(250);
+
+    /// Runs `work` to its end, then closes what it has dialled.
+    result<void> run(task<result<void>> work);
+
+private:
+    Client() = default;
+    task<result<void>> finish(task<result<void>> work);
+    task<void> say_goodbye(Event& said);
+
+    SystemClock clock_;
+    std::unique_ptr<Loop> loop_;
+    std::shared_ptr<net::Network> network_;
+    std::vector<config::Peer> peers_;
+    std::unique_ptr<Dialer> dialer_;
+};
+
+/// The transports of a dial that `via` allows.
+[[nodiscard]] DialOptions dial_options(Via via, std::vector<std::string> alpns);
+
+/// An application close code of the default table, as the error that it stands for; other errors
+/// as they are.
+[[nodiscard]] error explain_close(error failure);
+
+}  // namespace alknet::app

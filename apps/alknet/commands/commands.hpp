@@ -1,0 +1,38 @@
+// The verbs. Each is one function: it does its work, prints its result and gives the exit code; an
+// error is printed by main.
+#pragma once
+
+#include <alknet/base/result.hpp>
+#include <alknet/config/home.hpp>
+
+#include "cli.hpp"
+#include "exit_codes.hpp"
+
+namespace alknet::app {
+
+inline constexpr std::string_view kVersion = ALKNET_VERSION;
+
+result<ExitCode> run(const CommandLine& line, const InitOptions& options);
+result<ExitCode> run(const CommandLine& line, const IdOptions& options);
+result<ExitCode> run(const CommandLine& line, const ServeOptions& options);
+result<ExitCode> run(const CommandLine& line, const PingOptions& options);
+result<ExitCode> run(const CommandLine& line, const PipeOptions& options);
+result<ExitCode> run(const CommandLine& line, const ProbeOptions& options);
+result<ExitCode> run(const CommandLine& line, const ExplainOptions& options);
+result<ExitCode> run(const CommandLine& line, const ConfigCheckOptions& options);
+result<ExitCode> run(const CommandLine& line, const CompletionOptions& options);
+result<ExitCode> run(const CommandLine& line, const ManualOptions& options);
+result<ExitCode> run(const CommandLine& line, const HelpOptions& options);
+result<ExitCode> run(const CommandLine& line, const VersionOptions& options);
+
+/// Where --home, the environment or the XDG directories say. Errors: kHomeInvalid.
+[[nodiscard]] result<std::filesystem::path> home_directory(const CommandLine& line);
+/// The node that lives there. Errors: those of Home::open.
+[[nodiscard]] result<config::Home> open_home(const CommandLine& line);
+
+/// `alknet://NODE_ID@HOST:PORT` for the first listener. Wildcard addresses become 127.0.0.1 or
+/// [::1], unless `host` says what others see.
+[[nodiscard]] std::string node_url(const NodeId& id, const config::Config& config,
+                                   std::string_view host);
+
+}  // namespace alknet::app

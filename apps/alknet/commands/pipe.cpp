@@ -1,0 +1,149 @@
+#include <algorithm>
+#include <alknet/base/causes.hpp>
+#include <alknet/net/stdio_stream.hpp>
+#include <alknet/rt/scope.hpp>
+#include <vector>
+
+#include "client.hpp"
+#include "commands.hpp"
+
+namespace alknet::app {
+
+namespace {
+
+constexpr std::size_t kBufferBytes = 64 << 10;
+/// How long what was sent last has to reach the other side before the command gives up on it.
+constexpr Duration kDeliveryTimeout = std::chrono::seconds(30);
+constexpr Duration kDeliveryStepFirst = std::chrono::milliseconds(1);
+constexpr Duration kDeliveryStepMax = std::chrono::milliseconds(50);
+/// A silent service is no dead one: QUIC keeps the path open, TCP gets time.
+constexpr Duration kKeepAlive = std::chrono::seconds(15);
+constexpr Duration kIdleTimeout = std::chrono::minutes(10);
+
+struct Pipe {
+    std::shared_ptr<Connection> connection;
+    std::unique_ptr<BiStream> stream;
+    std::unique_ptr<ByteStream> stdio;
+    bool received_all = false;  // the other side has finished
+    Cancel* sending = nullptr;  // of the copy from standard input, while it runs
+};
+
+task<result<void>> send_input(Pipe& pipe) {
+    std::vector<std::byte> buffer(kBufferBytes);
+    for (;;) {
+        ALKNET_CO_TRY(const std::size_t size, co_await pipe.stdio->read(buffer));
+        if (size == 0) {
+            co_return co_await pipe.stream->finish();
+        }
+        ALKNET_CO_CHECK(co_await pipe.stream->write(BytesView(buffer).first(size)));
+    }
+}
+
+task<result<void>> receive_output(Pipe& pipe) {
+    std::vector<std::byte> buffer(kBufferBytes);
+    for (;;) {
+        ALKNET_CO_TRY(const std::size_t size, co_await pipe.stream->read(buffer));
+        if (size == 0) {
+            pipe.received_all = true;
+            co_return co_await pipe.stdio->finish();
+        }
+        auto written = co_await pipe.stdio->write(BytesView(buffer).first(size));
+        if (!written && written.error().is(causes::kReset)) {
+            co_return fail(causes::kOutputClosed);
+        }
+        ALKNET_CO_CHECK(written);
+    }
+}
+
+// Sending ends early where that is no failure: when the other side wants no more of it, or has said
+// all it had to and closed the connection.
+task<result<void>> send_until_unwanted(Pipe& pipe) {
+    const TaskContext context = co_await current_context();
+    Cancel sending(context.cancel);
+    pipe.sending = &sending;
+    auto sent = co_await send_input(pipe).under(sending);
+    pipe.sending = nullptr;
+    if (!sent && sent.error().is(causes::kReset) && !pipe.connection->closed().requested()) {
+        co_return result<void>();
+    }
+    if (!sent && pipe.connection->closed().requested()) {
+        const auto why = pipe.connection->close_reason();
+        const bool in_order = !why || (why->is(causes::kClosed) && why->code() == close_code::kOk);
+        if (pipe.received_all && in_order) {
+            co_return result<void>();
+        }
+        if (why && sent.error().is(causes::kCancelled)) {
+            co_return unexpected(*why);
+        }
+    }
+    co_return sent;
+}
+
+task<result<void>> stop_sending_at_close(Pipe& pipe) {
+    ALKNET_CO_CHECK(co_await pipe.connection->wait_closed());
+    if (pipe.sending != nullptr) {
+        pipe.sending->request();
+    }
+    co_return result<void>();
+}
+
+// Closing throws away what the other side has not yet acknowledged, so this waits for it.
+task<result<void>> deliver(Pipe& pipe, Loop& loop) {
+    pipe.stream.reset();
+    const TimePoint deadline = loop.now() + kDeliveryTimeout;
+    for (Duration step = kDeliveryStepFirst; !pipe.connection->closed().requested();
+         step = std::min(step * 2, kDeliveryStepMax)) {
+        const ConnectionStats stats = pipe.connection->stats();
+        if (stats.streams_open == 0 && stats.buffered_bytes == 0) {
+            break;
+        }
+        if (loop.now() >= deadline) {
+            co_return fail(causes::kTimeout, "the other side does not take what was sent last");
+        }
+        ALKNET_CO_CHECK(co_await loop.sleep(step));
+    }
+    co_return result<void>();
+}
+
+task<result<void>> copy_both_ways(Pipe& pipe, Loop& loop) {
+    const TaskContext context = co_await current_context();
+    TaskScope watching(loop, context.cancel);
+    watching.spawn(stop_sending_at_close(pipe), "pipe.close");
+    TaskScope copying(loop, context.cancel);
+    copying.spawn(send_until_unwanted(pipe), "pipe.send");
+    copying.spawn(receive_output(pipe), "pipe.receive");
+    auto copied = co_await copying.join();
+    watching.cancel();
+    (void)co_await watching.join();
+    co_return copied;
+}
+
+task<result<void>> join_stdio(Client& client, NodeAddress address, const PipeOptions& given) {
+    Loop& loop = client.loop();
+    Pipe pipe;
+    DialOptions options = dial_options(given.via, {given.alpn});
+    options.transport.keep_alive = kKeepAlive;
+    options.transport.idle_timeout = kIdleTimeout;
+    ALKNET_CO_TRY(pipe.connection,
+                  co_await client.dialer().dial(std::move(address), std::move(options)));
+    ALKNET_CO_TRY(pipe.stream, co_await pipe.connection->open_bi());
+    ALKNET_CO_TRY(pipe.stdio, net::make_stdio_stream(loop));
+    ALKNET_CO_CHECK(co_await copy_both_ways(pipe, loop));
+    ALKNET_CO_CHECK(co_await deliver(pipe, loop));
+    pipe.connection->close(close_code::kOk, "");
+    co_return result<void>();
+}
+
+}  // namespace
+
+result<ExitCode> run(const CommandLine& line, const PipeOptions& options) {
+    ALKNET_CHECK(tls::check_alpn(options.alpn));
+    ALKNET_TRY(auto client, Client::create(line));
+    ALKNET_TRY(auto address, resolve_address(options.address, client->peers()));
+    if (auto outcome = client->run(join_stdio(*client, std::move(address), options)); !outcome) {
+        return unexpected(explain_close(std::move(outcome).error()));
+    }
+    return ExitCode::ok;
+}
+
+}  // namespace alknet::app

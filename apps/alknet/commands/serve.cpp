@@ -1,0 +1,173 @@
+// alknet serve: the node, from its home to its end.
+#include <sys/resource.h>
+#include <unistd.h>
+#include <alknet/base/causes.hpp>
+#include <alknet/rt/combine.hpp>
+#include <alknet/rt/scope.hpp>
+#include <csignal>
+
+#include "commands.hpp"
+#include "node.hpp"
+#include "notify.hpp"
+#include "output.hpp"
+#include "signals.hpp"
+
+namespace alknet::app {
+
+namespace {
+
+struct Serving {
+    const CommandLine& line;
+    const ServeOptions& options;
+    Loop& loop;
+    config::Home home;
+    config::Config config;
+    NodeOptions node_options;
+    Notifier notifier = Notifier::from_environment();
+    std::unique_ptr<Node> node;
+};
+
+// Each connection over TCP is a descriptor, and the usual soft limit is 1024.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)::setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+// HOST:PORT, where a free port may be asked for with 0, which is nobody's address to dial.
+result<NodeAddress> parse_listen(std::string_view text) {
+    constexpr std::string_view kFreePort = ":0";
+    const bool free_port = text.ends_with(kFreePort);
+    auto address =
+        NodeAddress::parse(free_port ? text.substr(0, text.size() - kFreePort.size()) : text);
+    if (!address) {
+        return unexpected(std::move(address).error().within("--listen " + std::string(text)));
+    }
+    if (address->id || address->host.empty() || (free_port && address->port)) {
+        return fail(causes::kAddressInvalid, "--listen takes HOST:PORT, not " + std::string(text));
+    }
+    address->port = free_port ? 0 : address->port.value_or(kDefaultPort);
+    return address;
+}
+
+// --listen takes names too.
+task<result<std::vector<config::Listener>>> listeners_given(Serving& serving) {
+    std::vector<config::Listener> listeners;
+    for (const std::string& text : serving.options.listen) {
+        ALKNET_CO_TRY(const NodeAddress address, parse_listen(text));
+        config::Listener listener;
+        listener.name = "listen-" + std::to_string(listeners.size() + 1);
+        ALKNET_CO_TRY(listener.addresses, co_await serving.node_options.network->resolve(
+                                              serving.loop, address.host, *address.port));
+        listeners.push_back(std::move(listener));
+    }
+    co_return listeners;
+}
+
+result<void> announce(const Serving& serving, const std::vector<Listening>& open) {
+    const NodeId& id = serving.node->id();
+    for (const Listening& one : open) {
+        const std::string address = one.bound.to_string();
+        if (serving.line.json) {
+            ALKNET_CHECK(print_line(Json::object({{"event", "listening"},
+                                                  {"listener", one.options.name},
+                                                  {"address", address},
+                                                  {"quic", one.options.quic},
+                                                  {"tcp", one.options.tcp},
+                                                  {"node_id", id.hex()}})
+                                        .text()));
+        } else {
+            const std::string transports = one.options.quic && one.options.tcp ? "QUIC and TCP"
+                                           : one.options.quic                  ? "QUIC"
+                                                                               : "TCP";
+            ALKNET_CHECK(print_line("listening on " + address + " (" + transports + ") as " +
+                                    id.fingerprint()));
+        }
+    }
+    return {};
+}
+
+// systemd not hearing us is no reason to stop serving.
+void tell(const Serving& serving, const result<void>& told) {
+    if (!told) {
+        serving.node->log().warn("notify.failed", {{"detail", told.error().detail()}});
+    }
+}
+
+task<result<void>> feed_watchdog(Serving& serving) {
+    for (const auto period = serving.notifier.watchdog(); period;) {
+        tell(serving, serving.notifier.alive());
+        ALKNET_CO_CHECK(co_await serving.loop.sleep(*period / 2));
+    }
+    co_return result<void>();
+}
+
+task<void> reload(Serving& serving) {
+    tell(serving, serving.notifier.reloading(serving.loop.refresh_now()));
+    co_await serving.node->reload();
+    tell(serving, serving.notifier.ready("serving"));
+}
+
+// Until somebody asks for the end.
+task<result<void>> obey_signals(Serving& serving, Signals& signals) {
+    for (;;) {
+        ALKNET_CO_TRY(const int signal, co_await signals.next());
+        if (signal != SIGHUP) {
+            co_return result<void>();
+        }
+        co_await reload(serving);
+    }
+}
+
+task<result<void>> serve(Serving& serving) {
+    ALKNET_CO_TRY(auto signals, Signals::open(serving.loop, {SIGHUP, SIGTERM, SIGINT}));
+    ALKNET_CO_TRY(serving.node_options.listeners, co_await listeners_given(serving));
+    ALKNET_CO_TRY(serving.node,
+                  Node::create(serving.loop, serving.home, serving.config, serving.node_options));
+    auto open = serving.node->listen();
+    if (!open) {
+        co_await serving.node->stop();
+        co_return unexpected(std::move(open).error());
+    }
+    auto announced = announce(serving, *open);
+    tell(serving, serving.notifier.ready("serving"));
+
+    TaskScope background(serving.loop);
+    background.spawn(feed_watchdog(serving), "serve.watchdog");
+    auto ended = announced ? co_await obey_signals(serving, *signals) : std::move(announced);
+    tell(serving, serving.notifier.stopping());
+    background.cancel();
+    (void)co_await background.join();
+    co_await serving.node->stop();
+    co_return ended;
+}
+
+}  // namespace
+
+result<ExitCode> run(const CommandLine& line, const ServeOptions& options) {
+    ALKNET_TRY(const auto home, open_home(line));
+    ALKNET_TRY(const auto config, home.load_config());
+    ALKNET_TRY(const auto lock, home.lock());
+    raise_descriptor_limit();
+    ALKNET_CHECK(Signals::block({SIGHUP, SIGTERM, SIGINT}));
+    ALKNET_TRY(const auto sink, open_log_sink(STDERR_FILENO, {.format = config.fixed.log_format,
+                                                              .level = config.dynamic.log_level,
+                                                              .wall_clock = {},
+                                                              .steady_clock = {}}));
+    const SystemClock clock;
+    ALKNET_TRY(const auto loop, Loop::create(clock));
+    Serving serving{
+        .line = line,
+        .options = options,
+        .loop = *loop,
+        .home = home,
+        .config = config,
+        .node_options = {.log_sink = sink, .network = net::make_system_network(), .listeners = {}},
+        .node = nullptr};
+    ALKNET_CHECK(block_on(*loop, serve(serving), "serve"));
+    return ExitCode::ok;
+}
+
+}  // namespace alknet::app

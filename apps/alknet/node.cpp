@@ -1,0 +1,194 @@
+#include "node.hpp"
+
+#include <algorithm>
+#include <alknet/base/causes.hpp>
+#include <alknet/core/echo.hpp>
+
+namespace alknet::app {
+
+namespace {
+
+std::vector<StaticPeer> static_peers(const std::vector<config::Peer>& peers) {
+    std::vector<StaticPeer> all;
+    for (const config::Peer& peer : peers) {
+        all.push_back({.identity = {.id = peer.name, .scopes = peer.scopes, .resources = {}},
+                       .fingerprints = peer.keys,
+                       .enabled = true});
+    }
+    return all;
+}
+
+// The same sockets: what else differs can be changed in place.
+bool same_sockets(const ListenerOptions& a, const ListenerOptions& b) {
+    return a.name == b.name && a.address == b.address && a.quic == b.quic && a.tcp == b.tcp;
+}
+
+}  // namespace
+
+std::vector<ListenerOptions> listener_options(const std::vector<config::Listener>& listeners) {
+    std::vector<ListenerOptions> all;
+    for (const config::Listener& listener : listeners) {
+        for (std::size_t i = 0; i < listener.addresses.size(); ++i) {
+            all.push_back(
+                {.name = i == 0 ? listener.name : listener.name + "/" + std::to_string(i + 1),
+                 .address = listener.addresses[i],
+                 .quic = listener.quic,
+                 .tcp = listener.tcp,
+                 .alpns = listener.alpns,
+                 .congestion = listener.congestion});
+        }
+    }
+    return all;
+}
+
+Node::Node(Loop& loop, config::Home home, config::Config config, NodeOptions options)
+    : loop_(loop),
+      home_(std::move(home)),
+      config_(std::move(config)),
+      options_(std::move(options)),
+      log_(options_.log_sink) {}
+
+result<std::unique_ptr<Node>> Node::create(Loop& loop, config::Home home, config::Config config,
+                                           NodeOptions options) {
+    std::unique_ptr<Node> node(
+        new Node(loop, std::move(home), std::move(config), std::move(options)));
+    ALKNET_CHECK(node->build());
+    return node;
+}
+
+result<void> Node::build() {
+    ALKNET_TRY(key_, home_.load_key(config_.fixed));
+    ALKNET_TRY(tls_, make_tls(config_.dynamic, nullptr));
+    ALKNET_TRY(identities_, StaticIdentityProvider::create(static_peers(config_.dynamic.peers)));
+    ALKNET_TRY(auto secrets, home_.load_secrets());
+
+    ALKNET_CHECK(registry_->add(std::make_shared<EchoHandler>()));
+    apply_rules(config_.dynamic);
+
+    endpoint_ = Endpoint::create(loop_, {.network = options_.network,
+                                         .tls = tls_,
+                                         .registry = registry_,
+                                         .identities = identities_,
+                                         .limits = config_.dynamic.limits,
+                                         .secrets = secrets,
+                                         .qlog_directory = config_.fixed.qlog_directory,
+                                         .log = log_,
+                                         .metrics = metrics_});
+    return {};
+}
+
+result<std::vector<Listening>> Node::listen() {
+    const auto& listeners =
+        options_.listeners.empty() ? config_.dynamic.listeners : options_.listeners;
+    for (ListenerOptions& options : listener_options(listeners)) {
+        ALKNET_TRY(Listening opened, open(std::move(options)));
+        listening_.push_back(std::move(opened));
+    }
+    return listening_;
+}
+
+result<Listening> Node::open(ListenerOptions options) {
+    auto bound = endpoint_->listen(options);
+    if (!bound) {
+        return unexpected(std::move(bound).error().within("listener " + options.name + " at " +
+                                                          options.address.to_string()));
+    }
+    return Listening{.options = std::move(options), .bound = *bound};
+}
+
+result<std::shared_ptr<const tls::TlsContext>> Node::make_tls(const config::DynamicConfig& config,
+                                                              const tls::TlsContext* before) const {
+    return tls::TlsContext::create(
+        {.key = key_,
+         .certificates = config.certificates,
+         .authorities = {},
+         .ticket_keys = before == nullptr ? nullptr : before->ticket_keys()});
+}
+
+void Node::apply_rules(const config::DynamicConfig& config) {
+    for (const std::string& alpn : registry_->alpns()) {
+        AlpnPolicy policy;
+        if (const auto rules = config.alpns.find(alpn); rules != config.alpns.end()) {
+            policy.identity_required = rules->second.identity_required;
+            policy.quic = rules->second.transports.quic;
+            policy.tcp = rules->second.transports.tcp;
+        }
+        registry_->set_policy(alpn, policy);
+    }
+    for (const auto& [alpn, rules] : config.alpns) {
+        if (registry_->find(alpn) == nullptr) {
+            log_.warn("config.unused", {{"alpn", alpn}, {"reason", "no handler serves this"}});
+        }
+    }
+}
+
+task<void> Node::reload() {
+    auto config = home_.load_config();
+    auto applied = config ? apply(std::move(*config)) : unexpected(std::move(config).error());
+    if (!applied) {
+        const error& why = applied.error();
+        log_.error("config.rejected",
+                   {{"id", why.cause().id}, {"what", why.cause().what}, {"detail", why.detail()}});
+        co_return;
+    }
+    log_.info("config.reloaded",
+              {{"listeners", listening_.size()}, {"peers", config_.dynamic.peers.size()}});
+    co_await endpoint_->recheck_identities();
+}
+
+// Everything that can fail comes first.
+result<void> Node::apply(config::Config config) {
+    ALKNET_TRY(auto tls, make_tls(config.dynamic, tls_.get()));
+    ALKNET_CHECK(identities_->replace(static_peers(config.dynamic.peers)));
+    if (config.fixed != config_.fixed) {
+        log_.warn("config.restart_needed",
+                  {{"reason", "a key that is read at start only has changed"}});
+        config.fixed = config_.fixed;
+    }
+    tls_ = std::move(tls);
+    endpoint_->set_tls(tls_);
+    endpoint_->set_limits(config.dynamic.limits);
+    options_.log_sink->set_level(config.dynamic.log_level);
+    apply_rules(config.dynamic);
+    if (options_.listeners.empty()) {
+        apply_listeners(config.dynamic.listeners);
+    }
+    config_ = std::move(config);
+    return {};
+}
+
+void Node::apply_listeners(const std::vector<config::Listener>& listeners) {
+    std::vector<ListenerOptions> wanted = listener_options(listeners);
+    std::erase_if(listening_, [&](const Listening& old) {
+        const bool stays = std::ranges::any_of(wanted, [&](const ListenerOptions& options) {
+            return same_sockets(options, old.options);
+        });
+        if (!stays) {
+            endpoint_->unlisten(old.options.name);
+            log_.info("listener.closed",
+                      {{"listener", old.options.name}, {"local_addr", old.bound.to_string()}});
+        }
+        return !stays;
+    });
+    for (ListenerOptions& options : wanted) {
+        const auto old = std::ranges::find_if(
+            listening_, [&](const Listening& one) { return same_sockets(options, one.options); });
+        auto opened = open(std::move(options));
+        if (!opened) {
+            const error& why = opened.error();
+            log_.error("listener.failed", {{"id", why.cause().id}, {"detail", why.detail()}});
+        } else if (old != listening_.end()) {
+            *old = std::move(*opened);
+        } else {
+            log_.info("listener.opened", {{"listener", opened->options.name},
+                                          {"local_addr", opened->bound.to_string()}});
+            listening_.push_back(std::move(*opened));
+        }
+    }
+}
+
+task<void> Node::stop() {
+    co_await endpoint_->shutdown();
+}
+
+}  // namespace alknet::app

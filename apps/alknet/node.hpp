@@ -1,0 +1,80 @@
+// A running node: what is made once, and what a reload replaces.
+#pragma once
+
+#include <alknet/base/log_sink.hpp>
+#include <alknet/base/metrics.hpp>
+#include <alknet/base/result.hpp>
+#include <alknet/config/home.hpp>
+#include <alknet/core/endpoint.hpp>
+#include <alknet/core/static_identities.hpp>
+#include <alknet/net/network.hpp>
+#include <alknet/rt/loop.hpp>
+#include <alknet/rt/task.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace alknet::app {
+
+/// An address that is open.
+struct Listening {
+    ListenerOptions options;
+    SocketAddress bound;
+};
+
+struct NodeOptions {
+    std::shared_ptr<LineLogSink> log_sink;
+    std::shared_ptr<net::Network> network;
+    /// Where to listen instead of where the configuration says; empty: there.
+    std::vector<config::Listener> listeners;
+};
+
+class Node {
+public:
+    /// Nothing is open yet. Errors: those of an unusable key, certificate or secrets.
+    static result<std::unique_ptr<Node>> create(Loop& loop, config::Home home,
+                                                config::Config config, NodeOptions options);
+
+    /// Opens what is configured. Errors: those of Endpoint::listen, with the listener's name.
+    result<std::vector<Listening>> listen();
+
+    /// Reads the configuration again. What is wrong with it is logged, and then nothing changes;
+    /// a listener that cannot be opened is logged, and the others stand.
+    task<void> reload();
+
+    /// Ends in order; see Endpoint::shutdown.
+    task<void> stop();
+
+    [[nodiscard]] const NodeId& id() const noexcept { return key_->id(); }
+    [[nodiscard]] const Log& log() const noexcept { return log_; }
+
+private:
+    Node(Loop& loop, config::Home home, config::Config config, NodeOptions options);
+    result<void> build();
+    result<void> apply(config::Config config);
+    void apply_listeners(const std::vector<config::Listener>& listeners);
+    void apply_rules(const config::DynamicConfig& config);
+    result<std::shared_ptr<const tls::TlsContext>> make_tls(const config::DynamicConfig& config,
+                                                            const tls::TlsContext* before) const;
+    result<Listening> open(ListenerOptions options);
+
+    Loop& loop_;
+    config::Home home_;
+    config::Config config_;
+    NodeOptions options_;
+    Log log_;
+    std::shared_ptr<const NodeKey> key_;
+    std::shared_ptr<const tls::TlsContext> tls_;
+    std::shared_ptr<HandlerRegistry> registry_ = std::make_shared<HandlerRegistry>();
+    std::shared_ptr<StaticIdentityProvider> identities_;
+    std::shared_ptr<Metrics> metrics_ = std::make_shared<Metrics>();
+    std::unique_ptr<Endpoint> endpoint_;
+    std::vector<Listening> listening_;
+};
+
+/// One for each address; those after the first are named NAME/2, NAME/3, ….
+[[nodiscard]] std::vector<ListenerOptions> listener_options(
+    const std::vector<config::Listener>& listeners);
+
+}  // namespace alknet::app
