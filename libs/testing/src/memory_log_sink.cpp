@@ -55,9 +55,10 @@ std::size_t MemoryLogSink::count(std::string_view name) const {
     return static_cast<std::size_t>(std::ranges::count(events_, name, &Event::name));
 }
 
-const MemoryLogSink::Event* MemoryLogSink::find_last(std::string_view name) const {
+const MemoryLogSink::Event* MemoryLogSink::find_last(std::string_view name, std::string_view key,
+                                                     std::string_view value) const {
     for (auto event = events_.rbegin(); event != events_.rend(); ++event) {
-        if (event->name == name) {
+        if (event->name == name && (key.empty() || event->field(key) == value)) {
             return &*event;
         }
     }
@@ -70,10 +71,11 @@ std::optional<MemoryLogSink::Event> MemoryLogSink::last(std::string_view name) c
     return found == nullptr ? std::nullopt : std::optional(*found);
 }
 
-MemoryLogSink::Event MemoryLogSink::wait_for(std::string_view name) const {
+MemoryLogSink::Event MemoryLogSink::wait_for(std::string_view name, std::string_view key,
+                                             std::string_view value) const {
     std::unique_lock lock(mutex_);
-    written_.wait(lock, [&] { return find_last(name) != nullptr; });
-    return *find_last(name);
+    written_.wait(lock, [&] { return find_last(name, key, value) != nullptr; });
+    return *find_last(name, key, value);
 }
 
 }  // namespace alknet::sim

@@ -24,8 +24,13 @@ TEST(MemoryLogSink, KeepsEventsToLookAt) {
 
 TEST(MemoryLogSink, WaitsForAnEventOfAnotherThread) {
     auto sink = std::make_shared<MemoryLogSink>();
-    std::thread other([log = Log(sink)] { log.info("ready", {{"n", 1}}); });
-    EXPECT_EQ(sink->wait_for("ready").field("n"), "1");
+    std::thread other([log = Log(sink)] {
+        log.info("ready", {{"n", 1}});
+        log.info("ready", {{"n", 2}});
+    });
+    EXPECT_NE(sink->wait_for("ready").field("n"), "");
+    EXPECT_EQ(sink->wait_for("ready", "n", "1").field("n"), "1");
+    EXPECT_EQ(sink->wait_for("ready", "n", "2").field("n"), "2");
     other.join();
 }
 

@@ -35,11 +35,14 @@ public:
     [[nodiscard]] std::size_t count(std::string_view name) const;
     /// The latest event of this name.
     [[nodiscard]] std::optional<Event> last(std::string_view name) const;
-    /// Blocks this thread until an event of this name has been written, by another thread.
-    Event wait_for(std::string_view name) const;
+    /// Blocks this thread until another has written an event of this name, and with this value of
+    /// this field if one is given.
+    Event wait_for(std::string_view name, std::string_view key = {},
+                   std::string_view value = {}) const;
 
 private:
-    [[nodiscard]] const Event* find_last(std::string_view name) const;
+    [[nodiscard]] const Event* find_last(std::string_view name, std::string_view key = {},
+                                         std::string_view value = {}) const;
 
     mutable std::mutex mutex_;
     mutable std::condition_variable written_;
