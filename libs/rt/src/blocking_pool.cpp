@@ -116,7 +116,7 @@ BlockingPool::~BlockingPool() {
 result<void> BlockingPool::submit(std::shared_ptr<detail::PoolJob> job) {
     if (!queue_->push(job)) {
         return fail(causes::kLimit,
-                    options_.queue_max_key + " = " + std::to_string(options_.queue_max));
+                    options_.name + " queue_max = " + std::to_string(options_.queue_max));
     }
     if (threads_.empty()) {
         Loop& loop = job->loop;

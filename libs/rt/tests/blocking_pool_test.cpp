@@ -182,7 +182,7 @@ ALKNET_CO_TEST(BlockingPoolWithoutThreads, RunsOnTheLoopInALaterTurn) {
     EXPECT_EQ(*both, std::tuple(1, 2));
     const auto three = co_await gather(value_of(*pool, 1), value_of(*pool, 2), value_of(*pool, 3));
     EXPECT_TRUE(!three && three.error().is(causes::kLimit));
-    EXPECT_EQ(three.error().detail(), "limits.blocking_queue_max = 2");
+    EXPECT_EQ(three.error().detail(), "blocking queue_max = 2");
     TaskScope scope(loop);
     std::vector<task<result<int>>> works;
     works.push_back(value_of(*pool, 1));

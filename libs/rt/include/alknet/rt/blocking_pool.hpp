@@ -30,8 +30,7 @@ struct BlockingPoolOptions {
     /// 0: functions run on the waiter's own loop, in a later turn. For simulations, in which
     /// nothing may depend on threads.
     std::size_t threads = 4;
-    std::size_t queue_max = 256;
-    std::string queue_max_key = "limits.blocking_queue_max";
+    std::size_t queue_max = 256;  // jobs that wait for a thread
 };
 
 namespace detail {
