@@ -13,6 +13,10 @@ void PromiseBase::finish() noexcept {
     }
 }
 
+bool PromiseBase::gives_way() noexcept {
+    return context.loop->gives_way(*this);
+}
+
 namespace {
 
 Duration read_clock(clockid_t id) noexcept {
@@ -128,6 +132,14 @@ void Loop::run_all() {
     run_flush();
 }
 
+bool Loop::gives_way(PromiseBase& promise) noexcept {
+    if (++inline_ends_ < kInlineBudget) {
+        return false;
+    }
+    deferred_.push_back(promise);
+    return true;
+}
+
 bool Loop::idle() const noexcept {
     return ready_.empty() && flush_.empty() && !inbox_filled_.load(std::memory_order_acquire);
 }
@@ -185,8 +197,10 @@ void Loop::run_ready() {
             break;
         }
         const Step step(*this, promise->context.name);
+        inline_ends_ = 0;
         promise->handle().resume();
     }
+    ready_.splice_back(deferred_);
 }
 
 Loop::Pulse Loop::pulse() const noexcept {

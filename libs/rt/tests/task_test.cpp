@@ -199,5 +199,23 @@ ALKNET_CO_TEST(Task, OneThatGoesOnThoughCancelledLeavesTheLoopToOthers) {
     // The scope takes it down where it waits.
 }
 
+task<result<void>> ends_at_once() {
+    co_return result<void>{};
+}
+
+task<void> never_waits() {
+    for (;;) {
+        (void)co_await ends_at_once();
+    }
+}
+
+ALKNET_CO_TEST(Task, OneWhoseAwaitsNeverWaitLeavesTheLoopToOthers) {
+    TaskScope scope(loop);
+    scope.spawn(never_waits(), "stubborn");
+    for (int i = 0; i < 10; ++i) {
+        co_await loop.yield();
+    }
+}
+
 }  // namespace
 }  // namespace alknet

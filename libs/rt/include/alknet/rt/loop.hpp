@@ -72,6 +72,9 @@ public:
 class Loop {
 public:
     static constexpr std::size_t kReadyBudget = 4096;
+    /// Children that may end without suspending before whoever awaits them is put off to the next
+    /// turn: a coroutine whose awaits never wait cannot keep the loop from the others.
+    static constexpr std::size_t kInlineBudget = 1024;
     static constexpr std::size_t kNamesMax = 1024;
     /// Those who post bound themselves (a pool by its queue); to get here is a bug.
     static constexpr std::size_t kInboxMax = 65536;
@@ -111,6 +114,8 @@ public:
     void make_ready(PromiseBase& promise) noexcept;
     /// The same at its front: what awaited a task that has ended.
     void make_next(PromiseBase& promise) noexcept;
+    /// See PromiseBase::gives_way.
+    [[nodiscard]] bool gives_way(PromiseBase& promise) noexcept;
     void request_flush(FlushHook& hook) noexcept;
     [[nodiscard]] Poller& poller() noexcept { return *poller_; }
 
@@ -157,6 +162,7 @@ private:
     std::unique_ptr<Poller> poller_;
     TimePoint now_;
     IntrusiveList<PromiseBase, ReadyTag> ready_;
+    IntrusiveList<PromiseBase, ReadyTag> deferred_;  // ready in the next turn
     IntrusiveList<FlushHook, FlushTag> flush_;
     IntrusiveList<TaskRecord, TaskRecordTag> tasks_;
     std::vector<Timer*> heap_;  // 4-ary
@@ -170,6 +176,7 @@ private:
     std::mutex inbox_mutex_;
     std::vector<std::function<void()>> inbox_;
 
+    std::size_t inline_ends_ = 0;  // in this step
     std::atomic<std::uint64_t> steps_ = 0;
     std::atomic<bool> running_ = false;
     std::atomic<const char*> running_name_ = nullptr;

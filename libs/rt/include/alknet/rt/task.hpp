@@ -39,6 +39,10 @@ public:
 
     [[nodiscard]] std::coroutine_handle<> handle() const noexcept { return handle_; }
 
+    /// Asked when a child has ended without suspending: true, and this is ready, once that has
+    /// happened so often in one turn that others must have theirs (Loop::kInlineBudget).
+    [[nodiscard]] bool gives_way() noexcept;
+
     std::suspend_always initial_suspend() const noexcept { return {}; }
 
     struct FinalAwaiter {
@@ -120,7 +124,7 @@ public:
             }
             child_.handle_.resume();
             if (mine.done) {
-                return false;
+                return parent.promise().gives_way();
             }
             mine.continuation = &parent.promise();
             return true;
