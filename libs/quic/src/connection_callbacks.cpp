@@ -102,8 +102,19 @@ struct Callbacks {
         }
         return ngtcp2_crypto_recv_crypto_data_cb(conn, level, offset, data, size, user);
     }
-    static int handshake_completed(ngtcp2_conn*, void* user) noexcept {
+    static int handshake_completed(ngtcp2_conn* conn, void* user) noexcept {
+        take_more_ids_than_promised(conn);
         return self(user).finish_handshake();
+    }
+    /// ngtcp2 1.11 goes on counting an id of the peer's that it has retired: when a new path is
+    /// validated while the one before still is, it retires the id that it may fall back to. The
+    /// peer's replacement then looks like one too many, and the connection would end with
+    /// CONNECTION_ID_LIMIT_ERROR. The peer has been told the true limit by now; ngtcp2 itself never
+    /// keeps more than eight.
+    static void take_more_ids_than_promised(ngtcp2_conn* conn) noexcept {
+        constexpr std::uint64_t kAny = 64;
+        const ngtcp2_transport_params* params = ngtcp2_conn_get_local_transport_params(conn);
+        const_cast<ngtcp2_transport_params*>(params)->active_connection_id_limit = kAny;
     }
     static int version_negotiation_received(ngtcp2_conn*, const ngtcp2_pkt_hd*,
                                             const std::uint32_t* versions, std::size_t count,

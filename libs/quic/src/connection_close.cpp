@@ -16,6 +16,9 @@ namespace {
 
 /// How long finished streams may still be delivered after a close with code 0.
 constexpr Duration kLingerMax = std::chrono::seconds(5);
+/// Three probe timeouts are meant (RFC 9000 section 10.2), but one answer from a machine that was
+/// asleep makes them minutes. Later packets are answered by a stateless reset.
+constexpr Duration kClosingPeriodMax = std::chrono::seconds(5);
 constexpr std::size_t kReasonBytesMax = 512;
 
 /// Reasons come from strangers and go to logs and terminals.
@@ -193,7 +196,8 @@ void ConnectionImpl::end(error why) noexcept {
 }
 
 Duration ConnectionImpl::closing_period() const noexcept {
-    return 3 * Duration(static_cast<Duration::rep>(ngtcp2_conn_get_pto(conn_.get())));
+    const Duration timeout(static_cast<Duration::rep>(ngtcp2_conn_get_pto(conn_.get())));
+    return std::min(3 * timeout, kClosingPeriodMax);
 }
 
 void ConnectionImpl::send_close(const ngtcp2_ccerr& close) {

@@ -138,7 +138,8 @@ public:
 
     /// From now on new connections are refused and `accept` fails.
     virtual void stop_accepting() noexcept = 0;
-    /// Closes all connections with `code` and waits until they have drained (three PTO at most).
+    /// Closes all connections with `code` and waits until they have drained (three PTO, 5 s at
+    /// most).
     virtual task<void> shutdown(std::uint64_t code, std::string reason) = 0;
 
     [[nodiscard]] virtual SocketAddress local_address() const noexcept = 0;
