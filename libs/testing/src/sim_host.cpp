@@ -78,6 +78,7 @@ void SimHost::wake(MonotonicInSleep monotonic) noexcept {
 
 void SimHost::put_behind_nat() {
     fabric_.enable_nat(*this);
+    behind_nat_ = true;
 }
 
 void SimHost::rebind_nat(NatChange change) {

@@ -135,6 +135,7 @@ public:
     /// From now on the host's IPv4 traffic leaves under a public address and mapped ports; only
     /// what is sent to a current mapping comes in. The host can then no longer be dialled at v4().
     void put_behind_nat();
+    [[nodiscard]] bool behind_nat() const noexcept { return behind_nat_; }
     /// The NAT forgets its mappings: the next packets leave under new ports and, if asked, a new
     /// address; packets to the old ones vanish; TCP connections break.
     enum class NatChange : std::uint8_t { port, address };
@@ -165,6 +166,7 @@ private:
     SimProcess* process_ = nullptr;
     bool paused_ = false;
     bool asleep_ = false;
+    bool behind_nat_ = false;
     TimePoint asleep_since_;
     std::size_t udp_payload_bytes_max_ = 1472;
     bool offload_ = true;

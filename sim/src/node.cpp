@@ -1,0 +1,310 @@
+#include "node.hpp"
+
+#include <fmt/format.h>
+#include <alknet/base/causes.hpp>
+#include <alknet/rt/combine.hpp>
+
+namespace alknet::sim {
+
+namespace {
+
+/// The service of every node: Traffic's other side.
+class WorkHandler final : public ProtocolHandler {
+public:
+    WorkHandler(Ledger& ledger, Loop& loop, const NodeOptions& options)
+        : ledger_(ledger), loop_(loop), options_(options) {}
+
+    [[nodiscard]] std::vector<std::string> alpns() const override {
+        return {std::string(kWorkAlpn)};
+    }
+    task<result<void>> handle(std::shared_ptr<Connection> connection, AuthContext) override {
+        TrafficOptions options;
+        const bool quic = connection->info().transport == Transport::quic;
+        options.connection = std::move(connection);
+        if (quic) {
+            options.plan = make_plan(ledger_.context().random(), options_.server_plan,
+                                     options_.bytes_max, true);
+        }
+        Traffic traffic(ledger_, loop_, std::move(options));
+        co_await traffic.follow();
+        co_return result<void>{};
+    }
+
+private:
+    Ledger& ledger_;
+    Loop& loop_;
+    NodeOptions options_;
+};
+
+/// Nodes write no errors to the log unless something is wrong with them.
+class ErrorSink final : public LogSink {
+public:
+    ErrorSink(Ledger& ledger, std::string name) : ledger_(ledger), name_(std::move(name)) {}
+    [[nodiscard]] bool enabled(LogLevel level) const noexcept override {
+        return level == LogLevel::error;
+    }
+    void write(LogLevel, std::string_view event,
+               std::span<const LogField> fields) noexcept override {
+        std::string text = fmt::format("{} logged {}", name_, event);
+        for (const LogField& field : fields) {
+            std::visit([&](const auto& value) { text += fmt::format(" {}={}", field.key, value); },
+                       field.value);
+        }
+        ledger_.context().fail(text);
+    }
+
+private:
+    Ledger& ledger_;
+    std::string name_;
+};
+
+}  // namespace
+
+// ---- one run of the program ----
+
+class Node::Incarnation {
+public:
+    Incarnation(Node& node);
+
+    task<void> run_call(Call call);
+    task<void> run_probe(Call call, bool& reached);
+    void take_down() { outer_.spawn(descend(), "sim.descend"); }
+    [[nodiscard]] bool down() const noexcept { return down_; }
+    /// After `down`: destroys everything and says what is left.
+    std::string leftovers();
+
+    std::unique_ptr<SimProcess> process;
+    std::unique_ptr<Endpoint> endpoint;
+    std::unique_ptr<Dialer> dialer;
+    std::unique_ptr<TaskScope> calls;
+
+private:
+    task<void> descend();
+    task<result<std::shared_ptr<Connection>>> dial(Call call);
+    std::unique_ptr<net::UdpSocket> other_socket(const Connection& connection);
+
+    Node& node_;
+    TaskScope outer_;
+    bool down_ = false;
+};
+
+Node::Incarnation::Incarnation(Node& node)
+    : process(node.host_.start()), node_(node), outer_(process->loop()) {
+    Context& context = node.ledger_.context();
+    Log log = context.verbose() ? context.log(node.name())
+                                : Log(std::make_shared<ErrorSink>(node.ledger_, node.name()));
+    tls::ContextOptions tls_options;
+    tls_options.key = node.key_;
+    tls_options.ticket_keys = node.ticket_keys_;
+    const auto tls = *tls::TlsContext::create(tls_options);
+
+    EndpointOptions options;
+    options.network = process->network();
+    options.tls = tls;
+    options.registry = std::make_shared<HandlerRegistry>();
+    const auto added = options.registry->add(
+        std::make_shared<WorkHandler>(node.ledger_, process->loop(), node.options_));
+    context.expect(added.has_value(), "the work handler can be added");
+    options.limits = node.options_.limits;
+    options.secrets = node.secrets_;
+    options.log = log;
+    endpoint = Endpoint::create(process->loop(), std::move(options));
+
+    ListenerOptions listener;
+    listener.name = "main";
+    listener.address = SocketAddress::v6({}, kNodePort);
+    listener.congestion = node.options_.congestion;
+    const auto bound = endpoint->listen(std::move(listener));
+    if (!bound) {
+        context.fail(fmt::format("{} cannot listen: {}", node.name(), bound.error().message()));
+    }
+    dialer = Dialer::create(process->loop(), process->network(), tls, log);
+    calls = std::make_unique<TaskScope>(process->loop());
+}
+
+task<result<std::shared_ptr<Connection>>> Node::Incarnation::dial(Call call) {
+    DialOptions options;
+    options.alpns = {std::string(kWorkAlpn)};
+    options.quic = call.quic;
+    options.tcp = call.tcp;
+    options.transport = node_.options_.transport;
+    NodeAddress to = call.to;
+    co_return co_await dialer->dial(std::move(to), std::move(options));
+}
+
+std::unique_ptr<net::UdpSocket> Node::Incarnation::other_socket(const Connection& connection) {
+    const bool v4 = connection.remote().family() == SocketAddress::Family::v4;
+    const SocketAddress any = v4 ? SocketAddress::v4({}, 0) : SocketAddress::v6({}, 0);
+    auto socket = process->network()->bind_udp(process->loop(), any, {});
+    return socket ? std::move(*socket) : nullptr;
+}
+
+task<void> Node::Incarnation::run_call(Call call) {
+    Ledger& ledger = node_.ledger_;
+    std::shared_ptr<Connection> connection;
+    for (int tried = 1; connection == nullptr; ++tried) {
+        ++ledger.counts.dials;
+        auto dialled = co_await dial(call);
+        if (dialled) {
+            connection = std::move(*dialled);
+            break;
+        }
+        ++ledger.counts.dials_failed;
+        ledger.ended_with("dial", dialled.error(), tried < call.tries);
+        if (dialled.error().is(errc::cancelled) || tried >= call.tries) {
+            co_return;
+        }
+    }
+    ledger.context().expect(connection->info().peer.key == *call.to.id, "the peer has the key");
+    TrafficOptions options;
+    options.connection = connection;
+    options.plan = std::move(call.plan);
+    if (connection->info().transport != Transport::quic) {
+        options.plan.resize(std::min<std::size_t>(options.plan.size(), 1));
+    }
+    options.make_socket = [this, connection = connection.get()] {
+        return other_socket(*connection);
+    };
+    Traffic traffic(ledger, process->loop(), std::move(options));
+    co_await traffic.lead();
+}
+
+task<void> Node::Incarnation::run_probe(Call call, bool& reached) {
+    auto dialled = co_await dial(call);
+    while (!dialled) {
+        // As a person would: an answer to an earlier packet may have said that nobody is there.
+        node_.ledger_.context().note("probe: " + dialled.error().message());
+        if (!co_await process->loop().sleep(std::chrono::seconds(1))) {
+            co_return;
+        }
+        dialled = co_await dial(call);
+    }
+    TrafficOptions options;
+    options.connection = *dialled;
+    options.plan = {{.kind = Operation::Kind::request, .up = 500, .down = 500}};
+    options.slow_readers = 0;
+    options.on_success = [&reached] { reached = true; };
+    Traffic traffic(node_.ledger_, process->loop(), std::move(options));
+    co_await traffic.lead();
+}
+
+task<void> Node::Incarnation::descend() {
+    calls->cancel();
+    (void)co_await calls->join();
+    co_await dialer->shutdown();
+    co_await endpoint->shutdown();
+    down_ = true;
+}
+
+std::string Node::Incarnation::leftovers() {
+    std::string left;
+    if (endpoint->connections() != 0) {
+        left += fmt::format(" {} connections", endpoint->connections());
+    }
+    calls.reset();
+    dialer.reset();
+    endpoint.reset();
+    for (const std::string_view name : process->loop().task_names()) {
+        left += fmt::format(" task {}", name);
+    }
+    if (process->loop().armed_timers() > 0) {
+        left += fmt::format(" {} timers", process->loop().armed_timers());
+    }
+    if (process->sockets() > 0) {
+        left += fmt::format(" {} sockets", process->sockets());
+    }
+    return left;
+}
+
+// ---- node ----
+
+Node::Node(Ledger& ledger, std::string name, NodeOptions options)
+    : ledger_(ledger),
+      options_(std::move(options)),
+      host_(ledger.context().world().add_host(std::move(name))),
+      key_(NodeKey::generate()),
+      ticket_keys_(tls::TicketKeys::create()),
+      secrets_(quic::make_secrets()) {}
+
+Node::~Node() = default;
+
+NodeAddress Node::address(bool v6) const {
+    NodeAddress address;
+    address.id = key_->id();
+    address.host = v6 ? host_.v6(0).ip_text() : host_.v4(0).ip_text();
+    address.port = kNodePort;
+    return address;
+}
+
+void Node::start() {
+    present_ = std::make_unique<Incarnation>(*this);
+}
+
+void Node::crash() {
+    if (present_ != nullptr) {
+        present_->process->detach();
+        shut_down();
+    }
+}
+
+void Node::shut_down() {
+    if (present_ != nullptr) {
+        present_->take_down();
+        past_.push_back(std::move(present_));
+    }
+}
+
+void Node::call(Call call) {
+    if (present_ != nullptr) {
+        present_->calls->spawn(present_->run_call(std::move(call)), "sim.call");
+    }
+}
+
+std::size_t Node::calls() const noexcept {
+    return present_ == nullptr ? 0 : present_->calls->size();
+}
+
+std::size_t Node::connections() const noexcept {
+    return present_ == nullptr ? 0 : present_->endpoint->connections();
+}
+
+void Node::probe(const Node& other, bool quic, bool& reached) {
+    Call call;
+    call.to = other.address(false);
+    call.quic = quic;
+    call.tcp = !quic;
+    present_->calls->spawn(present_->run_probe(std::move(call), reached), "sim.probe");
+}
+
+std::string Node::tasks() const {
+    std::string text;
+    const auto add = [&](const Incarnation& each) {
+        for (const std::string_view task : each.process->loop().task_names()) {
+            text += fmt::format(" {}", task);
+        }
+    };
+    for (const auto& each : past_) {
+        add(*each);
+    }
+    if (present_ != nullptr) {
+        add(*present_);
+    }
+    return text;
+}
+
+bool Node::reap() {
+    for (std::size_t i = 0; i < past_.size();) {
+        if (!past_[i]->down()) {
+            ++i;
+            continue;
+        }
+        const std::string left = past_[i]->leftovers();
+        if (!left.empty()) {
+            ledger_.context().fail(fmt::format("{} leaves behind:{}", name(), left));
+        }
+        past_.erase(past_.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+    return past_.empty();
+}
+
+}  // namespace alknet::sim

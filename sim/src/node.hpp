@@ -1,0 +1,85 @@
+// Node: a real alknet node on a simulated host. It can crash and start again: each start makes a
+// new process with the same key, address and secrets. One that crashed is cut off from the network
+// and taken down in its own time, since a C++ program cannot forget its memory as a machine can.
+#pragma once
+
+#include <alknet/core/dial.hpp>
+#include <alknet/core/endpoint.hpp>
+#include <alknet/core/registry.hpp>
+#include <alknet/rt/scope.hpp>
+#include <alknet/tls/context.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ledger.hpp"
+#include "traffic.hpp"
+
+namespace alknet::sim {
+
+inline constexpr std::string_view kWorkAlpn = "sim/work";
+inline constexpr std::uint16_t kNodePort = 4433;
+
+struct NodeOptions {
+    EndpointLimits limits;
+    quic::Congestion congestion = quic::Congestion::bbr;
+    quic::TransportOptions transport;  // of what it dials
+    std::size_t server_plan = 3;       // operations that it begins on a connection it accepted
+    std::uint64_t bytes_max = 50'000;  // of one of those
+};
+
+/// One call to another node, and what is then done.
+struct Call {
+    NodeAddress to;
+    bool quic = true;
+    bool tcp = false;
+    std::vector<Operation> plan;
+    int tries = 3;
+};
+
+class Node {
+public:
+    Node(Ledger& ledger, std::string name, NodeOptions options);
+    Node(const Node&) = delete;
+    Node& operator=(const Node&) = delete;
+    ~Node();
+
+    [[nodiscard]] SimHost& host() noexcept { return host_; }
+    [[nodiscard]] const std::string& name() const noexcept { return host_.name(); }
+    [[nodiscard]] NodeAddress address(bool v6) const;
+    [[nodiscard]] NodeOptions& options() noexcept { return options_; }
+
+    void start();
+    /// Gone, without a word to anybody.
+    void crash();
+    [[nodiscard]] bool running() const noexcept { return present_ != nullptr; }
+    /// In order.
+    void shut_down();
+
+    void call(Call call);
+    /// Calls that have not ended.
+    [[nodiscard]] std::size_t calls() const noexcept;
+    [[nodiscard]] std::size_t connections() const noexcept;
+
+    /// Dials `other`, again and again, and has one request answered; sets `reached` when done.
+    void probe(const Node& other, bool quic, bool& reached);
+
+    /// Frees what has been taken down and looks at what it left behind. True when nothing is left
+    /// but the present one.
+    bool reap();
+    /// What the node is doing, for a message.
+    [[nodiscard]] std::string tasks() const;
+
+private:
+    class Incarnation;
+    Ledger& ledger_;
+    NodeOptions options_;
+    SimHost& host_;
+    std::shared_ptr<const NodeKey> key_;
+    std::shared_ptr<tls::TicketKeys> ticket_keys_;
+    quic::EndpointSecrets secrets_;
+    std::unique_ptr<Incarnation> present_;
+    std::vector<std::unique_ptr<Incarnation>> past_;
+};
+
+}  // namespace alknet::sim
