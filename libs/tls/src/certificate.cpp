@@ -39,8 +39,8 @@ std::vector<std::string> alternative_names(gnutls_x509_crt_t certificate) {
         std::size_t size = text.size();
         const int kind =
             gnutls_x509_crt_get_subject_alt_name(certificate, i, text.data(), &size, nullptr);
-        if (kind == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE) {
-            break;
+        if (kind < 0 && kind != GNUTLS_E_SHORT_MEMORY_BUFFER) {
+            break;  // the end, or a malformed list
         }
         const BytesView value(text.data(), std::min(size, text.size()));
         if (kind == GNUTLS_SAN_DNSNAME) {

@@ -41,7 +41,8 @@ void append_field(std::string& key, std::string_view field) {
     key += field;
 }
 
-/// What the store is keyed by: all that a resumed handshake takes on trust from an earlier one.
+}  // namespace
+
 std::string resumption_key(const ClientOptions& options, Carrier carrier) {
     std::string key(carrier == Carrier::quic ? "q" : "t");
     std::visit(Overload{[&](const VerifyPin& pin) {
@@ -61,6 +62,8 @@ std::string resumption_key(const ClientOptions& options, Carrier carrier) {
     }
     return key;
 }
+
+namespace {
 
 class ClientSession final : public SessionBase {
 public:

@@ -1,6 +1,8 @@
 #include "context_impl.hpp"
 
+#include <gnutls/crypto.h>
 #include <algorithm>
+#include <alknet/base/assert.hpp>
 #include <alknet/base/causes.hpp>
 #include <fstream>
 #include <limits>
@@ -92,8 +94,8 @@ std::set<std::string> names_of(gnutls_x509_crt_t leaf) {
     for (unsigned i = 0;; ++i) {
         std::size_t size = name.size();
         const int type = gnutls_x509_crt_get_subject_alt_name(leaf, i, name.data(), &size, nullptr);
-        if (type == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE) {
-            return names;
+        if (type < 0 && type != GNUTLS_E_SHORT_MEMORY_BUFFER) {
+            return names;  // the end, or a malformed list
         }
         if (type == GNUTLS_SAN_DNSNAME) {
             names.insert(lower_case({name.data(), size}));
@@ -294,7 +296,15 @@ gnutls_priority_t Context::client_priority(Carrier carrier, Ask ask) const noexc
 }
 
 crypto::SecretBytes Context::ticket_master() const {
-    return static_cast<RotatingTicketKeys&>(*options_.ticket_keys).master();
+    const crypto::SecretBytes shared =
+        static_cast<RotatingTicketKeys&>(*options_.ticket_keys).master();
+    // Bound to the node key: whoever resumes has met the holder of this one.
+    const gnutls_datum_t key = datum_of(shared.view());
+    const gnutls_datum_t info = datum_of(options_.key->id().bytes());
+    crypto::SecretBytes own(RotatingTicketKeys::kMasterBytes);
+    ALKNET_ASSERT(
+        gnutls_hkdf_expand(GNUTLS_MAC_SHA512, &key, &info, own.span().data(), own.size()) == 0);
+    return own;
 }
 
 }  // namespace alknet::tls

@@ -48,6 +48,7 @@ public:
 
     [[nodiscard]] gnutls_priority_t server_priority(Carrier carrier) const noexcept;
     [[nodiscard]] gnutls_priority_t client_priority(Carrier carrier, Ask ask) const noexcept;
+    /// For a session that begins now.
     [[nodiscard]] crypto::SecretBytes ticket_master() const;
 
 private:

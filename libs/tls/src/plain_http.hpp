@@ -1,4 +1,4 @@
-// A client that speaks plain HTTP to the TLS port is told so in its own language.
+// What a client is told that speaks no TLS on the TLS port; if it speaks HTTP, in its own language.
 #pragma once
 
 #include <algorithm>
@@ -19,6 +19,9 @@ inline constexpr std::size_t kHttpPrefixBytes = 5;
         "GET /", "GET h", "HEAD ", "POST ", "PUT /", "OPTIO", "DELET", "CONNE", "PATCH", "PRI *"};
     return std::ranges::find(kStarts, as_text(first)) != kStarts.end();
 }
+
+/// The record of a fatal alert 10, for which no session is needed.
+inline constexpr std::string_view kUnexpectedMessageAlert("\x15\x03\x01\0\2\2\x0a", 7);
 
 inline constexpr std::string_view kPlainHttpAnswer =
     "HTTP/1.1 400 Bad Request\r\n"

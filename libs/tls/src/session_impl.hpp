@@ -81,6 +81,9 @@ T& session_of(gnutls_session_t native) noexcept {
     return *static_cast<T*>(static_cast<SessionBase*>(gnutls_db_get_ptr(native)));
 }
 
+/// What the store is keyed by: all that a resumed handshake takes on trust from an earlier one.
+[[nodiscard]] std::string resumption_key(const ClientOptions& options, Carrier carrier);
+
 result<std::unique_ptr<SessionBase>> make_server_session(std::shared_ptr<const TlsContext> context,
                                                          Carrier carrier, AlpnSelector& selector);
 result<std::unique_ptr<SessionBase>> make_client_session(ClientOptions options, Carrier carrier);

@@ -32,14 +32,15 @@ bool wants_more(int code) noexcept {
 
 class Stream final : public TlsStream {
 public:
-    Stream(Loop& loop, std::unique_ptr<ByteStream> lower, std::unique_ptr<SessionBase> session)
-        : loop_(loop), lower_(std::move(lower)), session_(std::move(session)) {
+    Stream(Loop& loop, std::unique_ptr<ByteStream> lower, std::unique_ptr<SessionBase> session,
+           bool server)
+        : loop_(loop), lower_(std::move(lower)), session_(std::move(session)), server_(server) {
         gnutls_transport_set_ptr(session_->native(), this);
         gnutls_transport_set_pull_function(session_->native(), pull);
         gnutls_transport_set_vec_push_function(session_->native(), push);
     }
 
-    task<result<void>> handshake(bool server);
+    task<result<void>> handshake();
 
     task<result<std::size_t>> read(MutableBytes into) override;
     void stop(std::uint64_t code) noexcept override;
@@ -60,6 +61,7 @@ private:
     ssize_t take_octets(MutableBytes into);
     ssize_t give_octets(std::span<const giovec_t> parts);
     ssize_t lower_failed(error why) noexcept;
+    ssize_t keep_first(BytesView got);
 
     /// Makes a GnuTLS call that may say "again", and notes which edge it missed.
     template <class Call>
@@ -69,7 +71,8 @@ private:
     }
     task<result<void>> await_edge();
     task<result<void>> shake_hands();
-    task<void> refuse(bool server);
+    task<void> refuse();
+    task<result<void>> answer_foreigner();
     task<result<void>> send_alert(std::uint8_t alert);
     task<result<void>> send_ticket();
     task<result<void>> linger();
@@ -80,6 +83,7 @@ private:
     Loop& loop_;
     std::unique_ptr<ByteStream> lower_;
     std::unique_ptr<SessionBase> session_;
+    const bool server_;
     Established established_;
     std::optional<error> lower_error_;
     std::optional<error> failed_;
@@ -91,6 +95,9 @@ private:
     unsigned idle_records_ = 0;
     bool missed_read_ = false;
     bool missed_write_ = false;
+    bool lower_ended_ = false;  // without close_notify, unless `read_ended_`
+    bool foreigner_ = false;    // a client whose first octet begins no TLS record
+    bool ticket_owed_ = false;
     bool read_ended_ = false;
     bool read_stopped_ = false;
     bool write_ended_ = false;
@@ -125,15 +132,24 @@ ssize_t Stream::take_octets(MutableBytes into) {
     if (!taken) {
         return lower_failed(std::move(taken).error());
     }
-    if (!*taken) {
+    // Of the end GnuTLS is not told: it would refuse to write from then on.
+    lower_ended_ = lower_ended_ || *taken == std::size_t{0};
+    if (!*taken || lower_ended_) {
         missed_read_ = true;
         gnutls_transport_set_errno(native(), EAGAIN);
         return -1;
     }
-    const BytesView got = into.first(**taken);
+    return keep_first(into.first(**taken));
+}
+
+ssize_t Stream::keep_first(BytesView got) {
     const BytesView kept = got.first(std::min(got.size(), first_octets_.size() - first_count_));
     std::ranges::copy(kept, first_octets_.begin() + static_cast<std::ptrdiff_t>(first_count_));
     first_count_ += kept.size();
+    if (server_ && first_octets_.front() != kHandshakeRecord) {
+        foreigner_ = true;
+        return lower_failed(error(causes::kTls, "the client does not speak TLS"));
+    }
     return static_cast<ssize_t>(got.size());
 }
 
@@ -165,6 +181,9 @@ task<result<void>> Stream::await_edge() {
         co_return co_await lower_->writable();
     }
     if (missed_read_) {
+        if (lower_ended_) {
+            co_return fail(causes::kReset, "the connection was cut without a TLS close_notify");
+        }
         idle_records_ = 0;
         co_return co_await lower_->readable();
     }
@@ -179,9 +198,7 @@ error Stream::broken(int code) {
         return *failed_;
     }
     if (lower_error_ && !session_->refused()) {
-        failed_ = std::move(*lower_error_);
-    } else if (code == GNUTLS_E_PREMATURE_TERMINATION) {
-        failed_ = error(causes::kReset, "the connection was cut without a TLS close_notify");
+        failed_ = *lower_error_;
     } else {
         failed_ = session_->failure_of(code);
         alert_ = session_->alert_for(code);
@@ -212,31 +229,45 @@ task<result<void>> Stream::linger() {
     co_return result<void>();
 }
 
-/// Says why, as far as the peer still listens.
-task<void> Stream::refuse(bool server) {
-    const BytesView first = BytesView(first_octets_).first(first_count_);
-    const bool not_tls = server && !first.empty() && first.front() != kHandshakeRecord;
-    if (not_tls && looks_like_http(first)) {
-        failed_ = error(causes::kTls, "the client speaks plain HTTP on the TLS port");
-        (void)co_await lower_->write(as_bytes(kPlainHttpAnswer));
-    } else if (alert_) {
-        if (not_tls) {
-            failed_ = error(causes::kTls, "the client does not speak TLS");
+/// A client that speaks something else.
+task<result<void>> Stream::answer_foreigner() {
+    while (first_count_ < first_octets_.size()) {
+        ALKNET_CO_TRY(const std::size_t count,
+                      co_await lower_->read(MutableBytes(first_octets_).subspan(first_count_)));
+        if (count == 0) {
+            break;
         }
+        first_count_ += count;
+    }
+    if (looks_like_http(BytesView(first_octets_).first(first_count_))) {
+        failed_ = error(causes::kTls, "the client speaks plain HTTP on the TLS port");
+        co_return co_await lower_->write(as_bytes(kPlainHttpAnswer));
+    }
+    co_return co_await lower_->write(as_bytes(kUnexpectedMessageAlert));
+}
+
+/// Says why, as far as the peer still listens.
+task<void> Stream::refuse() {
+    if (foreigner_) {
+        (void)co_await answer_foreigner();
+    } else if (alert_) {
         (void)co_await send_alert(*alert_);
     } else {
         co_return;
     }
     (void)co_await lower_->finish();
-    if (server) {
+    if (server_) {
         (void)co_await with_timeout(kLingerTime, linger());
     }
 }
 
 task<result<void>> Stream::send_ticket() {
     const auto call = [this](gnutls_session_t) { return session_->try_send_ticket(); };
-    while (wants_more(native_call(call))) {
-        ALKNET_CO_CHECK(co_await await_edge());
+    while (ticket_owed_) {
+        ticket_owed_ = wants_more(native_call(call));
+        if (ticket_owed_) {
+            ALKNET_CO_CHECK(co_await await_edge());
+        }
     }
     co_return result<void>();  // a ticket that cannot be made is no reason to fail
 }
@@ -260,15 +291,18 @@ task<result<void>> Stream::shake_hands() {
         co_return std::unexpected(*failed_);
     }
     established_ = std::move(*established);
-    co_return co_await send_ticket();
+    // What does not fit now goes out before the first write: the client may be waiting for us to
+    // read.
+    ticket_owed_ = server_ && wants_more(session_->try_send_ticket());
+    co_return result<void>();
 }
 
-task<result<void>> Stream::handshake(bool server) {
+task<result<void>> Stream::handshake() {
     result<void> done = co_await shake_hands();
     if (done || !failed_) {  // !failed_: cancelled, or the stream below has failed
         co_return done;
     }
-    co_await refuse(server);
+    co_await refuse();
     co_return std::unexpected(*failed_);
 }
 
@@ -285,8 +319,9 @@ task<result<std::size_t>> Stream::read(MutableBytes into) {
             co_return static_cast<std::size_t>(got);
         }
         const int code = static_cast<int>(got);
-        if (code == 0 || (code == GNUTLS_E_PREMATURE_TERMINATION && !lower_error_ &&
-                          is_web_alpn(established_.info.alpn))) {
+        if (code == 0) {
+            read_ended_ = true;
+        } else if (wants_more(code) && lower_ended_ && is_web_alpn(established_.info.alpn)) {
             read_ended_ = true;  // HTTP frames its messages itself, and browsers just hang up
         } else if (wants_more(code)) {
             ALKNET_CO_CHECK(co_await await_edge());
@@ -312,6 +347,7 @@ void Stream::stop(std::uint64_t) noexcept {
 }
 
 task<result<void>> Stream::write(BytesView data) {
+    ALKNET_CO_CHECK(co_await send_ticket());
     // GnuTLS keeps a record that it could not send whole, and wants to be called without data until
     // it has.
     bool pending = false;
@@ -348,6 +384,7 @@ task<result<void>> Stream::finish() {
     if (write_ended_) {
         co_return result<void>();
     }
+    ALKNET_CO_CHECK(co_await send_ticket());
     const auto call = [](gnutls_session_t native) { return gnutls_bye(native, GNUTLS_SHUT_WR); };
     for (;;) {
         const int code = native_call(call);
@@ -381,8 +418,8 @@ task<result<std::unique_ptr<TlsStream>>> start(Loop& loop, std::unique_ptr<ByteS
     if (!session) {
         co_return std::unexpected(std::move(session).error());
     }
-    auto stream = std::make_unique<Stream>(loop, std::move(lower), std::move(*session));
-    ALKNET_CO_CHECK(co_await stream->handshake(server));
+    auto stream = std::make_unique<Stream>(loop, std::move(lower), std::move(*session), server);
+    ALKNET_CO_CHECK(co_await stream->handshake());
     co_return std::move(stream);
 }
 

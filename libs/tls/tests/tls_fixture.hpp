@@ -65,7 +65,7 @@ inline task<void> connect_into(Loop& loop, std::unique_ptr<ByteStream> lower, Cl
 }
 
 class TlsTest : public testing::Test {
-protected:
+public:
     /// The common fields, in the order of ContextOptions.
     static std::shared_ptr<const TlsContext> context(
         std::shared_ptr<const NodeKey> key, std::vector<CertificateFiles> certificates = {},

@@ -35,7 +35,7 @@ struct CertificateFiles {
 /// The master key that session tickets are sealed with. GnuTLS derives the working key from it and
 /// the time, a new one every kTicketLifetime * 3; the master itself is replaced by a fresh random
 /// one every kMasterLifetime and wiped, after which older tickets only cost a full handshake.
-/// Contexts that share one accept each other's tickets. Thread-safe.
+/// Contexts of one node key that share one accept each other's tickets. Thread-safe.
 class TicketKeys {
 public:
     static constexpr std::chrono::seconds kTicketLifetime = std::chrono::hours(2);
