@@ -1,0 +1,43 @@
+"""Our client dials ngtcp2's own server, which has X.509 and the ALPN h3."""
+
+import unittest
+
+import harness
+
+
+class Gtlsserver(harness.PeerTest):
+    peer = "gtlsserver"
+
+    @classmethod
+    def version(cls):
+        return harness.package_version("ngtcp2-server")
+
+    def setUp(self):
+        super().setUp()
+        self.assertEqual(harness.alknet("init", "--no-input", "--home", self.home / "n").returncode, 0)
+        files = (self.home / "n" / "cert-key.pem", self.home / "n" / "cert.pem")
+        self.port = self.free_port()
+        self.server = self.child(harness.need("gtlsserver"), "127.0.0.1", self.port, *files)
+
+    @staticmethod
+    def free_port():
+        import socket
+
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("127.0.0.1", 0))
+            return probe.getsockname()[1]
+
+    def test_unverifiable_certificate_is_refused(self):
+        address = f"localhost:{self.port}"
+        done = harness.alknet("pipe", address, "--alpn", "h3", "--transport", "quic", "--home", self.home / "n")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn(b"could not be verified", done.stderr)
+
+    def test_probe(self):
+        done = harness.alknet("probe", f"127.0.0.1:{self.port}", "--alpn", "h3", "--json", "--home", self.home / "n")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b'"h3"', done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
