@@ -16,16 +16,9 @@ class Gtlsserver(harness.PeerTest):
         super().setUp()
         self.assertEqual(harness.alknet("init", "--no-input", "--home", self.home / "n").returncode, 0)
         files = (self.home / "n" / "cert-key.pem", self.home / "n" / "cert.pem")
-        self.port = self.free_port()
+        self.port = harness.free_udp_port()
         self.server = self.child(harness.need("gtlsserver"), "127.0.0.1", self.port, *files)
-
-    @staticmethod
-    def free_port():
-        import socket
-
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind(("127.0.0.1", 0))
-            return probe.getsockname()[1]
+        harness.wait_for_udp_port(self.port)  # it says nothing when it is ready
 
     def test_unverifiable_certificate_is_refused(self):
         address = f"localhost:{self.port}"

@@ -10,6 +10,7 @@ import pathlib
 import re
 import select
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -45,6 +46,21 @@ def run(*command, stdin=b"", timeout=DEADLINE_SECONDS, **options):
 
 def alknet(*arguments, **options):
     return run(BIN / "alknet", *arguments, **options)
+
+
+def free_udp_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for_udp_port(port):
+    """Until some process of this machine has bound the port on 127.0.0.1."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while f" 0100007F:{port:04X} " not in pathlib.Path("/proc/net/udp").read_text():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"nobody has bound UDP port {port}")
+        os.sched_yield()
 
 
 class Child:

@@ -148,6 +148,7 @@ void Telemetry::opened(const ConnectionInfo& info) {
     log_.info("conn.open", {{"remote_addr", info.remote.to_string()},
                             {"transport", transport},
                             {"alpn", info.alpn},
+                            {"resumed", info.peer.resumed},
                             {"trace", info.trace_id}});
 }
 
