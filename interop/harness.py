@@ -4,6 +4,7 @@ A test class names its `peer`; each `test_<case>` is one row entry of the table 
 foreign program that is not installed is a failure, never a skip.
 """
 
+import ctypes
 import json
 import os
 import pathlib
@@ -63,11 +64,17 @@ def wait_for_udp_port(port):
         os.sched_yield()
 
 
+def die_with_parent():
+    """In a child: a test that is killed leaves no node behind (PR_SET_PDEATHSIG, SIGKILL)."""
+    ctypes.CDLL(None).prctl(1, 9)
+
+
 class Child:
     """A program that runs beside the test, whose output lines can be awaited."""
 
     def __init__(self, *command, **options):
         pipe = subprocess.PIPE
+        options.setdefault("preexec_fn", die_with_parent)
         self.process = subprocess.Popen(
             [str(part) for part in command], stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, **options
         )
