@@ -158,7 +158,9 @@ bootstrap_npm() {
         dir=${lock%/*}
         if [[ -f $lock && ! $dir/node_modules/.package-lock.json -nt $lock ]]; then
             say "installing the npm packages of $dir"
-            (cd "$dir" && npm ci --no-audit --no-fund </dev/null)
+            # Not `npm ci`: it refuses a lock without optional packages that were never published for
+            # some platform. This takes the lock's versions and sums all the same, and leaves it as it is.
+            (cd "$dir" && npm install --no-save --no-audit --no-fund </dev/null)
             touch "$dir/node_modules/.package-lock.json"
         fi
     done
