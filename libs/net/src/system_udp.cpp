@@ -165,12 +165,13 @@ void SystemUdpSocket::receive() noexcept {
 
 /// False if there is nothing more to receive now, or this socket is gone.
 bool SystemUdpSocket::receive_once() noexcept {
-    auto& [messages, headers, bytes] = *receiving_;
+    Receiving& in = *receiving_;
     for (std::size_t i = 0; i < kReceiveMessages; ++i) {
-        messages[i].prepare(headers[i].msg_hdr, {&bytes[i * kReceiveBytes], kReceiveBytes});
+        in.messages[i].prepare(in.headers[i].msg_hdr,
+                               {in.bytes.get() + i * kReceiveBytes, kReceiveBytes});
     }
     const int received =
-        recvmmsg(fd_.get(), headers.data(), kReceiveMessages, MSG_DONTWAIT, nullptr);
+        recvmmsg(fd_.get(), in.headers.data(), kReceiveMessages, MSG_DONTWAIT, nullptr);
     ++stats_.calls_receiving;
     if (received < 0) {
         const int number = errno;
@@ -185,7 +186,8 @@ bool SystemUdpSocket::receive_once() noexcept {
     std::array<DatagramBatch, kReceiveMessages> batches;
     std::size_t count = 0;
     for (std::size_t i = 0; i < static_cast<std::size_t>(received); ++i) {
-        if (const auto batch = UdpMessage::parse(headers[i].msg_hdr, headers[i].msg_len, local_)) {
+        if (const auto batch =
+                UdpMessage::parse(in.headers[i].msg_hdr, in.headers[i].msg_len, local_)) {
             stats_.datagrams_received += segments_in(*batch);
             stats_.bytes_received += batch->data.size();
             batches[count++] = *batch;
