@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Starts the service, says a word to it over each transport, and stops it.
+set -euo pipefail
+
+coproc service { exec "$1"; }
+read -r address <&"${service[0]}"
+for transport in quic tcp; do
+    answer=$("$2" pipe "$address" --alpn example/capitals --transport "$transport" <<<"hello, $transport")
+    test "$answer" = "HELLO, ${transport^^}"
+done
+kill "$service_PID"
+wait "$service_PID"
