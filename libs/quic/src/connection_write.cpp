@@ -20,17 +20,18 @@ constexpr std::size_t kViewsMax = 4;
 
 void ConnectionImpl::flush() noexcept {
     const auto self = shared_from_this();
-    if (conn_ == nullptr || !unsent_packets_.empty()) {
+    if (conn_ == nullptr) {
         return;
     }
-    if (!close_pending_) {
+    if (unsent_packets_.empty()) {
         write_packets();
     }
-    if (close_pending_ && conn_ != nullptr && unsent_packets_.empty()) {
-        send_own_close();
+    if (conn_ == nullptr) {
         return;
     }
-    if (conn_ != nullptr) {
+    if (close_pending_) {
+        send_own_close();
+    } else if (unsent_packets_.empty()) {
         arm_timer();
     }
 }
