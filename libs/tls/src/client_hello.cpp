@@ -36,7 +36,6 @@ public:
     explicit Reader(BytesView bytes) noexcept : rest_(bytes) {}
 
     [[nodiscard]] bool empty() const noexcept { return rest_.empty(); }
-    [[nodiscard]] BytesView rest() const noexcept { return rest_; }
 
     std::optional<unsigned> number(std::size_t octets) noexcept {
         const std::optional<BytesView> bytes = take(octets);

@@ -12,10 +12,6 @@ namespace {
 constexpr std::string_view kTraceLabel = "EXPORTER-alknet-trace";
 constexpr std::size_t kTraceBytes = 8;
 
-bool is_alert_of_peer(int code) noexcept {
-    return code == GNUTLS_E_FATAL_ALERT_RECEIVED || code == GNUTLS_E_WARNING_ALERT_RECEIVED;
-}
-
 }  // namespace
 
 bool is_web_alpn(std::string_view alpn) noexcept {
@@ -66,7 +62,7 @@ error SessionBase::failure(std::uint8_t alert) const {
 }
 
 std::optional<std::uint8_t> SessionBase::alert_for(int code) const noexcept {
-    if (is_alert_of_peer(code)) {
+    if (code == GNUTLS_E_FATAL_ALERT_RECEIVED) {
         return std::nullopt;
     }
     int level = 0;
@@ -75,7 +71,7 @@ std::optional<std::uint8_t> SessionBase::alert_for(int code) const noexcept {
 }
 
 error SessionBase::failure_of(int code) const {
-    if (is_alert_of_peer(code)) {
+    if (code == GNUTLS_E_FATAL_ALERT_RECEIVED) {
         return alert_error(static_cast<std::uint8_t>(gnutls_alert_get(native_.get())),
                            AlertFrom::peer);
     }
@@ -155,16 +151,6 @@ result<void> SessionBase::check_version(std::string_view alpn) {
     return {};
 }
 
-std::vector<Bytes> SessionBase::certificates() const {
-    std::vector<Bytes> chain;
-    unsigned count = 0;
-    const gnutls_datum_t* const list = gnutls_certificate_get_peers(native_.get(), &count);
-    for (unsigned i = 0; list != nullptr && i < count; ++i) {
-        chain.push_back(to_bytes(view_octets(list[i].data, list[i].size)));
-    }
-    return chain;
-}
-
 std::string SessionBase::trace_id() const {
     std::array<std::byte, kTraceBytes> id{};
     const result<void> exported = exporter_ != nullptr
@@ -191,9 +177,6 @@ result<Established> SessionBase::finish() {
     info.cipher = gnutls_cipher_get_name(gnutls_cipher_get(native_.get()));
     info.trace_id = trace_id();
     established.exporter = std::move(exporter_);
-    if (info.peer.kind == PeerIdentity::Kind::x509) {
-        established.certificates = certificates();
-    }
     return established;
 }
 

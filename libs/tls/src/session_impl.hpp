@@ -8,7 +8,6 @@
 #include <alknet/tls/session.hpp>
 #include <exception>
 #include <string>
-#include <vector>
 
 namespace alknet::tls {
 
@@ -69,7 +68,6 @@ private:
                          const gnutls_datum_t* secret) noexcept;
     result<void> check_version(std::string_view alpn);
     [[nodiscard]] std::string trace_id() const;
-    [[nodiscard]] std::vector<Bytes> certificates() const;
 
     std::optional<PeerIdentity> checked_;  // the verify function has run, and agreed
     std::unique_ptr<const Exporter> exporter_;

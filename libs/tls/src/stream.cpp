@@ -26,8 +26,10 @@ constexpr std::size_t kLingerBytesMax = 64 << 10;
 /// Records without application data after which a reader lets others run.
 constexpr unsigned kIdleRecordsPerTurn = 16;
 
+/// A warning of the peer's changes nothing either.
 bool wants_more(int code) noexcept {
-    return code == GNUTLS_E_AGAIN || code == GNUTLS_E_INTERRUPTED;
+    return code == GNUTLS_E_AGAIN || code == GNUTLS_E_INTERRUPTED ||
+           code == GNUTLS_E_WARNING_ALERT_RECEIVED;
 }
 
 class Stream final : public TlsStream {
@@ -278,11 +280,10 @@ task<result<void>> Stream::shake_hands() {
         if (code == 0) {
             break;
         }
-        if (wants_more(code)) {
-            ALKNET_CO_CHECK(co_await await_edge());
-        } else if (code != GNUTLS_E_WARNING_ALERT_RECEIVED) {
+        if (!wants_more(code)) {
             co_return std::unexpected(broken(code));
         }
+        ALKNET_CO_CHECK(co_await await_edge());
     }
     result<Established> established = session_->finish();
     if (!established) {
@@ -325,7 +326,7 @@ task<result<std::size_t>> Stream::read(MutableBytes into) {
             read_ended_ = true;  // HTTP frames its messages itself, and browsers just hang up
         } else if (wants_more(code)) {
             ALKNET_CO_CHECK(co_await await_edge());
-        } else if (code != GNUTLS_E_WARNING_ALERT_RECEIVED) {
+        } else {
             (void)broken(code);
         }
     }

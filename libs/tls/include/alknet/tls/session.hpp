@@ -20,7 +20,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <vector>
 
 struct gnutls_session_int;
 
@@ -57,7 +56,6 @@ struct Established {
     /// Everything but the addresses, `transport`, `server_side` and `quic_version`.
     ConnectionInfo info;
     std::unique_ptr<const Exporter> exporter;  // null below TLS 1.3
-    std::vector<Bytes> certificates;           // X.509: what the peer sent, DER, leaf first
 };
 
 class Session {
