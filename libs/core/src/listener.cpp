@@ -55,8 +55,7 @@ result<std::shared_ptr<Listener>> Listener::bind(EndpointState& state, ListenerO
         }
         // Another program may hold the TCP twin of a UDP port that was free.
         if (!any_port || !opened.error().is(causes::kAddressInUse) || attempt == kPortAttempts) {
-            return unexpected(
-                std::move(opened).error().within("listener " + listener->options_.name));
+            return unexpected(std::move(opened).error());
         }
     }
 }

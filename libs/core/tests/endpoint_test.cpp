@@ -187,7 +187,6 @@ TEST_F(ListenerTest, APortWhoseTcpTwinIsTakenIsGivenUpWhole) {
     const auto refused = node->endpoint().listen(options);
     ASSERT_FALSE(refused);
     EXPECT_TRUE(refused.error().is(causes::kAddressInUse));
-    EXPECT_TRUE(contains(refused.error().detail(), "listener main"));
     EXPECT_TRUE(node->endpoint().local_addresses().empty());
     other->reset();
     EXPECT_TRUE(node->endpoint().listen(options));
@@ -265,6 +264,91 @@ TEST_F(ListenerTest, AStoppedListenerLetsItsConnectionsLive) {
     (*by_quic)->close(0, "");
     ASSERT_TRUE(until([&] { return node->endpoint().listen(options).has_value(); }));
     EXPECT_TRUE(dial(Transport::quic));
+}
+
+/// The simulated network with a fault in its TCP.
+class FaultyTcp final : public net::Network {
+public:
+    explicit FaultyTcp(std::shared_ptr<net::Network> below) : below_(std::move(below)) {}
+
+    result<std::unique_ptr<net::UdpSocket>> bind_udp(Loop& loop, const SocketAddress& local,
+                                                     const net::UdpOptions& options) override {
+        ++udp_binds;
+        return below_->bind_udp(loop, local, options);
+    }
+    result<std::unique_ptr<net::TcpListener>> listen_tcp(Loop& loop,
+                                                         const SocketAddress& local) override {
+        if (ports_taken > 0) {
+            --ports_taken;
+            return fail(causes::kAddressInUse);
+        }
+        ALKNET_TRY(auto listener, below_->listen_tcp(loop, local));
+        return std::make_unique<Listener>(*this, std::move(listener));
+    }
+    task<result<net::TcpStream>> connect_tcp(Loop& loop, SocketAddress remote) override {
+        return below_->connect_tcp(loop, remote);
+    }
+    task<result<std::vector<SocketAddress>>> resolve(Loop& loop, std::string host,
+                                                     std::uint16_t port) override {
+        return below_->resolve(loop, std::move(host), port);
+    }
+
+    int ports_taken = 0;   // so many calls of listen_tcp fail
+    int accepts_fail = 0;  // so many calls of accept fail
+    int udp_binds = 0;
+
+private:
+    class Listener final : public net::TcpListener {
+    public:
+        Listener(FaultyTcp& network, std::unique_ptr<net::TcpListener> below)
+            : network_(network), below_(std::move(below)) {}
+        task<result<net::TcpStream>> accept() override {
+            if (network_.accepts_fail > 0) {
+                --network_.accepts_fail;
+                co_return fail(causes::kIo, "accept: too many open files");
+            }
+            co_return co_await below_->accept();
+        }
+        [[nodiscard]] SocketAddress local_address() const noexcept override {
+            return below_->local_address();
+        }
+
+    private:
+        FaultyTcp& network_;
+        std::unique_ptr<net::TcpListener> below_;
+    };
+    std::shared_ptr<net::Network> below_;
+};
+
+TEST_F(ListenerTest, AnotherFreePortIsTriedWhenTheTcpTwinIsTaken) {
+    const auto network = std::make_shared<FaultyTcp>(server_process->network());
+    node->options.network = network;
+    ListenerOptions options;
+    options.address = server_host.v4(0);
+    network->ports_taken = 3;
+    EXPECT_TRUE(node->endpoint().listen(options));
+    EXPECT_EQ(network->udp_binds, 4);
+    // Not for ever.
+    options.name = "second";
+    network->ports_taken = 1'000'000;
+    network->udp_binds = 0;
+    EXPECT_TRUE(node->endpoint().listen(options).error().is(causes::kAddressInUse));
+    EXPECT_GT(network->udp_binds, 1);
+    EXPECT_LT(network->udp_binds, 100);
+}
+
+TEST_F(ListenerTest, GoesOnAcceptingWhenDescriptorsHaveRunOut) {
+    const auto network = std::make_shared<FaultyTcp>(server_process->network());
+    network->accepts_fail = 3;
+    node->options.network = network;
+    serve_echo();
+    listen();
+    const auto connection = dial(Transport::tcp);
+    ASSERT_TRUE(connection) << connection.error().message();
+    EXPECT_EQ(node->sink->count("accept.failed"), 3U);
+    EXPECT_EQ(node->sink->last("accept.failed")->field("detail"), "accept: too many open files");
+    EXPECT_TRUE(
+        contains(node->metrics->text(), "alknet_accept_errors_total{transport=\"tcp\"} 3\n"));
 }
 
 }  // namespace

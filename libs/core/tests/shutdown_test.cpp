@@ -12,6 +12,12 @@ using namespace test;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+MemoryConnectionPair make_pair_for(std::string alpn) {
+    MemoryConnectionOptions options;
+    options.alpn = std::move(alpn);
+    return make_memory_connection_pair(std::move(options));
+}
+
 task<bool> shut_down(Endpoint& endpoint) {
     co_await endpoint.shutdown();
     co_return true;
@@ -148,6 +154,25 @@ ALKNET_CO_TEST(Shutdown, AnIdleEchoConnectionEndsAtOnceABusyOneWhenItIsDone) {
     EXPECT_TRUE(co_await stopping.join());
     EXPECT_LT(loop.now() - before, node.options.limits.shutdown_grace);
     EXPECT_EQ(co_await busy.ended(), close_code::kShutdown);
+}
+
+ALKNET_CO_TEST(Shutdown, AnEndpointThatIsJustDestroyedLeavesNothing) {
+    auto node = std::make_unique<TestNode>(loop);
+    const auto handler = node->add("x", waits_for_the_end);
+    const auto stuck = node->add("stuck", never_returns);
+    const auto [client, server] = make_pair_for("x");
+    const auto [stuck_client, stuck_server] = make_pair_for("stuck");
+    {
+        TaskScope serving(loop);
+        serving.spawn(node->endpoint().serve(server), "serve");
+        serving.spawn(node->endpoint().serve(stuck_server), "serve");
+        co_await settle(loop);
+        EXPECT_EQ(handler->running, 1);
+        EXPECT_EQ(stuck->running, 1);
+    }
+    node.reset();
+    EXPECT_EQ(handler->running, 0);
+    EXPECT_EQ(stuck->running, 0);
 }
 
 }  // namespace
