@@ -1,8 +1,8 @@
-// NodeAddress::parse on any text. What it accepts is written back to a text that means the same, and
-// its parts are what the rest of the program may rely on.
+// NodeAddress::parse on any text. What it accepts is written back to a text that means the same,
+// and its parts are what the rest of the program may rely on.
 #include <alknet/base/assert.hpp>
-#include <alknet/base/causes.hpp>
 #include <alknet/base/bytes.hpp>
+#include <alknet/base/causes.hpp>
 #include <alknet/core/node_address.hpp>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
