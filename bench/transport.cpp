@@ -60,7 +60,7 @@ public:
                                  Log());
     }
 
-    ~Pair() { block_on(*loop_, shutdown()); }
+    ~Pair() { (void)block_on(*loop_, shutdown()); }
     Pair(const Pair&) = delete;
     Pair& operator=(const Pair&) = delete;
 
@@ -170,7 +170,7 @@ void count_bytes(benchmark::State& state) {
 
 void echo_quic(benchmark::State& state) {
     Pair pair;
-    for (auto _ : state) {
+    while (state.KeepRunning()) {
         must(
             block_on(pair.loop(), echo_once(pair, true, static_cast<std::size_t>(state.range(0)))));
     }
@@ -179,7 +179,7 @@ void echo_quic(benchmark::State& state) {
 
 void echo_tls_tcp(benchmark::State& state) {
     Pair pair;
-    for (auto _ : state) {
+    while (state.KeepRunning()) {
         must(block_on(pair.loop(),
                       echo_once(pair, false, static_cast<std::size_t>(state.range(0)))));
     }
@@ -188,7 +188,7 @@ void echo_tls_tcp(benchmark::State& state) {
 
 void echo_plain_tcp(benchmark::State& state) {
     Pair pair;
-    for (auto _ : state) {
+    while (state.KeepRunning()) {
         must(block_on(pair.loop(), plain_echo(pair, static_cast<std::size_t>(state.range(0)))));
     }
     count_bytes(state);
@@ -196,14 +196,14 @@ void echo_plain_tcp(benchmark::State& state) {
 
 void handshake_quic(benchmark::State& state) {
     Pair pair;
-    for (auto _ : state) {
+    while (state.KeepRunning()) {
         must(block_on(pair.loop(), handshake_once(pair, true)));
     }
 }
 
 void handshake_tls_tcp(benchmark::State& state) {
     Pair pair;
-    for (auto _ : state) {
+    while (state.KeepRunning()) {
         must(block_on(pair.loop(), handshake_once(pair, false)));
     }
 }
