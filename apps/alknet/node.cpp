@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/core/echo.hpp>
+#include <utility>
 
 namespace alknet::app {
 
@@ -122,18 +123,29 @@ void Node::apply_rules(const config::DynamicConfig& config) {
     }
 }
 
-task<void> Node::reload() {
-    auto config = home_.load_config();
-    auto applied = config ? apply(std::move(*config)) : unexpected(std::move(config).error());
+task<void> Node::reload(Reload when) {
+    const auto applied = read_and_apply(when);
     if (!applied) {
         const error& why = applied.error();
         log_.error("config.rejected",
                    {{"id", why.cause().id}, {"what", why.cause().what}, {"detail", why.detail()}});
-        co_return;
+    } else if (*applied) {
+        log_.info("config.reloaded",
+                  {{"listeners", listening_.size()}, {"peers", config_.dynamic.peers.size()}});
+        co_await endpoint_->recheck_identities();
     }
-    log_.info("config.reloaded",
-              {{"listeners", listening_.size()}, {"peers", config_.dynamic.peers.size()}});
-    co_await endpoint_->recheck_identities();
+}
+
+// False if there was nothing to do.
+result<bool> Node::read_and_apply(Reload when) {
+    ALKNET_TRY(std::string text, config::read_config_text(home_.config_file()));
+    const bool same = text == std::exchange(config_text_, text);
+    if (when == Reload::if_edited && same) {
+        return false;
+    }
+    ALKNET_TRY(config::Config config, home_.parse_config(text));
+    ALKNET_CHECK(apply(std::move(config)));
+    return true;
 }
 
 // Everything that can fail comes first.

@@ -39,19 +39,25 @@ public:
     /// Opens what is configured. Errors: those of Endpoint::listen, with the listener's name.
     result<std::vector<Listening>> listen();
 
+    enum class Reload : std::uint8_t {
+        always,     // somebody asked for it; certificates may be new
+        if_edited,  // the file was touched; not when it says what it said before
+    };
     /// Reads the configuration again. What is wrong with it is logged, and then nothing changes;
     /// a listener that cannot be opened is logged, and the others stand.
-    task<void> reload();
+    task<void> reload(Reload when);
 
     /// Ends in order; see Endpoint::shutdown.
     task<void> stop();
 
     [[nodiscard]] const NodeId& id() const noexcept { return key_->id(); }
     [[nodiscard]] const Log& log() const noexcept { return log_; }
+    [[nodiscard]] const std::shared_ptr<Metrics>& metrics() const noexcept { return metrics_; }
 
 private:
     Node(Loop& loop, config::Home home, config::Config config, NodeOptions options);
     result<void> build();
+    result<bool> read_and_apply(Reload when);
     result<void> apply(config::Config config);
     void apply_listeners(const std::vector<config::Listener>& listeners);
     void apply_rules(const config::DynamicConfig& config);
@@ -71,6 +77,7 @@ private:
     std::shared_ptr<Metrics> metrics_ = std::make_shared<Metrics>();
     std::unique_ptr<Endpoint> endpoint_;
     std::vector<Listening> listening_;
+    std::string config_text_;  // the last that was read, good or bad
 };
 
 /// One for each address; those after the first are named NAME/2, NAME/3, ….

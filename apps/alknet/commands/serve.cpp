@@ -3,14 +3,19 @@
 #include <unistd.h>
 #include <alknet/base/causes.hpp>
 #include <alknet/rt/combine.hpp>
+#include <alknet/rt/file_watch.hpp>
 #include <alknet/rt/scope.hpp>
+#include <alknet/rt/signals.hpp>
+#include <alknet/rt/suspend_detector.hpp>
+#include <alknet/rt/watchdog.hpp>
+#include <array>
 #include <csignal>
+#include <utility>
 
 #include "commands.hpp"
 #include "node.hpp"
 #include "notify.hpp"
 #include "output.hpp"
-#include "signals.hpp"
 
 namespace alknet::app {
 
@@ -21,10 +26,13 @@ struct Serving {
     const ServeOptions& options;
     Loop& loop;
     config::Home home;
+    FileWatch& config_watch;
     config::Config config;
     NodeOptions node_options;
     Notifier notifier = Notifier::from_environment();
     std::unique_ptr<Node> node;
+    Event reload_wanted;
+    bool reload_asked = false;  // by somebody, rather than by a change of the file
 };
 
 // Each connection over TCP is a descriptor, and the usual soft limit is 1024.
@@ -104,10 +112,37 @@ task<result<void>> feed_watchdog(Serving& serving) {
     co_return result<void>();
 }
 
-task<void> reload(Serving& serving) {
+task<void> reload(Serving& serving, Node::Reload when) {
     tell(serving, serving.notifier.reloading(serving.loop.refresh_now()));
-    co_await serving.node->reload();
+    co_await serving.node->reload(when);
     tell(serving, serving.notifier.ready("serving"));
+}
+
+// One reload at a time, whoever wants it.
+task<result<void>> reload_when_wanted(Serving& serving) {
+    for (;;) {
+        ALKNET_CO_CHECK(co_await serving.reload_wanted.wait());
+        serving.reload_wanted.clear();
+        const bool asked = std::exchange(serving.reload_asked, false);
+        co_await reload(serving, asked ? Node::Reload::always : Node::Reload::if_edited);
+    }
+}
+
+task<result<void>> watch_config(Serving& serving) {
+    for (;;) {
+        ALKNET_CO_CHECK(co_await serving.config_watch.changed());
+        serving.reload_wanted.set();
+    }
+}
+
+task<result<void>> report_jumps(Serving& serving) {
+    SuspendDetector detector(serving.loop);
+    for (;;) {
+        ALKNET_CO_TRY(const TimeJump jump, co_await detector.next());
+        const auto seconds = [](Duration d) { return std::chrono::duration<double>(d).count(); };
+        serving.node->log().warn("clock.jump", {{"suspended", seconds(jump.suspended)},
+                                                {"wall_step", seconds(jump.wall_step)}});
+    }
 }
 
 // Until somebody asks for the end.
@@ -117,56 +152,71 @@ task<result<void>> obey_signals(Serving& serving, Signals& signals) {
         if (signal != SIGHUP) {
             co_return result<void>();
         }
-        co_await reload(serving);
+        serving.reload_asked = true;
+        serving.reload_wanted.set();
     }
 }
 
-task<result<void>> serve(Serving& serving) {
-    ALKNET_CO_TRY(auto signals, Signals::open(serving.loop, {SIGHUP, SIGTERM, SIGINT}));
-    ALKNET_CO_TRY(serving.node_options.listeners, co_await listeners_given(serving));
-    ALKNET_CO_TRY(serving.node,
-                  Node::create(serving.loop, serving.home, serving.config, serving.node_options));
-    auto open = serving.node->listen();
-    if (!open) {
-        co_await serving.node->stop();
-        co_return unexpected(std::move(open).error());
-    }
-    auto announced = announce(serving, *open);
-    tell(serving, serving.notifier.ready("serving"));
-
+task<result<void>> run_until_told(Serving& serving, Signals& signals) {
+    ALKNET_CO_TRY(const auto watchdog,
+                  Watchdog::start(serving.loop, {.loop_name = "main",
+                                                 .log = serving.node->log(),
+                                                 .metrics = serving.node->metrics()}));
     TaskScope background(serving.loop);
-    background.spawn(feed_watchdog(serving), "serve.watchdog");
-    auto ended = announced ? co_await obey_signals(serving, *signals) : std::move(announced);
+    background.spawn(feed_watchdog(serving), "serve.feed_watchdog");
+    background.spawn(reload_when_wanted(serving), "serve.reload");
+    background.spawn(watch_config(serving), "serve.watch_config");
+    background.spawn(report_jumps(serving), "serve.report_jumps");
+    auto ended = co_await obey_signals(serving, signals);
     tell(serving, serving.notifier.stopping());
     background.cancel();
     (void)co_await background.join();
-    co_await serving.node->stop();
     co_return ended;
+}
+
+task<result<void>> serve(Serving& serving, Signals& signals) {
+    ALKNET_CO_TRY(serving.node_options.listeners, co_await listeners_given(serving));
+    ALKNET_CO_TRY(serving.node,
+                  Node::create(serving.loop, serving.home, serving.config, serving.node_options));
+    result<void> outcome;
+    if (const auto open = serving.node->listen(); !open) {
+        outcome = unexpected(open.error());
+    } else if (outcome = announce(serving, *open); outcome) {
+        tell(serving, serving.notifier.ready("serving"));
+        outcome = co_await run_until_told(serving, signals);
+    }
+    co_await serving.node->stop();
+    co_return outcome;
 }
 
 }  // namespace
 
 result<ExitCode> run(const CommandLine& line, const ServeOptions& options) {
     ALKNET_TRY(const auto home, open_home(line));
-    ALKNET_TRY(const auto config, home.load_config());
     ALKNET_TRY(const auto lock, home.lock());
     raise_descriptor_limit();
-    ALKNET_CHECK(Signals::block({SIGHUP, SIGTERM, SIGINT}));
+    const SystemClock clock;
+    ALKNET_TRY(const auto loop, Loop::create(clock));
+    // Before the first thread, which would otherwise take the signals.
+    ALKNET_TRY(const auto signals, Signals::open(*loop, std::array{SIGHUP, SIGTERM, SIGINT}));
+    // Before the file is read, so that no change of it is missed.
+    ALKNET_TRY(const auto watch, FileWatch::open(*loop, home.config_file()));
+    ALKNET_TRY(const auto config, home.load_config());
     ALKNET_TRY(const auto sink, open_log_sink(STDERR_FILENO, {.format = config.fixed.log_format,
                                                               .level = config.dynamic.log_level,
                                                               .wall_clock = {},
                                                               .steady_clock = {}}));
-    const SystemClock clock;
-    ALKNET_TRY(const auto loop, Loop::create(clock));
     Serving serving{
         .line = line,
         .options = options,
         .loop = *loop,
         .home = home,
+        .config_watch = *watch,
         .config = config,
         .node_options = {.log_sink = sink, .network = net::make_system_network(), .listeners = {}},
-        .node = nullptr};
-    ALKNET_CHECK(block_on(*loop, serve(serving), "serve"));
+        .node = nullptr,
+        .reload_wanted = {}};
+    ALKNET_CHECK(block_on(*loop, serve(serving, *signals), "serve"));
     return ExitCode::ok;
 }
 

@@ -162,6 +162,18 @@ class Reload(TestCase):
             home.configure("")
             home.run("ping", node.address, "--count", 1)
 
+    def test_a_changed_file_is_noticed(self):
+        home = self.home()
+        home.configure("")
+        with Node(home) as node:
+            home.configure('[alpn."alknet/echo"]\ntransports = ["tcp"]\n')
+            node.wait_for("config.reloaded")
+            with open(home.config, "a", encoding="utf-8") as file:
+                file.write("# written in place\n")
+            node.wait_for("config.reloaded")
+            home.configure("nonsense")
+            node.wait_for("config.rejected")
+
     def test_listeners_come_and_go(self):
         def listener(name, address="127.0.0.1:0", more=""):
             return f'[[listener]]\nname = "{name}"\naddresses = ["{address}"]\n{more}'

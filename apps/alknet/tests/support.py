@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import tempfile
+import threading
 import unittest
 
 PROGRAM = os.environ.get("ALKNET_PROGRAM", "alknet")
@@ -75,9 +76,13 @@ class Node:
             [PROGRAM, "serve", "--home", str(home.path), *options, *arguments],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
             env=env or clean_environment())
+        # A line that never comes ends the test instead of hanging it.
+        self.end = threading.Timer(PATIENCE_S, self.process.kill)
+        self.end.start()
         self.lines = [self.process.stdout.readline() for _ in listen or (None,)]
         found = re.search(r"([\d.]+|\[[\da-f:]+\]):(\d+)", self.lines[0])
         if not found:
+            self.end.cancel()
             self.process.kill()
             raise AssertionError(f"it does not listen: {self.lines} {self.process.communicate()[1]}")
         self.bare, self.port = found[0], int(found[2])
@@ -89,6 +94,7 @@ class Node:
     def __exit__(self, *_):
         if self.process.poll() is None:
             self.stop()
+        self.end.cancel()
         self.process.stdout.close()
         self.process.stderr.close()
 

@@ -265,6 +265,10 @@ result<std::string> read_config_text(const fs::path& file) {
 
 result<Config> Home::load_config() const {
     ALKNET_TRY(const std::string text, read_config_text(config_file()));
+    return parse_config(text);
+}
+
+result<Config> Home::parse_config(std::string_view text) const {
     Parsed parsed = parse(text, {.file = config_file().native(), .base = directory_});
     if (!parsed.problems.empty()) {
         return unexpected(as_error(parsed.problems));

@@ -82,7 +82,9 @@ public:
     [[nodiscard]] std::filesystem::path config_file() const { return directory_ / "alknet.toml"; }
     [[nodiscard]] tls::CertificateFiles own_certificate() const;
 
-    /// Errors: those of read_config_text, and kConfigInvalid with line, column, key and reason.
+    /// Errors: kConfigInvalid with line, column, key and reason.
+    [[nodiscard]] result<Config> parse_config(std::string_view text) const;
+    /// Errors: those of read_config_text and parse_config.
     [[nodiscard]] result<Config> load_config() const;
     /// Errors: kHomeInvalid with the file and what is wrong with it, kIo.
     [[nodiscard]] result<std::shared_ptr<const NodeKey>> load_key(const StaticConfig& fixed) const;
