@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 
+import cause_rules
 import cpp_text
 
 FUNCTION_LINES_MAX = 70
@@ -87,6 +88,7 @@ class Tree:
                 self.check_cpp(name, text)
         for room in sorted({n.split("/")[1] for n in self.files if n.startswith("libs/")}):
             self.check_room(room)
+        cause_rules.check(self)
         return self.problems
 
     def check_text(self, name, text):

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import unittest
 
+import cause_rules
 import cpp_text
 import tree_lint
 
@@ -114,6 +115,20 @@ class TreeLint(unittest.TestCase):
 
         with_loop = problems(files={"libs/base/tests/a_test.cpp": "void g() {\n    loop->sleep(1s);\n}\n"})
         self.assertEqual([p for p in with_loop if "sleep" in p], [])
+
+    def test_causes(self):
+        def catalogue(declared="kA", defined="kA", listed="kA", test="causes::kA"):
+            return problems(files={
+                cause_rules.HEADER: f"#pragma once\nextern const Cause {declared};\n",
+                cause_rules.SOURCE: f'constexpr Cause {defined}{{\n    .id = "E-A-B",\n}};\nx = &causes::{listed};\n',
+                "libs/base/CMakeLists.txt": "src/a.cpp src/causes.cpp",
+                "sim/src/a.cpp": f"f({test});\n"})
+        self.assertEqual(catalogue(), [])
+        self.assertEqual(catalogue(test='"E-A-B"'), [])
+        self.assertIn("is not defined", "".join(catalogue(defined="kB")))
+        self.assertIn("is not among all_causes()", "".join(catalogue(listed="kB")))
+        self.assertIn("no test meets kA (E-A-B)", "".join(catalogue(test="causes::kAA")))
+        self.assertIn("no test meets kA (E-A-B)", "".join(catalogue(test='"E-A-B-C"')))
 
     def test_data(self):
         self.expect("neither UTF-8", "docs/a.bin", b"\xff\xfe\x00")

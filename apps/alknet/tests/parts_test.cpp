@@ -1,7 +1,10 @@
 // The small parts of the program.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 #include <alknet/base/causes.hpp>
+#include <array>
+#include <csignal>
 #include <limits>
 
 #include "client.hpp"
@@ -44,6 +47,21 @@ TEST(JsonText, TextIsEscapedAndAlwaysUtf8) {
 TEST(Printable, NothingReachesTheTerminalThatChangesIt) {
     EXPECT_EQ(printable("plain \xc3\xa9"), "plain \xc3\xa9");
     EXPECT_EQ(printable("a\x1b[2J\xff\xe2\x80\xae"), "a?[2J??");
+}
+
+TEST(Printing, AnOutputThatNobodyReadsIsItsOwnCause) {
+    std::array<int, 2> ends{};
+    ASSERT_EQ(pipe(ends.data()), 0);
+    close(ends[0]);
+    const auto handler = std::signal(SIGPIPE, SIG_IGN);
+    const int kept = dup(STDOUT_FILENO);
+    dup2(ends[1], STDOUT_FILENO);
+    const auto outcome = print_line("nobody reads this");
+    dup2(kept, STDOUT_FILENO);
+    close(kept);
+    close(ends[1]);
+    (void)std::signal(SIGPIPE, handler);
+    EXPECT_TRUE(!outcome && outcome.error().is(causes::kOutputClosed));
 }
 
 TEST(Statistics, PercentilesAreOneOfTheValues) {
@@ -99,6 +117,7 @@ TEST(ResolveAddress, APeerWithoutAnAddressCannotBeReached) {
 
 TEST(ExplainClose, CodesOfTheDefaultTable) {
     EXPECT_TRUE(explain_close(error(causes::kClosed, "", 2)).is(causes::kAuthRequired));
+    EXPECT_TRUE(explain_close(error(causes::kClosed, "", 6)).is(causes::kHandlerFailed));
     EXPECT_TRUE(explain_close(error(causes::kClosed, "", 7)).is(causes::kShuttingDown));
     EXPECT_TRUE(explain_close(error(causes::kClosed, "", 0)).is(causes::kClosed));
     EXPECT_TRUE(explain_close(error(causes::kClosed, "", 9)).is(causes::kClosed));

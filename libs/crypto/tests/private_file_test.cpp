@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <alknet/base/causes.hpp>
 #include <alknet/crypto/private_file.hpp>
+#include <csignal>
 #include <fstream>
 
 #include "private_mode.hpp"
@@ -51,6 +53,22 @@ TEST(PrivateFile, IsNeverWrittenOverAnother) {
     EXPECT_EQ(as_text(read_private_file(dir / "file")->view()), "old");
     EXPECT_FALSE(fs::exists(dir / "nowhere"));
     EXPECT_EQ(dir.entries(), 2U);
+}
+
+TEST(PrivateFile, IsNotThereAtAllWhenItsDiskIsFull) {
+    const TempDir dir;
+    // The nearest thing to a full disk: files of this process may not grow.
+    std::signal(SIGXFSZ, SIG_IGN);
+    rlimit before{};
+    getrlimit(RLIMIT_FSIZE, &before);
+    rlimit small = before;
+    small.rlim_cur = 10;
+    setrlimit(RLIMIT_FSIZE, &small);
+    const auto created = create_private_file(dir / "file", as_bytes("longer than ten octets"));
+    setrlimit(RLIMIT_FSIZE, &before);
+    ASSERT_FALSE(created);
+    EXPECT_TRUE(created.error().is(causes::kIo));
+    EXPECT_EQ(dir.entries(), 0U);
 }
 
 TEST(PrivateFile, NeedsItsDirectory) {

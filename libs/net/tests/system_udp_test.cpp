@@ -386,6 +386,32 @@ TEST_F(BlockingUdpTest, DropsWhatHasNoAddress) {
     EXPECT_EQ(receiver.calls, 0U);
 }
 
+/// A socket that knows nothing better than `send`, and sends so many.
+class PlainSocket final : public UdpSocket {
+public:
+    explicit PlainSocket(std::size_t room) : room_(room) {}
+    void set_receiver(Receiver*) noexcept override {}
+    SendStatus send(const DatagramBatch&) noexcept override {
+        return room_-- > 0 ? SendStatus::sent : SendStatus::would_block;
+    }
+    [[nodiscard]] SocketAddress local_address() const noexcept override { return {}; }
+    [[nodiscard]] std::size_t segments_max() const noexcept override { return 1; }
+
+private:
+    std::size_t room_;
+};
+
+TEST(UdpSocket, SendsOneAfterAnotherByDefault) {
+    const std::array<DatagramBatch, 3> batches{};
+    PlainSocket enough(3);
+    EXPECT_EQ(enough.send_all(batches).sent, 3U);
+    PlainSocket little(2);
+    const SendOutcome outcome = little.send_all(batches);
+    EXPECT_EQ(outcome.sent, 2U);
+    EXPECT_EQ(outcome.status, SendStatus::would_block);
+    EXPECT_EQ(enough.stats().datagrams_sent, 0U);
+}
+
 TEST_F(SystemUdpTest, NamesTheAddressThatIsInUse) {
     const auto first = bind("127.0.0.1:0");
     const auto second = network->bind_udp(*loop, first->address(), {});
