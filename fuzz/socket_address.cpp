@@ -5,7 +5,7 @@
 #include <alknet/base/assert.hpp>
 #include <alknet/base/bytes.hpp>
 #include <alknet/net/socket_address.hpp>
-#include <cstring>
+#include <span>
 
 namespace {
 
@@ -37,7 +37,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         survives_every_form(*address);
     }
     sockaddr_storage native{};
-    std::memcpy(&native, data, std::min(size, sizeof native));
+    const alknet::BytesView head = bytes.first(std::min(size, sizeof native));
+    std::ranges::copy(head, std::as_writable_bytes(std::span(&native, 1)).begin());
     if (const SocketAddress address = from(native);
         address.family() != SocketAddress::Family::none) {
         survives_every_form(address);

@@ -90,8 +90,9 @@ result<void> announce(const Serving& serving, const std::vector<Listening>& open
             const std::string transports = one.options.quic && one.options.tcp ? "QUIC and TCP"
                                            : one.options.quic                  ? "QUIC"
                                                                                : "TCP";
-            ALKNET_CHECK(print_line("listening on " + address + " (" + transports + ") as " +
-                                    id.fingerprint()));
+            std::string text = "listening on ";
+            text.append(address).append(" (").append(transports).append(") as ");
+            ALKNET_CHECK(print_line(text.append(id.fingerprint())));
         }
     }
     return {};

@@ -55,6 +55,7 @@ TEST(Printing, AnOutputThatNobodyReadsIsItsOwnCause) {
     close(ends[0]);
     const auto handler = std::signal(SIGPIPE, SIG_IGN);
     const int kept = dup(STDOUT_FILENO);
+    ASSERT_GE(kept, 0);
     dup2(ends[1], STDOUT_FILENO);
     const auto outcome = print_line("nobody reads this");
     dup2(kept, STDOUT_FILENO);
