@@ -23,9 +23,7 @@ void ConnectionImpl::flush() noexcept {
     if (conn_ == nullptr) {
         return;
     }
-    // After close() nothing goes out but the close itself: the resets of the streams that it ends
-    // would otherwise overtake its code.
-    if (!close_pending_ && unsent_packets_.empty()) {
+    if (unsent_packets_.empty()) {
         write_packets();
     }
     if (conn_ == nullptr) {
