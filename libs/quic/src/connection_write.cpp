@@ -20,18 +20,17 @@ constexpr std::size_t kViewsMax = 4;
 
 void ConnectionImpl::flush() noexcept {
     const auto self = shared_from_this();
-    if (conn_ == nullptr) {
+    if (conn_ == nullptr || !unsent_packets_.empty()) {
         return;
     }
-    if (unsent_packets_.empty()) {
+    if (!close_pending_) {
         write_packets();
     }
-    if (conn_ == nullptr) {
+    if (close_pending_ && conn_ != nullptr && unsent_packets_.empty()) {
+        send_own_close();
         return;
     }
-    if (close_pending_) {
-        send_own_close();
-    } else if (unsent_packets_.empty()) {
+    if (conn_ != nullptr) {
         arm_timer();
     }
 }

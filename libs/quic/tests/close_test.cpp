@@ -219,31 +219,6 @@ TEST_F(CloseTest, WhileStoppedNewConnectionsAreRefusedAndOldOnesLive) {
     EXPECT_EQ(run_on(*server_process, read_all(**accepted)).value(), "still on");
 }
 
-TEST_F(CloseTest, AHandshakeThatEndsWhileStoppedIsClosedWithTheShutdownCode) {
-    start();
-    std::optional<result<std::shared_ptr<Connection>>> dialled;
-    client_tasks->spawn(keep(client->connect(target()), dialled), "dial");
-    ASSERT_TRUE(until([&] { return server->stats().half_open == 1; }));
-    server->stop_accepting();
-    ASSERT_TRUE(until([&] { return dialled.has_value(); }));
-    ASSERT_TRUE(*dialled);
-    ASSERT_TRUE(run((**dialled)->wait_closed()));
-    EXPECT_EQ((**dialled)->close_reason()->code(), close_code::kShutdown);
-}
-
-TEST_F(CloseTest, AFullSocketDoesNotHoldUpAShutdown) {
-    connect();
-    std::optional<result<void>> written;
-    auto stream = run(pair.client->open_uni());
-    ASSERT_TRUE(stream);
-    client_host.set_send_blocked(1.0);
-    client_tasks->spawn(keep(write_all(**stream, pattern(500'000)), written), "writer");
-    world.run_for(100ms);
-    const auto begin = world.now();
-    ASSERT_TRUE(run(shut_down(*client)));
-    EXPECT_LT(world.now() - begin, 3s);
-}
-
 TEST_F(CloseTest, AShutdownClientSaysSo) {
     connect();
     ASSERT_TRUE(run(shut_down(*client)));
