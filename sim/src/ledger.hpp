@@ -39,6 +39,9 @@ public:
     /// The end came.
     void finished(std::uint64_t id);
 
+    /// From now on nodes shut down, and whatever runs ends with a clean error.
+    void set_ending() noexcept { strict_ = false; }
+
     /// An error ended something. `forgiven` ones are expected here even in a strict seed. Others
     /// must at least be clean: no bug of ours, no broken protocol.
     void ended_with(std::string_view where, const error& why, bool forgiven);

@@ -34,7 +34,6 @@ constexpr std::string_view kUsage =
     "  --hashes         print the hash of each trace\n"
     "  --jobs N         seeds at a time (one per processor)\n"
     "  --mutate NAME    switch a deliberate defect on (builds with ALKNET_MUTATIONS only)\n"
-    "  --skip N         let the defect not strike the first N times\n"
     "  --mutations      show that each defect of the list makes a seed fail\n"
     "  --list           name scenarios and defects\n";
 
@@ -88,8 +87,6 @@ Options parse(int count, char** arguments) {
             options.request.scenario = value();
         } else if (option == "--mutate") {
             options.request.mutation = value();
-        } else if (option == "--skip") {
-            options.request.mutation_skip = number(option, value());
         } else if (option == "--repeat") {
             options.request.repeat = static_cast<int>(number(option, value()));
         } else if (option == "--jobs") {

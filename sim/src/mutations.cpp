@@ -12,9 +12,28 @@ namespace alknet::sim {
 
 namespace {
 
-constexpr std::uint64_t kSeedsPerMutation = 12;
+constexpr std::uint64_t kSeedsPerMutation = 30;
 
-constexpr std::array<KnownMutation, 0> kMutations = {};
+constexpr std::array kMutations = std::to_array<KnownMutation>({
+    {"lose_cancel_wakeup", "one cancelled wait is not woken", "crash", 1},
+    {"forget_timer", "one time a QUIC connection's timer is not armed again", "late", 1},
+    {"lose_stream_credit", "one piece that was read is not given back to its window", "narrow", 1,
+     5},
+    {"lose_connection_credit", "the same for the connection's window", "narrow", 1, 7},
+    {"lose_stream_count", "one stream that has ended is not given back to the peer", "lossy", 1},
+    {"double_chunk", "one piece of a stream is delivered twice", "calm", 1},
+    {"lose_chunk", "one piece of a stream is not delivered", "calm", 1},
+    {"lose_end", "the end of one stream is never sent", "calm", 1},
+    {"spoil_retransmission", "what is sent again has other bytes", "lossy"},
+    {"double_datagram", "one datagram is delivered twice", "calm", 1},
+    {"forget_reset_token", "the peer's stateless resets are not recognised", "forgotten"},
+    {"keep_dead_connection", "one connection that has ended is kept", "calm", 1},
+    {"ignore_new_address", "packets from a new address are dropped", "roam"},
+    {"forget_blocked_packets", "one time a socket that is writable again is not used", "lossy", 1},
+    {"keep_half_open", "one handshake that has ended is still counted", "calm", 1},
+    {"trust_resumed_session", "the pin is not checked on resumption", "strangers"},
+    {"trust_resumed_guest", "the identity is not asked for on resumption", "strangers"},
+});
 
 /// The first seed that fails because of it; prints a line.
 bool found(const KnownMutation& mutation, int jobs) {

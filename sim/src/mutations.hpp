@@ -1,6 +1,7 @@
 // The deliberate defects (alknet/base/mutation.hpp), and the proof that each is noticed.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -8,8 +9,11 @@ namespace alknet::sim {
 
 struct KnownMutation {
     std::string_view name;
-    std::string_view about;     // what is wrong then
-    std::string_view scenario;  // where it is looked for
+    std::string_view about;            // what is wrong then
+    std::string_view scenario;         // where it is looked for
+    std::uint64_t times = UINT64_MAX;  // how often it strikes
+    std::uint64_t stride =
+        0;  // each seed lets it strike that many chances later than the one before
 };
 
 [[nodiscard]] std::span<const KnownMutation> known_mutations() noexcept;

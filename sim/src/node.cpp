@@ -11,12 +11,10 @@ namespace {
 /// The service of every node: Traffic's other side.
 class WorkHandler final : public ProtocolHandler {
 public:
-    WorkHandler(Ledger& ledger, Loop& loop, const NodeOptions& options)
-        : ledger_(ledger), loop_(loop), options_(options) {}
+    WorkHandler(Ledger& ledger, Loop& loop, const NodeOptions& options, std::string_view alpn)
+        : ledger_(ledger), loop_(loop), options_(options), alpn_(alpn) {}
 
-    [[nodiscard]] std::vector<std::string> alpns() const override {
-        return {std::string(kWorkAlpn)};
-    }
+    [[nodiscard]] std::vector<std::string> alpns() const override { return {alpn_}; }
     task<result<void>> handle(std::shared_ptr<Connection> connection, AuthContext) override {
         TrafficOptions options;
         const bool quic = connection->info().transport == Transport::quic;
@@ -34,6 +32,7 @@ private:
     Ledger& ledger_;
     Loop& loop_;
     NodeOptions options_;
+    std::string alpn_;
 };
 
 /// Nodes write no errors to the log unless something is wrong with them.
@@ -67,7 +66,7 @@ public:
     Incarnation(Node& node);
 
     task<void> run_call(Call call);
-    task<void> run_probe(Call call, bool& reached);
+    task<void> run_visit(Visit& visit);
     void take_down() { outer_.spawn(descend(), "sim.descend"); }
     [[nodiscard]] bool down() const noexcept { return down_; }
     /// After `down`: destroys everything and says what is left.
@@ -102,9 +101,14 @@ Node::Incarnation::Incarnation(Node& node)
     options.network = process->network();
     options.tls = tls;
     options.registry = std::make_shared<HandlerRegistry>();
-    const auto added = options.registry->add(
-        std::make_shared<WorkHandler>(node.ledger_, process->loop(), node.options_));
-    context.expect(added.has_value(), "the work handler can be added");
+    options.identities = node.guests_;
+    for (const std::string_view alpn : {kWorkAlpn, kPrivateAlpn}) {
+        const AlpnPolicy policy{.identity_required = alpn == kPrivateAlpn};
+        const auto added = options.registry->add(
+            std::make_shared<WorkHandler>(node.ledger_, process->loop(), node.options_, alpn),
+            policy);
+        context.expect(added.has_value(), "the work handler can be added");
+    }
     options.limits = node.options_.limits;
     options.secrets = node.secrets_;
     options.log = log;
@@ -124,7 +128,7 @@ Node::Incarnation::Incarnation(Node& node)
 
 task<result<std::shared_ptr<Connection>>> Node::Incarnation::dial(Call call) {
     DialOptions options;
-    options.alpns = {std::string(kWorkAlpn)};
+    options.alpns = {call.alpn};
     options.quic = call.quic;
     options.tcp = call.tcp;
     options.transport = node_.options_.transport;
@@ -169,23 +173,35 @@ task<void> Node::Incarnation::run_call(Call call) {
     co_await traffic.lead();
 }
 
-task<void> Node::Incarnation::run_probe(Call call, bool& reached) {
-    auto dialled = co_await dial(call);
-    while (!dialled) {
+task<void> Node::Incarnation::run_visit(Visit& visit) {
+    auto dialled = co_await dial(visit.call);
+    while (!dialled && visit.persistent) {
         // As a person would: an answer to an earlier packet may have said that nobody is there.
-        node_.ledger_.context().note("probe: " + dialled.error().message());
+        node_.ledger_.context().note("visit: " + dialled.error().message());
         if (!co_await process->loop().sleep(std::chrono::seconds(1))) {
-            co_return;
+            break;
         }
-        dialled = co_await dial(call);
+        dialled = co_await dial(visit.call);
     }
-    TrafficOptions options;
-    options.connection = *dialled;
-    options.plan = {{.kind = Operation::Kind::request, .up = 500, .down = 500}};
-    options.slow_readers = 0;
-    options.on_success = [&reached] { reached = true; };
-    Traffic traffic(node_.ledger_, process->loop(), std::move(options));
-    co_await traffic.lead();
+    if (dialled) {
+        visit.resumed = (*dialled)->info().peer.resumed;
+        TrafficOptions options;
+        options.connection = *dialled;
+        const Operation request{.kind = Operation::Kind::request, .up = 500, .down = 500};
+        options.plan = {request};
+        if (visit.rest > Duration::zero()) {
+            options.plan.push_back({.kind = Operation::Kind::rest, .after = visit.rest});
+            options.plan.push_back(request);
+        }
+        options.slow_readers = 0;
+        options.on_success = [&visit] { visit.reached = true; };
+        options.on_failure = [&visit](const error& why) { visit.failure = why; };
+        Traffic traffic(node_.ledger_, process->loop(), std::move(options));
+        co_await traffic.lead();
+    } else {
+        visit.failure = dialled.error();
+    }
+    visit.over = true;
 }
 
 task<void> Node::Incarnation::descend() {
@@ -224,7 +240,8 @@ Node::Node(Ledger& ledger, std::string name, NodeOptions options)
       host_(ledger.context().world().add_host(std::move(name))),
       key_(NodeKey::generate()),
       ticket_keys_(tls::TicketKeys::create()),
-      secrets_(quic::make_secrets()) {}
+      secrets_(quic::make_secrets()),
+      guests_(*StaticIdentityProvider::create({})) {}
 
 Node::~Node() = default;
 
@@ -268,12 +285,35 @@ std::size_t Node::connections() const noexcept {
     return present_ == nullptr ? 0 : present_->endpoint->connections();
 }
 
-void Node::probe(const Node& other, bool quic, bool& reached) {
-    Call call;
-    call.to = other.address(false);
-    call.quic = quic;
-    call.tcp = !quic;
-    present_->calls->spawn(present_->run_probe(std::move(call), reached), "sim.probe");
+std::size_t Node::half_open() const noexcept {
+    return present_ == nullptr ? 0 : present_->endpoint->half_open();
+}
+
+void Node::visit(Visit& visit) {
+    present_->calls->spawn(present_->run_visit(visit), "sim.visit");
+}
+
+namespace {
+
+task<void> recheck(Endpoint& endpoint) {
+    co_await endpoint.recheck_identities();
+}
+
+}  // namespace
+
+void Node::admit(const std::vector<const Node*>& guests) {
+    std::vector<StaticPeer> peers;
+    for (const Node* guest : guests) {
+        StaticPeer peer;
+        peer.identity.id = guest->name();
+        peer.fingerprints = {guest->key_->id().fingerprint()};
+        peers.push_back(std::move(peer));
+    }
+    ledger_.context().expect(guests_->replace(std::move(peers)).has_value(),
+                             "the list of guests can be replaced");
+    if (present_ != nullptr) {
+        present_->calls->spawn(recheck(*present_->endpoint), "sim.recheck");
+    }
 }
 
 std::string Node::tasks() const {

@@ -6,9 +6,11 @@
 #include <alknet/core/dial.hpp>
 #include <alknet/core/endpoint.hpp>
 #include <alknet/core/registry.hpp>
+#include <alknet/core/static_identities.hpp>
 #include <alknet/rt/scope.hpp>
 #include <alknet/tls/context.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +20,7 @@
 namespace alknet::sim {
 
 inline constexpr std::string_view kWorkAlpn = "sim/work";
+inline constexpr std::string_view kPrivateAlpn = "sim/private";  // for those who were admitted
 inline constexpr std::uint16_t kNodePort = 4433;
 
 struct NodeOptions {
@@ -35,6 +38,18 @@ struct Call {
     bool tcp = false;
     std::vector<Operation> plan;
     int tries = 3;
+    std::string alpn = std::string(kWorkAlpn);
+};
+
+/// A call with one request, and how it went.
+struct Visit {
+    Call call;
+    Duration rest{};          // after which a second request is made
+    bool persistent = false;  // dials again when it fails
+    bool reached = false;     // the request was answered
+    bool resumed = false;     // the session was
+    bool over = false;
+    std::optional<error> failure;
 };
 
 class Node {
@@ -60,9 +75,13 @@ public:
     /// Calls that have not ended.
     [[nodiscard]] std::size_t calls() const noexcept;
     [[nodiscard]] std::size_t connections() const noexcept;
+    [[nodiscard]] std::size_t half_open() const noexcept;
 
-    /// Dials `other`, again and again, and has one request answered; sets `reached` when done.
-    void probe(const Node& other, bool quic, bool& reached);
+    /// `visit` must live until it is over.
+    void visit(Visit& visit);
+
+    /// Who may use the private service, from now on; also for those who are connected.
+    void admit(const std::vector<const Node*>& guests);
 
     /// Frees what has been taken down and looks at what it left behind. True when nothing is left
     /// but the present one.
@@ -78,6 +97,7 @@ private:
     std::shared_ptr<const NodeKey> key_;
     std::shared_ptr<tls::TicketKeys> ticket_keys_;
     quic::EndpointSecrets secrets_;
+    std::shared_ptr<StaticIdentityProvider> guests_;
     std::unique_ptr<Incarnation> present_;
     std::vector<std::unique_ptr<Incarnation>> past_;
 };

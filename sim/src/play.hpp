@@ -16,6 +16,7 @@ struct PlayOptions {
     std::size_t operations_per_call = 6;
     std::uint64_t bytes_max = 200'000;
     double tcp = 0.25;        // share of the calls that go over TLS on TCP
+    bool narrow = false;      // windows that one packet fills, and one stream at a time
     bool keep_alive = false;  // by all; else by half of them
     bool migrate = false;     // clients move to other ports
     bool strict = true;       // no established QUIC connection may fail

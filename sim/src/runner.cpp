@@ -15,6 +15,7 @@
 
 #include "context.hpp"
 #include "fake_system.hpp"
+#include "mutations.hpp"
 
 namespace alknet::sim {
 
@@ -108,7 +109,12 @@ Outcome run_here(const Request& request) {
     outcome.request = request;
     const std::int64_t start = real_milliseconds();
 #ifdef ALKNET_MUTATIONS
-    Mutation mutation{.name = request.mutation, .skip = request.mutation_skip};
+    Mutation mutation;
+    if (const KnownMutation* known = find_mutation(request.mutation)) {
+        mutation.name = known->name;
+        mutation.times = known->times;
+        mutation.skip = known->stride * (request.seed - 1);
+    }
     set_mutation(request.mutation.empty() ? nullptr : &mutation);
 #endif
     for (int i = 0; i < request.repeat; ++i) {

@@ -13,7 +13,6 @@ struct Request {
     std::uint64_t seed = 1;
     std::string scenario;  // empty: the seed decides
     std::string mutation;  // empty: none
-    std::uint64_t mutation_skip = 0;
     bool verbose = false;
     int repeat = 1;  // runs in one process, which must leave the same trace
 };

@@ -1,5 +1,6 @@
 #include "context.hpp"
 #include "play.hpp"
+#include "special.hpp"
 
 namespace alknet::sim {
 
@@ -16,6 +17,15 @@ void calm(Context& context) {
 
 void lossy(Context& context) {
     PlayOptions options;
+    play(context, options);
+}
+
+void narrow(Context& context) {
+    PlayOptions options;
+    options.narrow = true;
+    options.bytes_max = 20'000;
+    options.tcp = 0;
+    options.faults.loss_max = 0.05;
     play(context, options);
 }
 
@@ -96,11 +106,16 @@ const std::vector<Scenario>& scenarios() {
     static const std::vector<Scenario> all = {
         {"calm", "two nodes, a good network: everything succeeds", calm},
         {"lossy", "two nodes, loss to 20 %, reordering, duplicates, flipped bits: the same", lossy},
+        {"narrow", "windows of one packet, one stream at a time: each piece of credit counts",
+         narrow},
         {"roam", "NATs rebind, clients migrate: QUIC does not mind", roam},
         {"sleepy", "paused and suspended machines, clocks that jump", sleepy},
         {"crash", "nodes that crash and come back, partitions", crash},
         {"ten", "ten nodes, a little of everything", ten},
         {"storm", "two nodes, a lot of everything", storm},
+        {"late", "a network that is away for a moment costs that moment", late},
+        {"forgotten", "a node that comes back tells those whom it has forgotten", forgotten},
+        {"strangers", "wrong keys and revoked guests stay outside, resumed or not", strangers},
     };
     return all;
 }

@@ -66,6 +66,10 @@ Traffic::Traffic(Ledger& ledger, Loop& loop, TrafficOptions options)
       scope_(loop) {}
 
 void Traffic::ended(std::string_view where, const error& why) {
+    if (options_.on_failure) {
+        options_.on_failure(why);
+        return;
+    }
     bool forgiven = why.is(errc::cancelled) || (ledger_.roaming() && (!quic_ || !heard_));
     if (!forgiven && ledger_.roaming() && why.is(causes::kIdleTimeout)) {
         ledger_.lost_roaming(options_.connection->info().trace_id);

@@ -46,6 +46,8 @@ struct TrafficOptions {
     std::function<std::unique_ptr<net::UdpSocket>()> make_socket;
     /// An operation of the plan has succeeded.
     std::function<void()> on_success;
+    /// Errors go here; else to the ledger, which judges them.
+    std::function<void(const error&)> on_failure;
     double slow_readers = 0.2;  // share of the streams that are read reluctantly
 };
 

@@ -1,5 +1,6 @@
 #include "counters.hpp"
 
+#include <alknet/base/mutation.hpp>
 #include <utility>
 
 namespace alknet {
@@ -69,7 +70,9 @@ bool Ticket::claim_identity(const std::string& id, std::size_t most) {
 void Ticket::leave_half_open() noexcept {
     if (counters_ != nullptr && half_open_) {
         half_open_ = false;
-        --counters_->half_open_;
+        if (!ALKNET_MUTATION(keep_half_open)) {
+            --counters_->half_open_;
+        }
     }
 }
 

@@ -6,13 +6,20 @@
 #include <alknet/rt/scope.hpp>
 #include <alknet/rt/wait.hpp>
 #include <memory>
-#include <unordered_set>
+#include <set>
 
 #include "counters.hpp"
 #include "session.hpp"
 #include "telemetry.hpp"
 
 namespace alknet {
+
+struct SessionOrder {
+    bool operator()(const std::shared_ptr<Session>& a,
+                    const std::shared_ptr<Session>& b) const noexcept {
+        return a->serial < b->serial;
+    }
+};
 
 struct EndpointState {
     EndpointState(Loop& l, EndpointOptions o)
@@ -27,7 +34,10 @@ struct EndpointState {
     EndpointOptions options;  // `tls` and `limits` are replaced while it runs
     std::shared_ptr<Counters> counters = Counters::create();
     Telemetry telemetry;
-    std::unordered_set<std::shared_ptr<Session>> sessions;
+    /// By age, so that they are told of a shutdown in an order that does not depend on where the
+    /// allocator put them: a seed of the simulation replays.
+    std::set<std::shared_ptr<Session>, SessionOrder> sessions;
+    std::uint64_t sessions_begun = 0;
     WaitList session_ended;
     bool stopping = false;
     TaskScope handshakes;  // cancelled when the endpoint stops accepting

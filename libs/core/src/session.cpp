@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/mutation.hpp>
 #include <alknet/rt/combine.hpp>
 
 #include "endpoint_state.hpp"
@@ -70,7 +71,8 @@ result<std::shared_ptr<ProtocolHandler>> authorise(EndpointState& state, Session
     if (!transport_allowed(found->policy, auth.transport)) {
         return fail(causes::kForbidden, auth.alpn + " is not served over this transport");
     }
-    if (found->policy.identity_required && !auth.identity) {
+    const bool trusted = auth.peer.resumed && ALKNET_MUTATION(trust_resumed_guest);
+    if (found->policy.identity_required && !auth.identity && !trusted) {
         return fail(causes::kAuthRequired, auth.alpn);
     }
     if (auth.identity && session.ticket) {
@@ -165,6 +167,7 @@ task<void> run_session(EndpointState& state, std::shared_ptr<Session> session) {
 
 std::shared_ptr<Session> start_session(EndpointState& state, std::shared_ptr<Session> session) {
     session->opened = state.loop.now();
+    session->serial = ++state.sessions_begun;
     if (session->quic == nullptr && session->stream == nullptr) {
         session->quic = dynamic_cast<quic::Connection*>(session->connection.get());
         session->stream = dynamic_cast<StreamConnection*>(session->connection.get());

@@ -8,6 +8,7 @@
 #include <alknet/quic/endpoint.hpp>
 #include <alknet/rt/time.hpp>
 #include <alknet/rt/wait.hpp>
+#include <cstdint>
 #include <memory>
 #include <optional>
 
@@ -27,6 +28,7 @@ struct Session {
     std::shared_ptr<ProtocolHandler> handler;  // once the connection is its
     std::optional<Identity> identity;
     TimePoint opened;
+    std::uint64_t serial = 0;  // in the order in which they began
     Event ended;
 };
 

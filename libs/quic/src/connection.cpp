@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <alknet/base/assert.hpp>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/mutation.hpp>
 #include <utility>
 
 namespace alknet::quic {
@@ -180,7 +181,7 @@ void ConnectionImpl::receive(BytesView packet, const net::DatagramBatch& batch,
         }
         return;
     }
-    if (conn_ == nullptr) {
+    if (conn_ == nullptr || (batch.remote != remote_ && ALKNET_MUTATION(ignore_new_address))) {
         return;
     }
     // A client's socket may be bound to the wildcard address; its path keeps that as its name. A
@@ -230,6 +231,10 @@ void ConnectionImpl::on_timer() {
 }
 
 void ConnectionImpl::arm_timer() {
+    if (ALKNET_MUTATION(forget_timer)) {
+        timer_.disarm();
+        return;
+    }
     const ngtcp2_tstamp expiry = ngtcp2_conn_get_expiry(conn_.get());
     TimePoint when = expiry == UINT64_MAX ? TimePoint::max() : from_native(expiry);
     if (phase_ == Phase::lingering) {

@@ -8,6 +8,7 @@
 #include <sodium.h>
 
 #include <algorithm>
+#include <alknet/base/mutation.hpp>
 
 namespace alknet::quic {
 
@@ -85,6 +86,9 @@ struct Callbacks {
         ResetToken copy;
         std::ranges::copy(view_octets(token, kResetTokenBytes), copy.begin());
         std::erase(connection.peer_tokens_, copy);
+        if (ALKNET_MUTATION(forget_reset_token)) {
+            return 0;
+        }
         if (type == NGTCP2_CONNECTION_ID_STATUS_TYPE_ACTIVATE) {
             connection.peer_tokens_.push_back(copy);
             connection.endpoint_->routes().add_token(copy, connection);
@@ -194,6 +198,9 @@ struct Callbacks {
         if (!connection.ended_ && connection.datagrams_in_.push(view_octets(data, size))) {
             connection.stats_.bytes_received += size;
             connection.datagram_waiters_.wake_one();
+            if (ALKNET_MUTATION(double_datagram)) {
+                (void)connection.datagrams_in_.push(view_octets(data, size));
+            }
         }
         return 0;
     }

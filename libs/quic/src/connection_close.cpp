@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/mutation.hpp>
 #include <alknet/tls/alert.hpp>
 
 #include <algorithm>
@@ -268,7 +269,9 @@ void ConnectionImpl::gone() {
     }
     own_ids_.clear();
     retire_sockets(0);
-    endpoint_->forget(*this);
+    if (!ALKNET_MUTATION(keep_dead_connection)) {
+        endpoint_->forget(*this);
+    }
     endpoint_ = nullptr;
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/mutation.hpp>
 
 namespace alknet::quic {
 
@@ -80,6 +81,9 @@ void ConnectionImpl::grant_streams(bool bidi) noexcept {
     }
     const std::uint64_t more = streams.finished + streams.limit - streams.granted;
     streams.granted += more;
+    if (ALKNET_MUTATION(lose_stream_count)) {
+        return;
+    }
     if (bidi) {
         ngtcp2_conn_extend_max_streams_bidi(conn_.get(), more);
     } else {
@@ -165,8 +169,12 @@ void ConnectionImpl::consumed(Stream& stream, ReceiveWindow& window, std::size_t
     window.set_limit(stream_window_max_);
     const std::uint64_t stream_credit = count + window.consumed(count, loop_.now(), round_trip);
     const std::uint64_t credit = count + window_.consumed(count, loop_.now(), round_trip);
-    (void)ngtcp2_conn_extend_max_stream_offset(conn_.get(), stream.id(), stream_credit);
-    ngtcp2_conn_extend_max_offset(conn_.get(), credit);
+    if (!ALKNET_MUTATION(lose_stream_credit)) {
+        (void)ngtcp2_conn_extend_max_stream_offset(conn_.get(), stream.id(), stream_credit);
+    }
+    if (!ALKNET_MUTATION(lose_connection_credit)) {
+        ngtcp2_conn_extend_max_offset(conn_.get(), credit);
+    }
     const bool stream_due = window.due(count);
     if (window_.due(count) || stream_due) {
         request_flush();

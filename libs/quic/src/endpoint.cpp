@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <alknet/base/assert.hpp>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/mutation.hpp>
 #include <utility>
 
 namespace alknet::quic {
@@ -51,6 +52,9 @@ void LocalSocket::on_datagrams(std::span<const net::DatagramBatch> batches) noex
 
 void LocalSocket::on_writable() noexcept {
     blocked_ = false;
+    if (ALKNET_MUTATION(forget_blocked_packets)) {
+        return;
+    }
     while (!blocked_) {
         ConnectionImpl* connection = waiting_.pop_front();
         if (connection == nullptr) {

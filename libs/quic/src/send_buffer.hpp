@@ -3,6 +3,9 @@
 
 #include "chunk_queue.hpp"
 
+#include <algorithm>
+#include <array>
+
 namespace alknet::quic {
 
 class SendBuffer {
@@ -16,6 +19,18 @@ public:
     /// Views of what is to be sent next; see ChunkQueue::peek.
     std::size_t peek(std::span<BytesView> into) const noexcept { return octets_.peek(sent_, into); }
     void mark_sent(std::size_t count) noexcept { sent_ += count; }
+
+    /// A deliberate defect (alknet/base/mutation.hpp): overwrites the next octets, which are in a
+    /// packet by now, so that a retransmission of them is wrong.
+    void spoil(std::size_t count) noexcept {
+        std::array<BytesView, 8> views;
+        const std::size_t filled = octets_.peek(sent_, views);
+        for (const BytesView& view : std::span(views).first(filled)) {
+            const std::size_t part = std::min(count, view.size());
+            std::fill_n(const_cast<std::byte*>(view.data()), part, std::byte{});
+            count -= part;
+        }
+    }
 
     /// The peer has everything below the stream offset `end`. Returns how many octets were freed.
     std::size_t acknowledge(std::uint64_t end) noexcept {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <alknet/base/assert.hpp>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/mutation.hpp>
 
 namespace alknet::quic {
 
@@ -52,11 +53,18 @@ void Stream::stop(std::uint64_t code) noexcept {
 }
 
 void Stream::on_data(BytesView data, bool fin) {
+    if (ALKNET_MUTATION(lose_chunk)) {
+        data = {};
+    }
     if (stopped_) {
         connection_.discarded(data.size());
     } else {
         received_.append(data);
         connection_.received(data.size());
+        if (ALKNET_MUTATION(double_chunk)) {
+            received_.append(data);
+            connection_.received(data.size());
+        }
     }
     fin_received_ = fin_received_ || fin;
     readable_.wake_all();
@@ -105,7 +113,7 @@ result<void> Stream::finish() {
         return fail(causes::kReset, "the stream was reset here");
     }
     ALKNET_CHECK(connection_.alive());
-    if (!finished_) {
+    if (!finished_ && !ALKNET_MUTATION(lose_end)) {
         finished_ = true;
         queue();
     }
@@ -170,6 +178,9 @@ Stream::Outgoing Stream::outgoing(std::span<BytesView> into) const noexcept {
 
 void Stream::sent(std::size_t octets, bool fin) noexcept {
     announced_ = true;
+    if (ALKNET_MUTATION(spoil_retransmission)) {
+        out_.spoil(octets);
+    }
     out_.mark_sent(octets);
     if (fin && !fin_sent_ && out_.unsent() == 0) {
         fin_sent_ = true;

@@ -1,4 +1,5 @@
 #include <alknet/base/causes.hpp>
+#include <alknet/base/mutation.hpp>
 #include <alknet/rt/loop.hpp>
 #include <alknet/rt/wait.hpp>
 
@@ -54,7 +55,7 @@ void WaitNode::on_cancel() noexcept {
     cancelled_ = true;
     const bool was_waiting = state_ == State::waiting;
     leave(false);
-    if (was_waiting) {
+    if (was_waiting && !ALKNET_MUTATION(lose_cancel_wakeup)) {
         promise_->context.loop->make_ready(*promise_);
     }
 }

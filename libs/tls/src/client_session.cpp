@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/mutation.hpp>
 
 namespace alknet::tls {
 
@@ -47,7 +48,9 @@ std::string resumption_key(const ClientOptions& options, Carrier carrier) {
     std::string key(carrier == Carrier::quic ? "q" : "t");
     std::visit(Overload{[&](const VerifyPin& pin) {
                             key += 'k';
-                            append_field(key, as_text(pin.id.bytes()));
+                            if (!ALKNET_MUTATION(trust_resumed_session)) {
+                                append_field(key, as_text(pin.id.bytes()));
+                            }
                         },
                         [&](const VerifyCa& ca) {
                             key += 'c';

@@ -4,6 +4,7 @@
 #include <alknet/base/assert.hpp>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/encoding.hpp>
+#include <alknet/base/mutation.hpp>
 
 namespace alknet::tls {
 
@@ -163,6 +164,9 @@ result<Established> SessionBase::finish() {
     ALKNET_ASSERT(!finished_);
     ALKNET_TRY(std::string alpn, check_alpn_answer());
     ALKNET_CHECK(check_version(alpn));
+    if (!checked_ && ALKNET_MUTATION(trust_resumed_session)) {
+        ALKNET_TRY(checked_, read_peer());
+    }
     if (!checked_) {  // a resumed handshake, or a peer without a certificate
         ALKNET_TRY(checked_, check_peer());
     }

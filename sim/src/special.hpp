@@ -1,0 +1,12 @@
+// Scenarios with a story of their own.
+#pragma once
+
+#include "context.hpp"
+
+namespace alknet::sim {
+
+void late(Context& context);
+void forgotten(Context& context);
+void strangers(Context& context);
+
+}  // namespace alknet::sim
