@@ -196,6 +196,7 @@ void ConnectionImpl::receive(BytesView packet, const net::DatagramBatch& batch,
         outcome = ngtcp2_conn_read_pkt(conn_.get(), path.get(), &info, octets(packet),
                                        packet.size(), now());
     }
+    note_progress();
     after_io(outcome);
     if (conn_ != nullptr) {
         request_flush();
@@ -222,6 +223,8 @@ void ConnectionImpl::on_timer() {
     }
     if (phase_ == Phase::lingering && loop_.now() >= linger_until_) {
         close_pending_ = true;
+    } else if (loop_.now() >= progress_.deadline(options_.idle_timeout)) {
+        give_up();
     } else {
         after_io(ngtcp2_conn_handle_expiry(conn_.get(), now()));
     }
@@ -237,6 +240,7 @@ void ConnectionImpl::arm_timer() {
     }
     const ngtcp2_tstamp expiry = ngtcp2_conn_get_expiry(conn_.get());
     TimePoint when = expiry == UINT64_MAX ? TimePoint::max() : from_native(expiry);
+    when = std::min(when, progress_.deadline(options_.idle_timeout));
     if (phase_ == Phase::lingering) {
         when = std::min(when, linger_until_);
     }
@@ -279,6 +283,7 @@ void ConnectionImpl::settle() {
 void ConnectionImpl::refresh_path() {
     const ngtcp2_path* path = ngtcp2_conn_get_path(conn_.get());
     ngtcp2_path_copy(&path_.path, path);
+    progress_.forget_path();
     remote_ = to_address(path->remote);
 }
 

@@ -15,6 +15,7 @@
 #include "closing_packet.hpp"
 #include "connection_id.hpp"
 #include "datagram_queue.hpp"
+#include "progress.hpp"
 #include "frame_scan.hpp"
 #include "qlog.hpp"
 #include "receive_window.hpp"
@@ -172,6 +173,7 @@ private:
     void end(error why) noexcept;
     void send_close(const ngtcp2_ccerr& close);
     void send_own_close();
+    void give_up();
     void enter(Phase phase, Duration period);
     void drain(error why);
     void begin_lingering();
@@ -192,6 +194,9 @@ private:
                       ngtcp2_ssize& outcome);
     bool send(const net::DatagramBatch& batch);
     void drop_oversized_datagrams();
+    /// The largest packet of now.
+    [[nodiscard]] std::size_t packet_max() noexcept;
+    void note_progress() noexcept;
 
     // connection_streams.cpp
     StreamKind& kind(bool bidi) noexcept { return bidi ? bidi_ : uni_; }
@@ -224,6 +229,7 @@ private:
     std::vector<ResetToken> peer_tokens_;      // by which the peer may reset us
     std::vector<LocalSocket*> extra_sockets_;  // from migrations, the latest last
     Timer timer_;
+    Progress progress_;
 
     std::weak_ptr<Connection> handle_;
     std::optional<error> ended_;

@@ -152,6 +152,12 @@ void ConnectionImpl::send_own_close() {
     send_close(application_error(close_code_, close_text_));
 }
 
+void ConnectionImpl::give_up() {
+    constexpr std::string_view kWhy = "nothing that was sent is acknowledged";
+    end(error(causes::kIdleTimeout, std::string(kWhy)));
+    send_close(application_error(close_code::kTimeout, kWhy));
+}
+
 bool ConnectionImpl::all_delivered() const noexcept {
     return std::ranges::all_of(streams_, [](const auto& entry) {
         return !entry.second->finished() || entry.second->delivered();

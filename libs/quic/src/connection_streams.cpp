@@ -260,7 +260,8 @@ std::size_t ConnectionImpl::datagram_bytes_max() const noexcept {
         return 0;
     }
     const std::size_t overhead = kDatagramOverhead + ngtcp2_conn_get_dcid(conn_.get())->datalen;
-    const std::size_t path = ngtcp2_conn_get_path_max_tx_udp_payload_size(conn_.get());
+    const std::size_t path =
+        progress_.limit(ngtcp2_conn_get_path_max_tx_udp_payload_size(conn_.get()), loop_.now());
     return static_cast<std::size_t>(
         std::min<std::uint64_t>(path - overhead, peer->max_datagram_frame_size - kFrameHeaderMax));
 }

@@ -7,6 +7,7 @@
 #include "packet_batch.hpp"
 
 #include <algorithm>
+#include <alknet/base/mutation.hpp>
 #include <array>
 
 namespace alknet::quic {
@@ -61,10 +62,25 @@ bool ConnectionImpl::send(const net::DatagramBatch& batch) {
     return false;
 }
 
+void ConnectionImpl::note_progress() noexcept {
+    ngtcp2_conn_info info{};
+    ngtcp2_conn_get_conn_info(conn_.get(), &info);
+    progress_.observe(info.bytes_in_flight, loop_.now());
+}
+
+std::size_t ConnectionImpl::packet_max() noexcept {
+    if (ALKNET_MUTATION(ignore_black_hole)) {
+        return ngtcp2_conn_get_max_tx_udp_payload_size(conn_.get());
+    }
+    const Duration probe_timeout(static_cast<Duration::rep>(ngtcp2_conn_get_pto(conn_.get())));
+    return progress_.packet_max(ngtcp2_conn_get_max_tx_udp_payload_size(conn_.get()), probe_timeout,
+                                loop_.now());
+}
+
 void ConnectionImpl::write_packets() {
+    const std::size_t largest = packet_max();
     drop_oversized_datagrams();
     PacketBatch batch(endpoint_->packet_buffer(), socket_->segments_max());
-    const std::size_t packet_max = ngtcp2_conn_get_max_tx_udp_payload_size(conn_.get());
     const std::size_t quantum = ngtcp2_conn_get_send_quantum(conn_.get());
     ngtcp2_path_storage path;
     ngtcp2_path_storage_zero(&path);
@@ -72,14 +88,13 @@ void ConnectionImpl::write_packets() {
     std::size_t total = 0;
     bool socket_takes = true;
     while (total < quantum && socket_takes) {
-        if (!batch.has_room(packet_max)) {
+        if (!batch.has_room(largest)) {
             socket_takes = send(batch.view());
             batch.clear();
             continue;
         }
         ngtcp2_pkt_info info{};
-        const ngtcp2_ssize written =
-            write_packet(batch.space().first(packet_max), &path.path, &info);
+        const ngtcp2_ssize written = write_packet(batch.space().first(largest), &path.path, &info);
         if (written < 0) {
             fail(static_cast<int>(written));
             return;
@@ -108,6 +123,7 @@ void ConnectionImpl::write_packets() {
         (void)send(batch.view());
     }
     ngtcp2_conn_update_pkt_tx_time(conn_.get(), now());
+    note_progress();
 }
 
 ngtcp2_ssize ConnectionImpl::write_packet(MutableBytes into, ngtcp2_path* path,
