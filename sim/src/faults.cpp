@@ -17,8 +17,6 @@ double seconds_of(Duration duration) {
 
 Faults::Faults(Context& context, std::span<const std::unique_ptr<Node>> nodes, FaultOptions options)
     : context_(context), nodes_(nodes), options_(options), random_(context.random().fork()) {
-    constexpr std::array<std::size_t, 4> kPayloads = {1200, 1280, 1400, 1472};
-    udp_payload_bytes_max_ = kPayloads[random_.below(kPayloads.size())];
     change_weather();
     later(seconds(1), [this] { round(); });
 }
@@ -67,7 +65,8 @@ LinkOptions Faults::draw_link() {
         link.bits_per_second = random_.between(1'000'000, 50'000'000);
         link.queue_bytes = random_.between(20'000, 500'000);
     }
-    link.udp_payload_bytes_max = udp_payload_bytes_max_;
+    constexpr std::array<std::size_t, 4> kPayloads = {1200, 1280, 1400, 1472};
+    link.udp_payload_bytes_max = kPayloads[random_.below(kPayloads.size())];
     return link;
 }
 

@@ -52,7 +52,6 @@ private:
     std::span<const std::unique_ptr<Node>> nodes_;
     FaultOptions options_;
     Random random_;
-    std::size_t udp_payload_bytes_max_ = 0;  // of every path
     // Shared with what is scheduled: after `heal` nothing of it happens.
     std::shared_ptr<bool> active_ = std::make_shared<bool>(true);
 };

@@ -26,6 +26,7 @@ constexpr std::array kMutations = std::to_array<KnownMutation>({
     {"lose_end", "the end of one stream is never sent", "calm", 1},
     {"spoil_retransmission", "what is sent again has other bytes", "lossy"},
     {"double_datagram", "one datagram is delivered twice", "calm", 1},
+    {"ignore_black_hole", "packets stay large when none of them arrives any more", "hole"},
     {"forget_reset_token", "the peer's stateless resets are not recognised", "forgotten"},
     {"keep_dead_connection", "one connection that has ended is kept", "calm", 1},
     {"ignore_new_address", "packets from a new address are dropped", "roam"},

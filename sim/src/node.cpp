@@ -187,7 +187,8 @@ task<void> Node::Incarnation::run_visit(Visit& visit) {
         visit.resumed = (*dialled)->info().peer.resumed;
         TrafficOptions options;
         options.connection = *dialled;
-        const Operation request{.kind = Operation::Kind::request, .up = 500, .down = 500};
+        const Operation request{
+            .kind = Operation::Kind::request, .up = visit.bytes, .down = visit.bytes};
         options.plan = {request};
         if (visit.rest > Duration::zero()) {
             options.plan.push_back({.kind = Operation::Kind::rest, .after = visit.rest});

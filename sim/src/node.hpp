@@ -44,10 +44,11 @@ struct Call {
 /// A call with one request, and how it went.
 struct Visit {
     Call call;
-    Duration rest{};          // after which a second request is made
-    bool persistent = false;  // dials again when it fails
-    bool reached = false;     // the request was answered
-    bool resumed = false;     // the session was
+    std::uint64_t bytes = 500;  // each way
+    Duration rest{};            // after which a second request is made
+    bool persistent = false;    // dials again when it fails
+    bool reached = false;       // the request was answered
+    bool resumed = false;       // the session was
     bool over = false;
     std::optional<error> failure;
 };

@@ -114,6 +114,7 @@ const std::vector<Scenario>& scenarios() {
         {"ten", "ten nodes, a little of everything", ten},
         {"storm", "two nodes, a lot of everything", storm},
         {"late", "a network that is away for a moment costs that moment", late},
+        {"hole", "a path that becomes narrower without a word is used all the same", hole},
         {"forgotten", "a node that comes back tells those whom it has forgotten", forgotten},
         {"strangers", "wrong keys and revoked guests stay outside, resumed or not", strangers},
     };

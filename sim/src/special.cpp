@@ -95,6 +95,27 @@ void late(Context& context) {
     context.expect(!visit.failure, fmt::format("nothing fails: {}", cause_of(visit)));
 }
 
+/// A path that becomes narrower swallows large packets without a word.
+void hole(Context& context) {
+    Stage stage(context, 2);
+    Node& caller = stage.node(0);
+    Node& callee = stage.node(1);
+    Visit visit;
+    visit.call.to = callee.address(context.random().chance(0.5));
+    visit.bytes = 60'000;
+    visit.rest = seconds(5);
+    caller.visit(visit);
+    context.expect(context.world().run_until([&] { return visit.reached; }, seconds(20)),
+                   "the first request is answered");
+    context.world().run_for(seconds(3));
+    LinkOptions narrow = context.world().link(caller.host(), callee.host());
+    narrow.udp_payload_bytes_max = 1200 + context.random().below(200);
+    context.world().set_all_links(narrow);
+    context.expect(context.world().run_until([&] { return visit.over; }, seconds(60)),
+                   "a request over a path that became narrow is answered");
+    context.expect(!visit.failure, fmt::format("nothing fails: {}", cause_of(visit)));
+}
+
 /// A restarted node keeps the secret of its stateless resets, and nothing else of its connections.
 /// Who sends on an old one must hear of it long before the idle timeout.
 void forgotten(Context& context) {

@@ -6,6 +6,7 @@
 namespace alknet::sim {
 
 void late(Context& context);
+void hole(Context& context);
 void forgotten(Context& context);
 void strangers(Context& context);
 
