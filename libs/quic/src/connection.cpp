@@ -190,6 +190,9 @@ void ConnectionImpl::receive(BytesView packet, const net::DatagramBatch& batch,
     ngtcp2_pkt_info info{};
     info.ecn = batch.ecn & NGTCP2_ECN_MASK;
     heard_ = true;
+    if (info_.local.is_any()) {
+        info_.local = batch.local;
+    }
     int outcome = 0;
     {
         const OpeningScope scope(*this);
@@ -284,7 +287,12 @@ void ConnectionImpl::refresh_path() {
     const ngtcp2_path* path = ngtcp2_conn_get_path(conn_.get());
     ngtcp2_path_copy(&path_.path, path);
     progress_.forget_path();
-    remote_ = to_address(path->remote);
+    const SocketAddress before = std::exchange(remote_, to_address(path->remote));
+    if (phase_ == Phase::open) {
+        endpoint_->log().info("conn.path", {{"remote_addr", remote_.to_string()},
+                                            {"before", before.to_string()},
+                                            {"trace_id", info_.trace_id}});
+    }
 }
 
 // ---- the end of the handshake ----

@@ -15,8 +15,8 @@
 #include "closing_packet.hpp"
 #include "connection_id.hpp"
 #include "datagram_queue.hpp"
-#include "progress.hpp"
 #include "frame_scan.hpp"
+#include "progress.hpp"
 #include "qlog.hpp"
 #include "receive_window.hpp"
 #include "settings.hpp"
@@ -237,6 +237,7 @@ private:
     WaitList end_waiters_;
     WaitList handshake_waiters_;
     bool handshake_done_ = false;     // noted by a callback
+    bool flight_sent_ = false;        // ours that ends the handshake
     bool reset_received_ = false;     // noted by a callback
     std::optional<error> refused_;    // our own verdict on the peer, noted by a callback
     std::vector<StopSending> stops_;  // noted while a datagram is read

@@ -21,17 +21,22 @@ constexpr std::size_t kViewsMax = 4;
 
 void ConnectionImpl::flush() noexcept {
     const auto self = shared_from_this();
-    if (conn_ == nullptr || !unsent_packets_.empty()) {
+    if (conn_ == nullptr) {
         return;
     }
-    if (!close_pending_) {
+    // After close() nothing goes out but the close itself: the resets of the streams that it ends
+    // would overtake its code. Only what ends the handshake comes first.
+    const bool last_flight = phase_ != Phase::handshake && !flight_sent_;
+    if (unsent_packets_.empty() && (!close_pending_ || last_flight)) {
         write_packets();
+        flight_sent_ = last_flight || flight_sent_;
     }
-    if (close_pending_ && conn_ != nullptr && unsent_packets_.empty()) {
-        send_own_close();
+    if (conn_ == nullptr) {
         return;
     }
-    if (conn_ != nullptr) {
+    if (close_pending_) {
+        send_own_close();
+    } else if (unsent_packets_.empty()) {
         arm_timer();
     }
 }
@@ -54,7 +59,15 @@ bool ConnectionImpl::send(const net::DatagramBatch& batch) {
             through = extra;
         }
     }
-    if (through->send(batch, *this) != net::SendStatus::would_block) {
+    const net::SendStatus status = through->send(batch, *this);
+    if (status == net::SendStatus::too_large && conn_ != nullptr) {
+        // A probe for a larger size may be; anything else means that the path became narrower.
+        const std::size_t size = batch.segment_bytes != 0 ? batch.segment_bytes : batch.data.size();
+        if (size <= ngtcp2_conn_get_path_max_tx_udp_payload_size(conn_.get())) {
+            progress_.narrow(loop_.now());
+        }
+    }
+    if (status != net::SendStatus::would_block) {
         return true;
     }
     unsent_packets_ = to_bytes(batch.data);

@@ -111,7 +111,17 @@ LocalSocket& EndpointImpl::add_socket(std::unique_ptr<net::UdpSocket> socket) {
 }
 
 void EndpointImpl::remove_socket(const LocalSocket& socket) noexcept {
-    std::erase_if(sockets_, [&](const auto& owned) { return owned.get() == &socket; });
+    const auto found = std::ranges::find(sockets_, &socket, &std::unique_ptr<LocalSocket>::get);
+    if (found != sockets_.end()) {
+        // It may be the one whose datagrams are being read just now.
+        retired_.push_back(std::move(*found));
+        sockets_.erase(found);
+        loop_.request_flush(*this);
+    }
+}
+
+void EndpointImpl::flush() noexcept {
+    retired_.clear();
 }
 
 ngtcp2_cid EndpointImpl::add_route(ConnectionImpl& connection) {
@@ -167,7 +177,9 @@ void EndpointImpl::handshake_ended(ConnectionImpl& connection, const result<void
     }
     --half_open_;
     options_.server->handshake_ended(connection.incoming(), outcome);
-    if (outcome) {
+    if (outcome && stopping_) {
+        connection.close(close_code::kShutdown, "shutting down");
+    } else if (outcome) {
         accepted_.push_back(connection.shared_from_this());
         acceptors_.wake_one();
     }

@@ -45,7 +45,7 @@ private:
     IntrusiveList<ConnectionImpl, BlockedTag> waiting_;
 };
 
-class EndpointImpl final : public Endpoint {
+class EndpointImpl final : public Endpoint, private FlushHook {
 public:
     EndpointImpl(Loop& loop, std::unique_ptr<net::UdpSocket> socket, EndpointOptions options);
     ~EndpointImpl() override;
@@ -63,6 +63,7 @@ public:
     [[nodiscard]] Loop& loop() noexcept { return loop_; }
     [[nodiscard]] RoutingTable<ConnectionImpl>& routes() noexcept { return routes_; }
     [[nodiscard]] const AddressTokens& tokens() const noexcept { return tokens_; }
+    [[nodiscard]] const Log& log() const noexcept { return options_.log; }
     /// Where packets are written before they are sent; nobody holds on to it.
     [[nodiscard]] MutableBytes packet_buffer() noexcept { return packet_buffer_; }
     /// Draws an id that leads to `connection`.
@@ -89,7 +90,8 @@ private:
     void on_datagram(const Arrival& arrival);
     void on_unknown_short(const Arrival& arrival, BytesView dcid);
     void send_version_negotiation(const Arrival& arrival, const ngtcp2_version_cid& ids);
-    void answer(const Arrival& arrival, BytesView packet) noexcept;
+    /// Answers and tells the log, where strangers may not fill more than its debug level.
+    void answer(const Arrival& arrival, BytesView packet, std::string_view event) noexcept;
     [[nodiscard]] bool speaks(std::uint32_t version) const noexcept;
     // endpoint_accept.cpp
     void on_initial(const Arrival& arrival);
@@ -97,6 +99,8 @@ private:
     void send_retry(const Arrival& arrival, const ngtcp2_pkt_hd& header);
     void close_statelessly(const Arrival& arrival, const ngtcp2_pkt_hd& header, std::uint64_t code);
     void add(std::shared_ptr<ConnectionImpl> connection);
+    /// Ends sockets that nobody is inside of any more.
+    void flush() noexcept override;
 
     Loop& loop_;
     EndpointOptions options_;
@@ -113,6 +117,7 @@ private:
     RateLimit resets_;
     bool stopping_ = false;
     EndpointStats stats_;
+    std::vector<std::unique_ptr<LocalSocket>> retired_;
     std::vector<std::unique_ptr<LocalSocket>> sockets_;  // first: the endpoint's own; dies first
 };
 

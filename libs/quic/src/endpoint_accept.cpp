@@ -11,7 +11,8 @@ namespace alknet::quic {
 
 void EndpointImpl::on_initial(const Arrival& arrival) {
     ServerStart start{};
-    if (options_.server == nullptr ||
+    // Sockets of migrations come and go with their connection.
+    if (options_.server == nullptr || &arrival.socket != sockets_.front().get() ||
         ngtcp2_accept(&start.header, octets(arrival.data), arrival.data.size()) != 0) {
         ++stats_.datagrams_dropped;
         return;
@@ -78,7 +79,7 @@ void EndpointImpl::send_retry(const Arrival& arrival, const ngtcp2_pkt_hd& heade
                                                 octets(BytesView(token)), token.size());
     if (size > 0 && !token.empty()) {
         ++stats_.retries_sent;
-        answer(arrival, BytesView(packet).first(static_cast<std::size_t>(size)));
+        answer(arrival, BytesView(packet).first(static_cast<std::size_t>(size)), "quic.retry");
     }
 }
 
@@ -90,7 +91,8 @@ void EndpointImpl::close_statelessly(const Arrival& arrival, const ngtcp2_pkt_hd
         octets(MutableBytes(packet)), packet.size(), header.version, &header.scid, &header.dcid,
         code, nullptr, 0);
     if (size > 0) {
-        answer(arrival, BytesView(packet).first(static_cast<std::size_t>(size)));
+        answer(arrival, BytesView(packet).first(static_cast<std::size_t>(size)),
+               code == NGTCP2_INVALID_TOKEN ? "quic.token_invalid" : "quic.refused");
     }
 }
 

@@ -73,7 +73,8 @@ void EndpointImpl::on_unknown_short(const Arrival& arrival, BytesView dcid) {
     std::array<std::byte, kResetBytesMax> packet;
     const ResetToken token = derive_reset_token(options_.secrets.stateless_reset, dcid);
     ++stats_.stateless_resets_sent;
-    answer(arrival, write_stateless_reset(packet, token, arrival.data.size()));
+    answer(arrival, write_stateless_reset(packet, token, arrival.data.size()),
+           "quic.stateless_reset");
 }
 
 void EndpointImpl::send_version_negotiation(const Arrival& arrival, const ngtcp2_version_cid& ids) {
@@ -95,11 +96,14 @@ void EndpointImpl::send_version_negotiation(const Arrival& arrival, const ngtcp2
         ids.dcidlen, versions.data(), versions.size());
     if (size > 0) {
         ++stats_.version_negotiations_sent;
-        answer(arrival, BytesView(packet).first(static_cast<std::size_t>(size)));
+        answer(arrival, BytesView(packet).first(static_cast<std::size_t>(size)),
+               "quic.version_negotiation");
     }
 }
 
-void EndpointImpl::answer(const Arrival& arrival, BytesView packet) noexcept {
+void EndpointImpl::answer(const Arrival& arrival, BytesView packet,
+                          std::string_view event) noexcept {
+    options_.log.debug(event, {{"remote_addr", arrival.batch.remote.to_string()}});
     net::DatagramBatch batch;
     batch.data = packet;
     batch.local = arrival.batch.local;

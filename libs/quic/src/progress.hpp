@@ -33,10 +33,12 @@ public:
     /// The largest packet to send now, where the path is believed to carry `most`.
     std::size_t packet_max(std::size_t most, Duration probe_timeout, TimePoint now) noexcept {
         if (in_flight_ > 0 && now - since_ > kBlackHoleTimeouts * probe_timeout) {
-            narrow_until_ = time_after(now, kNarrowFor);
+            narrow(now);
         }
         return limit(most, now);
     }
+    /// The path is known to carry no more than the smallest packets.
+    void narrow(TimePoint now) noexcept { narrow_until_ = time_after(now, kNarrowFor); }
     /// The same without looking for a black hole.
     [[nodiscard]] std::size_t limit(std::size_t most, TimePoint now) const noexcept {
         return now < narrow_until_ ? std::min(most, kNarrow) : most;

@@ -11,6 +11,10 @@ constexpr std::uint64_t kActiveConnectionIds = 7;
 /// What paths commonly carry, tried from the largest: Ethernet with IPv6, a PPPoE link, tunnels.
 constexpr std::array<std::uint16_t, 4> kProbes = {1452, 1444, 1400, 1332};
 
+/// The bounds of RFC 9000 sections 4.6 and 16.
+constexpr std::uint64_t kStreamsMax = std::uint64_t{1} << 60;
+constexpr std::uint64_t kIntegerMax = NGTCP2_MAX_VARINT;
+
 ngtcp2_duration to_native(Duration duration) noexcept {
     return static_cast<ngtcp2_duration>(std::max(duration, Duration::zero()).count());
 }
@@ -40,6 +44,9 @@ Settings::Settings(const TransportOptions& options, ngtcp2_tstamp now) {
     for (const Version version : options.versions) {
         versions_.push_back(quic::to_native(version));
     }
+    if (versions_.empty()) {
+        versions_.push_back(NGTCP2_PROTO_VER_V1);
+    }
     const auto largest = static_cast<std::uint16_t>(
         std::clamp<std::size_t>(options.udp_payload_bytes_max, NGTCP2_MAX_UDP_PAYLOAD_SIZE,
                                 NGTCP2_DEFAULT_MAX_RECV_UDP_PAYLOAD_SIZE));
@@ -63,12 +70,13 @@ Settings::Settings(const TransportOptions& options, ngtcp2_tstamp now) {
     settings.pmtud_probeslen = probes_.size();
 
     ngtcp2_transport_params_default(&params);
-    params.initial_max_streams_bidi = options.streams_bidi_max;
-    params.initial_max_streams_uni = options.streams_uni_max;
-    params.initial_max_stream_data_bidi_local = options.stream_window_bytes;
-    params.initial_max_stream_data_bidi_remote = options.stream_window_bytes;
-    params.initial_max_stream_data_uni = options.stream_window_bytes;
-    params.initial_max_data = options.connection_window_bytes;
+    params.initial_max_streams_bidi = std::min(options.streams_bidi_max, kStreamsMax);
+    params.initial_max_streams_uni = std::min(options.streams_uni_max, kStreamsMax);
+    const std::uint64_t stream_window = std::min(options.stream_window_bytes, kIntegerMax);
+    params.initial_max_stream_data_bidi_local = stream_window;
+    params.initial_max_stream_data_bidi_remote = stream_window;
+    params.initial_max_stream_data_uni = stream_window;
+    params.initial_max_data = std::min(options.connection_window_bytes, kIntegerMax);
     params.max_idle_timeout = to_native(options.idle_timeout);
     params.active_connection_id_limit = kActiveConnectionIds;
     params.max_datagram_frame_size = options.offer_datagrams ? 65535 : 0;

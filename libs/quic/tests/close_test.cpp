@@ -219,6 +219,61 @@ TEST_F(CloseTest, WhileStoppedNewConnectionsAreRefusedAndOldOnesLive) {
     EXPECT_EQ(run_on(*server_process, read_all(**accepted)).value(), "still on");
 }
 
+TEST_F(CloseTest, AHandshakeThatEndsWhileStoppedIsClosedWithTheShutdownCode) {
+    start();
+    std::optional<result<std::shared_ptr<Connection>>> dialled;
+    client_tasks->spawn(keep(client->connect(target()), dialled), "dial");
+    ASSERT_TRUE(until([&] { return server->stats().half_open == 1; }));
+    server->stop_accepting();
+    ASSERT_TRUE(until([&] { return dialled.has_value(); }));
+    ASSERT_TRUE(*dialled);
+    ASSERT_TRUE(run((**dialled)->wait_closed()));
+    EXPECT_EQ((**dialled)->close_reason()->code(), close_code::kShutdown);
+}
+
+TEST_F(CloseTest, TheCodeIsNotOvertakenByTheResetsOfItsStreams) {
+    connect();
+    auto opened = run(pair.client->open_bi());
+    ASSERT_TRUE(opened);
+    auto accepted = run_on(*server_process, pair.server->accept_bi());
+    ASSERT_TRUE(accepted);
+    std::optional<result<std::string>> read;
+    server_tasks->spawn(keep(read_all(**accepted), read), "reader");
+    world.run_for(1s);
+    pair.client->close(5, "");
+    (*opened).reset();
+    ASSERT_TRUE(until([&] { return read.has_value(); }));
+    ASSERT_FALSE(*read);
+    EXPECT_TRUE(read->error().is(causes::kClosed)) << read->error().message();
+    EXPECT_EQ(read->error().code(), 5U);
+}
+
+TEST_F(CloseTest, AClientThatClosesAtOnceHasStillShakenHands) {
+    start();
+    auto connection = dial();
+    ASSERT_TRUE(connection);
+    (*connection)->close(0, "only looking");
+    world.run_for(1s);
+    ASSERT_EQ(policy.ended.size(), 1U);
+    EXPECT_TRUE(policy.ended.front());
+    auto accepted = run_on(*server_process, server->accept());
+    ASSERT_TRUE(accepted);
+    EXPECT_EQ((*accepted)->close_reason()->detail(), "only looking");
+}
+
+TEST_F(CloseTest, AFullSocketDoesNotHoldUpAShutdown) {
+    connect();
+    std::optional<result<void>> written;
+    auto stream = run(pair.client->open_uni());
+    ASSERT_TRUE(stream);
+    client_host.set_send_blocked(1.0);
+    client_tasks->spawn(keep(write_all(**stream, pattern(500'000)), written), "writer");
+    world.run_for(100ms);
+    const auto begin = world.now();
+    ASSERT_TRUE(run(shut_down(*client)));
+    EXPECT_LT(world.now() - begin, 3s);
+}
+
 TEST_F(CloseTest, AShutdownClientSaysSo) {
     connect();
     ASSERT_TRUE(run(shut_down(*client)));

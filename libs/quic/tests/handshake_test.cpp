@@ -338,6 +338,7 @@ TEST_F(HandshakeTest, OnWildcardSocketsThePathIsExact) {
     client = make_endpoint(*client_process, any4, {});
     connect();
     EXPECT_EQ(pair.server->info().local, server_host.v4(kPort));
+    EXPECT_EQ(pair.client->info().local, client_host.v4(client->local_address().port()));
     world.run_for(1s);
     auto stream = run(pair.client->open_uni());
     ASSERT_TRUE(run(write_all(**stream, "x")));

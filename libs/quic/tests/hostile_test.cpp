@@ -291,6 +291,33 @@ TEST_F(TamperTest, GarbageBehindEveryPacketIsIgnored) {
     ASSERT_FALSE(outcome && (*outcome)->close_reason());
 }
 
+TEST_F(HostileTest, NobodyIsServedOnASocketThatCameWithAMove) {
+    // Both a server and a dialler, which has moved to another socket.
+    TestPolicy own;
+    own.context = shared_client_context();
+    EndpointOptions options;
+    options.server = &own;
+    options.secrets = make_secrets();
+    client = make_endpoint(*client_process, client_host.v4(kPort), options);
+    connect();
+    world.run_for(1s);
+    auto socket = client_process->network()->bind_udp(client_process->loop(),
+                                                      client_host.add_v4_address(), {});
+    const SocketAddress moved = (*socket)->local_address();
+    ASSERT_TRUE(pair.client->migrate(std::move(*socket)));
+    world.run_for(1s);
+    auto to = target();
+    to.remote = moved;
+    to.tls.verify = tls::VerifyPin{own.context->key().id()};
+    std::optional<result<std::shared_ptr<Connection>>> outcome;
+    server_tasks->spawn(keep(server->connect(to), outcome), "dial");
+    ASSERT_TRUE(until([&] { return outcome.has_value(); }));
+    EXPECT_FALSE(*outcome);
+    EXPECT_TRUE(own.asked.empty());
+    pair = {};
+    client.reset();
+}
+
 // ---- floods ----
 
 TEST_F(HostileTest, AFloodOfFirstPacketsIsBoundedAndServiceGoesOn) {

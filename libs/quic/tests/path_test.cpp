@@ -241,6 +241,39 @@ TEST_F(PathTest, TheSmallestPathOfAllWorks) {
     EXPECT_EQ(echo(pair.client, pattern(300'000)), pattern(300'000));
 }
 
+TEST_F(PathTest, APathThatBecomesNarrowerIsSurvived) {
+    connect_echo();
+    EXPECT_EQ(echo(pair.client, pattern(300'000)), pattern(300'000));
+    world.run_for(5s);
+    sim::LinkOptions link;
+    link.udp_payload_bytes_max = 1300;  // larger packets vanish without a word
+    world.set_all_links(link);
+    const auto begin = world.now();
+    EXPECT_EQ(echo(pair.client, pattern(300'000)), pattern(300'000));
+    EXPECT_LT(world.now() - begin, 5s);
+    EXPECT_LT(pair.client->datagram_bytes_max(), 1200U);
+}
+
+TEST_F(PathTest, ANarrowerInterfaceIsNoticedAtOnce) {
+    connect_echo();
+    EXPECT_EQ(echo(pair.client, pattern(300'000)), pattern(300'000));
+    world.run_for(5s);
+    client_host.set_udp_payload_bytes_max(1300);
+    const auto begin = world.now();
+    EXPECT_EQ(echo(pair.client, pattern(300'000)), pattern(300'000));
+    EXPECT_LT(world.now() - begin, 2s);
+    EXPECT_LT(pair.client->datagram_bytes_max(), 1200U);
+    EXPECT_GT(pair.server->datagram_bytes_max(), 1400U);
+}
+
+TEST_F(PathTest, AnInterfaceThatWasAlwaysNarrowCostsNothing) {
+    client_host.set_udp_payload_bytes_max(1410);
+    connect_echo();
+    EXPECT_EQ(echo(pair.client, pattern(300'000)), pattern(300'000));
+    world.run_for(20s);
+    EXPECT_GT(pair.client->datagram_bytes_max(), 1340U) << "probes that do not fit prove nothing";
+}
+
 TEST_F(PathTest, LargePacketsWhereThePathTakesThem) {
     sim::LinkOptions link;
     link.udp_payload_bytes_max = 9000;
