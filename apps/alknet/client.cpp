@@ -6,6 +6,7 @@
 #include <alknet/rt/combine.hpp>
 #include <alknet/rt/scope.hpp>
 #include <array>
+#include <csignal>
 
 #include "commands/commands.hpp"
 
@@ -84,6 +85,7 @@ result<std::unique_ptr<Client>> Client::create(const CommandLine& line, As as) {
     std::unique_ptr<Client> client(new Client);
     ALKNET_TRY(Person self, person(line, as));
     ALKNET_TRY(client->loop_, Loop::create(client->clock_));
+    ALKNET_TRY(client->signals_, Signals::open(*client->loop_, std::array{SIGINT}));
     ALKNET_TRY(auto tls, tls::TlsContext::create({.key = std::move(self.key),
                                                   .certificates = {},
                                                   .authorities = {},
@@ -103,11 +105,19 @@ task<void> Client::say_goodbye(Event& said) {
     said.set();
 }
 
+task<result<void>> Client::stop_at_signal(Cancel& work) {
+    ALKNET_CO_CHECK(co_await signals_->next());
+    work.request();
+    co_return result<void>();
+}
+
 task<result<void>> Client::finish(task<result<void>> work) {
-    result<void> outcome = co_await std::move(work);
+    Cancel interrupted;
     Event said;
-    TaskScope closing(*loop_);  // its end also ends a goodbye that takes too long
-    closing.spawn(say_goodbye(said), "client.goodbye");
+    TaskScope background(*loop_);  // its end also ends a goodbye that takes too long
+    background.spawn(stop_at_signal(interrupted), "client.signal");
+    result<void> outcome = co_await std::move(work).under(interrupted);
+    background.spawn(say_goodbye(said), "client.goodbye");
     (void)co_await with_timeout(kGoodbyeTimeout, said.wait());
     co_return outcome;
 }

@@ -6,7 +6,9 @@
 #include <alknet/config/config.hpp>
 #include <alknet/core/dial.hpp>
 #include <alknet/net/network.hpp>
+#include <alknet/rt/cancel.hpp>
 #include <alknet/rt/loop.hpp>
+#include <alknet/rt/signals.hpp>
 #include <alknet/rt/task.hpp>
 #include <alknet/rt/time.hpp>
 #include <alknet/rt/wait.hpp>
@@ -42,16 +44,18 @@ public:
     /// lost costs the other side an idle timeout; a person who waits costs more.
     static constexpr Duration kGoodbyeTimeout = std::chrono::milliseconds(250);
 
-    /// Runs `work` to its end, then closes what it has dialled.
+    /// Runs `work` to its end, or until SIGINT (kCancelled), then closes what it has dialled.
     result<void> run(task<result<void>> work);
 
 private:
     Client() = default;
     task<result<void>> finish(task<result<void>> work);
     task<void> say_goodbye(Event& said);
+    task<result<void>> stop_at_signal(Cancel& work);
 
     SystemClock clock_;
     std::unique_ptr<Loop> loop_;
+    std::unique_ptr<Signals> signals_;
     std::shared_ptr<net::Network> network_;
     std::vector<config::Peer> peers_;
     std::unique_ptr<Dialer> dialer_;

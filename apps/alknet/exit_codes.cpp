@@ -19,7 +19,7 @@ constexpr std::array kTable = {
     ExitCodeInfo{ExitCode::refused,
                  "The other side refused, does not offer the service, or could "
                  "not be verified."},
-    ExitCodeInfo{ExitCode::interrupted, "Interrupted by a signal (pipe, ping and probe)."},
+    ExitCodeInfo{ExitCode::interrupted, "Interrupted: SIGINT, as Ctrl-C sends it."},
     ExitCodeInfo{ExitCode::output_closed, "Nobody reads the standard output any more."},
 };
 

@@ -33,11 +33,12 @@ ExitCode run_program(int argc, char** argv) {
     if (outcome) {
         return *outcome;
     }
-    // Whoever closed our output knows, and wants no more words.
-    if (!outcome.error().is(causes::kOutputClosed)) {
-        print_error(outcome.error(), parsed.json);
+    // Whoever closed our output, or interrupted us, knows it and wants no more words.
+    const error& failure = outcome.error();
+    if (!failure.is(causes::kOutputClosed) && !failure.is(causes::kCancelled)) {
+        print_error(failure, parsed.json);
     }
-    return exit_code(outcome.error());
+    return exit_code(failure);
 }
 
 }  // namespace

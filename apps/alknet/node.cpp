@@ -90,9 +90,20 @@ result<std::vector<Listening>> Node::listen() {
 
 result<Listening> Node::open(ListenerOptions options) {
     auto bound = endpoint_->listen(options);
+    const bool everywhere =
+        options.address.family() == SocketAddress::Family::v6 && options.address.is_any();
+    if (!bound && everywhere && !bound.error().is(causes::kAddressInUse)) {
+        // A system without IPv6, most likely: then this is what is left of everywhere.
+        ListenerOptions v4 = options;
+        v4.address = SocketAddress::v4({}, options.address.port());
+        if (const auto bound_v4 = endpoint_->listen(v4)) {
+            log_.warn("listener.no_ipv6",
+                      {{"listener", options.name}, {"detail", bound.error().detail()}});
+            return Listening{.options = std::move(options), .bound = *bound_v4};
+        }
+    }
     if (!bound) {
-        return unexpected(std::move(bound).error().within("listener " + options.name + " at " +
-                                                          options.address.to_string()));
+        return unexpected(std::move(bound).error());
     }
     return Listening{.options = std::move(options), .bound = *bound};
 }

@@ -30,8 +30,8 @@ result<ExitCode> run(const CommandLine& line, const VersionOptions& options);
 /// The node that lives there. Errors: those of Home::open.
 [[nodiscard]] result<config::Home> open_home(const CommandLine& line);
 
-/// `alknet://NODE_ID@HOST:PORT` for the first listener. Wildcard addresses become 127.0.0.1 or
-/// [::1], unless `host` says what others see.
+/// `alknet://NODE_ID@HOST:PORT` for the first listener. A wildcard address, which takes IPv4 along,
+/// becomes 127.0.0.1, unless `host` says what others see.
 [[nodiscard]] std::string node_url(const NodeId& id, const config::Config& config,
                                    std::string_view host);
 

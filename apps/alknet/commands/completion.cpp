@@ -169,7 +169,11 @@ std::string zsh(const std::vector<CommandInfo>& commands) {
         "    shift words; ((CURRENT--))\n"
         "    case $words[1] in\n{}    esac\n"
         "}}\n"
-        "compdef _alknet alknet\n",
+        "if [[ $funcstack[1] == _alknet ]]; then\n"
+        "    _alknet \"$@\"\n"
+        "else\n"
+        "    compdef _alknet alknet\n"
+        "fi\n",
         names, cases);
 }
 

@@ -17,8 +17,7 @@ std::string node_url(const NodeId& id, const config::Config& config, std::string
     const SocketAddress& bound = config.dynamic.listeners.front().addresses.front();
     NodeAddress address{.id = id, .host = std::string(host), .port = bound.port()};
     if (host.empty()) {
-        const bool v6 = bound.family() == SocketAddress::Family::v6;
-        address.host = bound.is_any() ? (v6 ? "::1" : "127.0.0.1") : bound.ip_text();
+        address.host = bound.is_any() ? "127.0.0.1" : bound.ip_text();
     }
     return address.to_string();
 }

@@ -40,7 +40,7 @@ std::string joined(const std::vector<std::string>& words) {
 
 void ask_for_missing(InitOptions& options, const std::vector<std::string>& names) {
     if (options.listen.empty()) {
-        options.listen = ask("Listen where, as IP:PORT? [0.0.0.0:4433 [::]:4433] ");
+        options.listen = ask("Listen where, as IP:PORT? [[::]:4433, which is everywhere] ");
     }
     if (options.names.empty()) {
         options.names = ask("Names for the certificate? [" + joined(names) + "] ");

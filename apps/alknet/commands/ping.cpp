@@ -54,9 +54,10 @@ result<void> print_summary(const Ping& ping, const ConnectionInfo& info) {
     const Summary summary = summarize(ping.round_trips);
     if (!ping.line.json) {
         return print_line(fmt::format(
-            "{} round trips: min {:.2f}, median {:.2f}, p90 {:.2f}, p99 {:.2f}, max {:.2f} ms",
-            summary.count, milliseconds(summary.min), milliseconds(summary.p50),
-            milliseconds(summary.p90), milliseconds(summary.p99), milliseconds(summary.max)));
+            "{} round trip{}: min {:.2f}, median {:.2f}, p90 {:.2f}, p99 {:.2f}, max {:.2f} ms",
+            summary.count, summary.count == 1 ? "" : "s", milliseconds(summary.min),
+            milliseconds(summary.p50), milliseconds(summary.p90), milliseconds(summary.p99),
+            milliseconds(summary.max)));
     }
     const Json quic = info.quic_version.empty() ? Json() : Json(info.quic_version);
     return print_line(
@@ -130,10 +131,13 @@ task<result<void>> measure(Ping& ping) {
     ping.handshake = loop.refresh_now() - began;
     ALKNET_CO_CHECK(print_connection(ping, connection->info()));
     ALKNET_CO_TRY(auto stream, co_await with_timeout(ping.options.timeout, connection->open_bi()));
-    ALKNET_CO_CHECK(co_await round_trips(ping, *stream));
-    ALKNET_CO_CHECK(print_summary(ping, connection->info()));
+    const auto measured = co_await round_trips(ping, *stream);
+    // An interrupted measurement says what it has found so far.
+    if (measured || (measured.error().is(causes::kCancelled) && !ping.round_trips.empty())) {
+        ALKNET_CO_CHECK(print_summary(ping, connection->info()));
+    }
     connection->close(close_code::kOk, "");
-    co_return result<void>();
+    co_return measured;
 }
 
 }  // namespace

@@ -129,6 +129,9 @@ task<result<void>> look_at_all(Probe& probe) {
                   .raw_key = {},
                   .certificate = {}};
         if (auto looked = co_await look_at(probe, face); !looked) {
+            if (looked.error().is(causes::kCancelled)) {
+                co_return looked;
+            }
             face.failure = std::move(looked).error();
         }
         probe.faces.push_back(std::move(face));

@@ -116,7 +116,9 @@ class Id(TestCase):
         self.assertEqual(home.run("id", "--address", "--host", "node.example").stdout,
                          f"alknet://{home.id}@node.example:4433\n")
         home.configure('[[listener]]\nname = "six"\naddresses = ["[::]:99"]\n')
-        self.assertEqual(home.run("id", "--address").stdout, f"alknet://{home.id}@[::1]:99\n")
+        self.assertEqual(home.run("id", "--address").stdout, f"alknet://{home.id}@127.0.0.1:99\n")
+        home.configure('[[listener]]\nname = "six"\naddresses = ["[2001:db8::1]:99"]\n')
+        self.assertEqual(home.run("id", "--address").stdout, f"alknet://{home.id}@[2001:db8::1]:99\n")
 
 
 class ConfigCheck(TestCase):

@@ -104,6 +104,19 @@ class Ping(WithNode):
                                       expect=EXIT_UNREACHABLE)
             self.assertEqual(error["id"], "E-NET-HANDSHAKE-TIMEOUT")
 
+    def test_an_interrupted_one_says_what_it_has_found(self):
+        for transport in ("quic", "tcp"):
+            process = subprocess.Popen(
+                [support.PROGRAM, "ping", self.node.address, "--transport", transport, "--interval", "1h",
+                 "--home", str(self.client.path)], env=clean_environment(), text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            while "bytes back" not in process.stdout.readline():
+                pass
+            process.send_signal(signal.SIGINT)
+            output, errors = process.communicate(timeout=PATIENCE_S)
+            self.assertRegex(output, r"^1 round trip: min ")
+            self.assertEqual((process.returncode, errors), (130, ""))
+
     def test_names_are_resolved(self):
         self.client.run("ping", f"alknet://{self.server.id}@localhost:{self.node.port}", "--count", 1)
         error = self.client.error("ping", f"alknet://{self.server.id}@no-such-host.invalid",

@@ -44,6 +44,16 @@ class Listening(TestCase):
             home.run("ping", node.address, "--count", 1, "--transport", "quic")
             self.assertEqual(json.loads(node.wait_for("conn.open"))["alpn"], "alknet/echo")
 
+    def test_a_fresh_home_listens_on_every_address(self):
+        home = self.home()
+        text = home.config.read_text()
+        self.assertIn(":4433", text)
+        home.configure(text.replace(":4433", ":0"))
+        with Node(home, listen=()) as node:
+            for host in ("127.0.0.1", "[::1]"):
+                for transport in ("quic", "tcp"):
+                    home.run("ping", f"{home.id}@{host}:{node.port}", "--count", 1, "--transport", transport)
+
     def test_a_port_that_is_taken(self):
         home, other = self.home(), self.home("other")
         with Node(home) as node:

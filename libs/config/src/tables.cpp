@@ -3,6 +3,7 @@
 #include <array>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "fields.hpp"
 #include "values.hpp"
@@ -209,20 +210,42 @@ void read_list(Reading& in, const toml::node& value, std::size_t size_max, std::
     }
 }
 
+// Whether both cannot be open at a time: [::] takes IPv4 along, and a wildcard every address of its
+// own family.
+bool collide(const SocketAddress& a, const SocketAddress& b) {
+    if (a.port() != b.port() || a.port() == 0) {
+        return false;
+    }
+    const auto covers = [](const SocketAddress& wide, const SocketAddress& narrow) {
+        return wide.is_any() &&
+               (wide.family() == SocketAddress::Family::v6 || narrow.family() == wide.family());
+    };
+    return a == b || covers(a, b) || covers(b, a);
+}
+
 void check_listener(Reading& in, const toml::table& table, const Listener& listener,
                     const std::vector<Listener>& others) {
     if (!listener.quic && !listener.tcp) {
         in.refuse(table, "accepts neither QUIC nor TCP");
     }
+    std::vector<std::pair<SocketAddress, std::string_view>> taken;
     for (const Listener& other : others) {
         if (other.name == listener.name) {
             in.refuse(table, "there is another listener '" + listener.name + "'");
         }
-        for (const SocketAddress& address : listener.addresses) {
-            if (address.port() != 0 && std::ranges::count(other.addresses, address) != 0) {
-                in.refuse(table, address.to_string() + " belongs to listener '" + other.name + "'");
+        for (const SocketAddress& address : other.addresses) {
+            taken.emplace_back(address, other.name);
+        }
+    }
+    for (const SocketAddress& address : listener.addresses) {
+        for (const auto& [before, owner] : taken) {
+            if (collide(address, before)) {
+                in.refuse(table, address.to_string() + " cannot be open beside " +
+                                     before.to_string() + " of listener '" + std::string(owner) +
+                                     "'");
             }
         }
+        taken.emplace_back(address, listener.name);
     }
 }
 
@@ -334,7 +357,7 @@ std::span<const Table> tables() noexcept {
 Listener default_listener() {
     Listener listener;
     listener.name = "main";
-    listener.addresses = {SocketAddress::v4({}, kDefaultPort), SocketAddress::v6({}, kDefaultPort)};
+    listener.addresses = {SocketAddress::v6({}, kDefaultPort)};  // which takes IPv4 along
     return listener;
 }
 

@@ -47,8 +47,7 @@ TEST(ConfigParse, AnEmptyFileIsTheDefaults) {
     EXPECT_EQ(config.fixed.key_file, "/var/lib/node/node.key");
     ASSERT_THAT(config.dynamic.listeners, SizeIs(1));
     EXPECT_EQ(config.dynamic.listeners[0].name, "main");
-    EXPECT_THAT(config.dynamic.listeners[0].addresses,
-                ElementsAre(address("0.0.0.0:4433"), address("[::]:4433")));
+    EXPECT_THAT(config.dynamic.listeners[0].addresses, ElementsAre(address("[::]:4433")));
     EXPECT_EQ(config.dynamic.limits.idle_timeout, EndpointLimits().idle_timeout);
     EXPECT_EQ(config.dynamic.log_level, LogLevel::info);
 }
@@ -73,7 +72,7 @@ TEST(ConfigParse, ReadsListenersInTheirOrder) {
     const Config config = accepted(R"(
         [[listener]]
         name = "web"
-        addresses = ["0.0.0.0:443", "[::]:443"]
+        addresses = ["192.0.2.1:443", "[2001:db8::1]:443"]
         quic = false
         alpns = ["h2", "http/1.1"]
         [[listener]]
@@ -83,7 +82,7 @@ TEST(ConfigParse, ReadsListenersInTheirOrder) {
         congestion = "cubic"
     )");
     const Listener web{.name = "web",
-                       .addresses = {address("0.0.0.0:443"), address("[::]:443")},
+                       .addresses = {address("192.0.2.1:443"), address("[2001:db8::1]:443")},
                        .quic = false,
                        .alpns = {"h2", "http/1.1"}};
     const Listener native{.name = "native",
@@ -93,6 +92,17 @@ TEST(ConfigParse, ReadsListenersInTheirOrder) {
                           .alpns = {},
                           .congestion = quic::Congestion::cubic};
     EXPECT_THAT(config.dynamic.listeners, ElementsAre(web, native));
+}
+
+TEST(ConfigParse, AddressesThatDoNotCollideStandSideBySide) {
+    (void)accepted(R"(
+        [[listener]]
+        name = "a"
+        addresses = ["0.0.0.0:1", "[::1]:1", "[2001:db8::1]:1", "[::]:2", "127.0.0.1:0", "[::]:0"]
+        [[listener]]
+        name = "b"
+        addresses = ["127.0.0.1:3", "192.0.2.1:3", "0.0.0.0:0"]
+    )");
 }
 
 TEST(ConfigParse, APeersKeysAreKeptInTheirCanonicalForm) {
@@ -290,7 +300,13 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{LISTENER "quic = false\ntcp = false", "listener", "neither QUIC nor TCP"},
         Refusal{LISTENER LISTENER, "listener", "another listener 'a'"},
         Refusal{LISTENER "[[listener]]\nname = 'b'\naddresses = ['127.0.0.1:1']", "listener",
-                "belongs to listener 'a'"},
+                "cannot be open beside 127.0.0.1:1 of listener 'a'"},
+        Refusal{"[[listener]]\nname = 'a'\naddresses = ['0.0.0.0:1', '[::]:1']", "listener",
+                "[::]:1 cannot be open beside 0.0.0.0:1"},
+        Refusal{LISTENER "[[listener]]\nname = 'b'\naddresses = ['0.0.0.0:1']", "listener",
+                "0.0.0.0:1 cannot be open beside 127.0.0.1:1"},
+        Refusal{LISTENER "[[listener]]\nname = 'b'\naddresses = ['[::]:1']", "listener",
+                "[::]:1 cannot be open beside 127.0.0.1:1"},
         Refusal{"[[listener]]\nname = 'a'\naddresses = ['localhost:1']", "listener.addresses",
                 "must be IP:PORT"},
         Refusal{"[[listener]]\nname = 'a'\naddresses = [1]", "listener.addresses", "must be text"},
