@@ -1,6 +1,6 @@
 // The catalogue of causes: every error that a person can see has its entry here, with a stable id,
 // the next step and a longer explanation for `alknet explain ID`. A test checks that ids are unique
-// and that each entry is complete; each cause is reached by a test of the room that raises it.
+// and that each entry is complete; the tree lint, that a test of another room meets each cause.
 #pragma once
 
 #include <alknet/base/result.hpp>
