@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/core/echo.hpp>
+#include <optional>
 #include <utility>
 
 namespace alknet::app {
@@ -19,9 +20,28 @@ std::vector<StaticPeer> static_peers(const std::vector<config::Peer>& peers) {
     return all;
 }
 
-// The same sockets: what else differs can be changed in place.
-bool same_sockets(const ListenerOptions& a, const ListenerOptions& b) {
-    return a.name == b.name && a.address == b.address && a.quic == b.quic && a.tcp == b.tcp;
+constexpr Duration kListenRetryDelay = std::chrono::seconds(1);
+
+/// A listener that is wanted, and the one that becomes it.
+struct Wanted {
+    ListenerOptions options;
+    std::optional<Listening> old;
+};
+
+/// Gives listeners that are wanted those of `open` that have their address: everything else can be
+/// changed in place. Of a free port the name says which one is meant.
+void claim(std::vector<Wanted>& wanted, std::vector<Listening>& open, bool by_name) {
+    for (Wanted& one : wanted) {
+        const auto found = std::ranges::find_if(open, [&](const Listening& listening) {
+            return listening.options.address == one.options.address &&
+                   (by_name ? listening.options.name == one.options.name
+                            : one.options.address.port() != 0);
+        });
+        if (!one.old && found != open.end()) {
+            one.old = std::move(*found);
+            open.erase(found);
+        }
+    }
 }
 
 }  // namespace
@@ -82,30 +102,32 @@ result<std::vector<Listening>> Node::listen() {
     const auto& listeners =
         options_.listeners.empty() ? config_.dynamic.listeners : options_.listeners;
     for (ListenerOptions& options : listener_options(listeners)) {
-        ALKNET_TRY(Listening opened, open(std::move(options)));
+        ALKNET_TRY(Listening opened, open(std::move(options), next_key()));
         listening_.push_back(std::move(opened));
     }
     return listening_;
 }
 
-result<Listening> Node::open(ListenerOptions options) {
-    auto bound = endpoint_->listen(options);
+result<Listening> Node::open(ListenerOptions options, std::string key) {
+    ListenerOptions keyed = options;
+    keyed.name = key;
+    auto bound = endpoint_->listen(keyed);
     const bool everywhere =
         options.address.family() == SocketAddress::Family::v6 && options.address.is_any();
     if (!bound && everywhere && !bound.error().is(causes::kAddressInUse)) {
         // A system without IPv6, most likely: then this is what is left of everywhere.
-        ListenerOptions v4 = options;
-        v4.address = SocketAddress::v4({}, options.address.port());
-        if (const auto bound_v4 = endpoint_->listen(v4)) {
+        keyed.address = SocketAddress::v4({}, options.address.port());
+        if (const auto bound_v4 = endpoint_->listen(keyed)) {
             log_.warn("listener.no_ipv6",
                       {{"listener", options.name}, {"detail", bound.error().detail()}});
-            return Listening{.options = std::move(options), .bound = *bound_v4};
+            return Listening{
+                .options = std::move(options), .bound = *bound_v4, .key = std::move(key)};
         }
     }
     if (!bound) {
         return unexpected(std::move(bound).error());
     }
-    return Listening{.options = std::move(options), .bound = *bound};
+    return Listening{.options = std::move(options), .bound = *bound, .key = std::move(key)};
 }
 
 result<std::shared_ptr<const tls::TlsContext>> Node::make_tls(const config::DynamicConfig& config,
@@ -181,31 +203,73 @@ result<void> Node::apply(config::Config config) {
 }
 
 void Node::apply_listeners(const std::vector<config::Listener>& listeners) {
-    std::vector<ListenerOptions> wanted = listener_options(listeners);
-    std::erase_if(listening_, [&](const Listening& old) {
-        const bool stays = std::ranges::any_of(wanted, [&](const ListenerOptions& options) {
-            return same_sockets(options, old.options);
-        });
-        if (!stays) {
-            endpoint_->unlisten(old.options.name);
-            log_.info("listener.closed",
-                      {{"listener", old.options.name}, {"local_addr", old.bound.to_string()}});
-        }
-        return !stays;
-    });
-    for (ListenerOptions& options : wanted) {
-        const auto old = std::ranges::find_if(
-            listening_, [&](const Listening& one) { return same_sockets(options, one.options); });
-        auto opened = open(std::move(options));
-        if (!opened) {
-            const error& why = opened.error();
-            log_.error("listener.failed", {{"id", why.cause().id}, {"detail", why.detail()}});
-        } else if (old != listening_.end()) {
-            *old = std::move(*opened);
+    std::vector<Wanted> wanted;
+    for (ListenerOptions& options : listener_options(listeners)) {
+        wanted.push_back({.options = std::move(options), .old = std::nullopt});
+    }
+    std::vector<Listening> before = std::exchange(listening_, {});
+    claim(wanted, before, true);
+    claim(wanted, before, false);
+    missing_.clear();
+    for (const Listening& old : before) {
+        endpoint_->unlisten(old.key);
+        log_.info("listener.closed",
+                  {{"listener", old.options.name}, {"local_addr", old.bound.to_string()}});
+    }
+    for (Wanted& one : wanted) {
+        if (one.old) {
+            change(listening_.emplace_back(std::move(*one.old)), std::move(one.options));
         } else {
-            log_.info("listener.opened", {{"listener", opened->options.name},
-                                          {"local_addr", opened->bound.to_string()}});
-            listening_.push_back(std::move(*opened));
+            open_or_retry(std::move(one.options));
+        }
+    }
+}
+
+void Node::change(Listening& listening, ListenerOptions options) {
+    auto changed = open(options, listening.key);
+    if (changed) {
+        listening = std::move(*changed);
+        return;
+    }
+    const error& why = changed.error();
+    log_.error("listener.failed", {{"listener", options.name},
+                                   {"id", why.cause().id},
+                                   {"detail", why.detail()},
+                                   {"effect", "it stays as it was"}});
+}
+
+void Node::open_or_retry(ListenerOptions options) {
+    auto opened = open(options, next_key());
+    if (opened) {
+        log_.info("listener.opened",
+                  {{"listener", options.name}, {"local_addr", opened->bound.to_string()}});
+        listening_.push_back(std::move(*opened));
+        return;
+    }
+    const error& why = opened.error();
+    log_.error("listener.failed", {{"listener", options.name},
+                                   {"id", why.cause().id},
+                                   {"detail", why.detail()},
+                                   {"effect", "it is tried again every second"}});
+    missing_.push_back(std::move(options));
+    listeners_missing_.set();
+}
+
+task<result<void>> Node::retry_listeners() {
+    for (;;) {
+        ALKNET_CO_CHECK(co_await listeners_missing_.wait());
+        ALKNET_CO_CHECK(co_await loop_.sleep(kListenRetryDelay));
+        std::erase_if(missing_, [this](const ListenerOptions& options) {
+            auto opened = open(options, next_key());
+            if (opened) {
+                log_.info("listener.opened",
+                          {{"listener", options.name}, {"local_addr", opened->bound.to_string()}});
+                listening_.push_back(std::move(*opened));
+            }
+            return opened.has_value();
+        });
+        if (missing_.empty()) {
+            listeners_missing_.clear();
         }
     }
 }

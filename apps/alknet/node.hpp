@@ -10,6 +10,8 @@
 #include <alknet/net/network.hpp>
 #include <alknet/rt/loop.hpp>
 #include <alknet/rt/task.hpp>
+#include <alknet/rt/wait.hpp>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +23,7 @@ namespace alknet::app {
 struct Listening {
     ListenerOptions options;
     SocketAddress bound;
+    std::string key;  // the endpoint's name for it, which stays when the configured one changes
 };
 
 struct NodeOptions {
@@ -47,6 +50,10 @@ public:
     /// a listener that cannot be opened is logged, and the others stand.
     task<void> reload(Reload when);
 
+    /// Tries listeners that a reload could not open again and again: what has the address, another
+    /// program or old connections of our own, may go. Runs until it is cancelled.
+    task<result<void>> retry_listeners();
+
     /// Ends in order; see Endpoint::shutdown.
     task<void> stop();
 
@@ -63,7 +70,10 @@ private:
     void apply_rules(const config::DynamicConfig& config);
     result<std::shared_ptr<const tls::TlsContext>> make_tls(const config::DynamicConfig& config,
                                                             const tls::TlsContext* before) const;
-    result<Listening> open(ListenerOptions options);
+    result<Listening> open(ListenerOptions options, std::string key);
+    void open_or_retry(ListenerOptions options);
+    void change(Listening& listening, ListenerOptions options);
+    [[nodiscard]] std::string next_key() { return std::to_string(++keys_drawn_); }
 
     Loop& loop_;
     config::Home home_;
@@ -77,6 +87,9 @@ private:
     std::shared_ptr<Metrics> metrics_ = std::make_shared<Metrics>();
     std::unique_ptr<Endpoint> endpoint_;
     std::vector<Listening> listening_;
+    std::vector<ListenerOptions> missing_;  // wanted, and not open yet
+    Event listeners_missing_;
+    std::uint64_t keys_drawn_ = 0;
     std::string config_text_;  // the last that was read, good or bad
 };
 

@@ -168,6 +168,7 @@ task<result<void>> run_until_told(Serving& serving, Signals& signals) {
     background.spawn(reload_when_wanted(serving), "serve.reload");
     background.spawn(watch_config(serving), "serve.watch_config");
     background.spawn(report_jumps(serving), "serve.report_jumps");
+    background.spawn(serving.node->retry_listeners(), "serve.retry_listeners");
     auto ended = co_await obey_signals(serving, signals);
     tell(serving, serving.notifier.stopping());
     background.cancel();

@@ -7,10 +7,11 @@ import re
 import resource
 import signal
 import socket
+import subprocess
 import unittest
 
-from support import (EXIT_CONFIG, EXIT_FAILURE, EXIT_REFUSED, EXIT_USAGE, Node, PATIENCE_S, TestCase,
-                     clean_environment, run)
+from support import (EXIT_CONFIG, EXIT_FAILURE, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE, Node, PATIENCE_S,
+                     PROGRAM, TestCase, clean_environment, run)
 
 
 class Listening(TestCase):
@@ -209,6 +210,47 @@ class Reload(TestCase):
                               f'[[listener]]\nname = "b"\naddresses = ["{taken.bare}"]\n', "listener.failed")
             self.assertIn("E-NET-ADDRESS-IN-USE", log)
             home.run("ping", node.address, "--count", 1)
+
+    def test_what_changes_at_one_address_changes_in_place(self):
+        def listener(name, more=""):
+            return f'[[listener]]\nname = "{name}"\naddresses = ["127.0.0.1:{port}"]\n{more}'
+        home, client, port = self.home(), self.home("client"), 0
+        home.configure(listener("first"))
+        with Node(home, listen=()) as node:
+            port = node.port  # free again in a moment
+        home.configure(listener("first"))
+        with Node(home, listen=()) as node:
+            def reaches(transport, expect=0):
+                client.run("ping", node.address, "--count", 1, "--transport", transport, expect=expect)
+            # Its connections keep the UDP port of a listener that is closed.
+            held = subprocess.Popen([PROGRAM, "pipe", node.address, "--alpn", "alknet/echo", "--transport", "quic",
+                                     "--home", str(client.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            held.stdin.write(b"a")
+            held.stdin.flush()
+            self.assertEqual(held.stdout.read(1), b"a")
+            self.reload(node, listener("first", "tcp = false\n"))
+            reaches("quic")
+            reaches("tcp", EXIT_UNREACHABLE)
+            self.reload(node, listener("second", "quic = false\n"))
+            reaches("quic", EXIT_UNREACHABLE)
+            reaches("tcp")
+            self.reload(node, listener("second"))
+            reaches("quic")
+            reaches("tcp")
+            self.assertEqual(held.communicate(b"b", timeout=PATIENCE_S)[0], b"b")
+            self.assertEqual(held.returncode, 0)
+            log = node.stop()
+            self.assertNotIn("listener.closed", log)
+            self.assertNotIn("listener.failed", log)
+
+    def test_a_listener_that_cannot_be_opened_is_tried_again(self):
+        home, other = self.home(), self.home("other")
+        home.configure('[[listener]]\nname = "a"\naddresses = ["127.0.0.1:0"]\n')
+        with Node(other) as taken, Node(home, listen=()) as node:
+            self.reload(node, f'[[listener]]\nname = "b"\naddresses = ["{taken.bare}"]\n', "listener.failed")
+            taken.stop()
+            self.assertIn(taken.bare, node.wait_for("listener.opened"))
+            home.run("ping", f"{home.id}@{taken.bare}", "--count", 1)
 
     def test_rules_of_a_service(self):
         home, client = self.home(), self.home("client")

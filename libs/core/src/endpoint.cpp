@@ -75,8 +75,7 @@ result<SocketAddress> EndpointImpl::listen(ListenerOptions options) {
     }
     const auto known = listeners_.find(options.name);
     if (known != listeners_.end()) {
-        const ListenerOptions& old = known->second->options();
-        if (old.address != options.address || old.quic != options.quic || old.tcp != options.tcp) {
+        if (known->second->options().address != options.address) {
             return fail(causes::kConfigInvalid,
                         "listener " + options.name + " listens elsewhere; stop it first");
         }

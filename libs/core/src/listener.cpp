@@ -94,16 +94,46 @@ result<void> Listener::open_quic(std::unique_ptr<net::UdpSocket> socket) {
 
 void Listener::start() {
     if (quic_ != nullptr) {
-        state_.running.spawn(accept_quic(shared_from_this()), "core.accept_quic");
+        start_quic();
     }
     if (tcp_ != nullptr) {
-        accepting_tcp_.emplace(state_.loop);
-        accepting_tcp_->spawn(accept_tcp(), "core.accept_tcp");
+        start_tcp();
     }
+}
+
+void Listener::start_quic() {
+    state_.running.spawn(accept_quic(shared_from_this()), "core.accept_quic");
+}
+
+void Listener::start_tcp() {
+    accepting_tcp_.emplace(state_.loop);
+    accepting_tcp_->spawn(accept_tcp(), "core.accept_tcp");
 }
 
 result<void> Listener::update(ListenerOptions options) {
     ALKNET_CHECK(check(options));
+    const bool begin_quic = options.quic && quic_ == nullptr;
+    const bool begin_tcp = options.tcp && tcp_ == nullptr;
+    net::Network& network = *state_.options.network;
+    std::unique_ptr<net::TcpListener> tcp;
+    if (begin_tcp) {
+        ALKNET_TRY(tcp, network.listen_tcp(state_.loop, address_));
+    }
+    if (begin_quic) {
+        ALKNET_TRY(auto udp, network.bind_udp(state_.loop, address_, net::UdpOptions{}));
+        ALKNET_CHECK(open_quic(std::move(udp)));
+        start_quic();
+    }
+    if (begin_tcp) {
+        tcp_ = std::move(tcp);
+        start_tcp();
+    } else if (!options.tcp) {
+        accepting_tcp_.reset();
+        tcp_.reset();
+    }
+    // The UDP socket stays for the connections that it has; `admit` refuses others.
+    options_.quic = options.quic;
+    options_.tcp = options.tcp;
     options_.alpns = std::move(options.alpns);
     options_.congestion = options.congestion;
     return {};
@@ -148,7 +178,7 @@ std::string Listener::select(const tls::ClientHello& hello, bool AlpnPolicy::* a
 // ---- QUIC ----
 
 quic::Admission Listener::admit(const quic::Incoming& incoming) {
-    if (stopped_ || state_.stopping) {
+    if (stopped_ || state_.stopping || !options_.quic) {
         return quic::Admission::refuse;
     }
     AdmissionVerdict verdict =

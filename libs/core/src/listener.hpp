@@ -34,7 +34,7 @@ public:
 
     /// Begins to accept.
     void start();
-    /// Changes what can change on bound sockets: the names and the congestion control.
+    /// Changes everything but the address. On an error nothing has changed.
     result<void> update(ListenerOptions options);
     /// Accepts no more. The TCP port is free at once, the UDP port after `drain`.
     void stop() noexcept;
@@ -70,6 +70,8 @@ private:
     static result<void> check(const ListenerOptions& options);
     result<void> open_sockets();
     result<void> open_quic(std::unique_ptr<net::UdpSocket> socket);
+    void start_quic();
+    void start_tcp();
     /// The client's first name that is served here, over a transport that its policy allows.
     [[nodiscard]] std::string select(const tls::ClientHello& hello,
                                      bool AlpnPolicy::* allowed) const;

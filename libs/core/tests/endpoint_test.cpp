@@ -243,6 +243,62 @@ TEST_F(ListenerTest, NamesChangeWhileConnectionsLive) {
     EXPECT_FALSE((*old)->close_reason().has_value());
 }
 
+TEST_F(ListenerTest, TransportsComeAndGoWhileConnectionsLive) {
+    serve_echo();
+    listen();
+    const auto by_quic = dial(Transport::quic);
+    const auto by_tcp = dial(Transport::tcp);
+    ASSERT_TRUE(by_quic && by_tcp);
+    ListenerOptions options;
+    options.name = "main";
+    options.address = server_host.v4(kPort);
+    for (const auto& [quic, tcp] : {std::pair(false, true), std::pair(true, false),
+                                    std::pair(false, true), std::pair(true, true)}) {
+        options.quic = quic;
+        options.tcp = tcp;
+        ASSERT_TRUE(node->endpoint().listen(options));
+        EXPECT_EQ(dial(Transport::quic).has_value(), quic);
+        EXPECT_EQ(dial(Transport::tcp).has_value(), tcp);
+        EXPECT_TRUE(echoes(*by_quic));
+    }
+    EXPECT_TRUE(echoes(*by_tcp));
+}
+
+TEST_F(ListenerTest, ATransportIsAddedToTheOtherOne) {
+    serve_echo();
+    ListenerOptions options;
+    options.name = "main";
+    options.address = server_host.v4(kPort);
+    options.quic = false;
+    ASSERT_TRUE(node->endpoint().listen(options));
+    options.quic = true;
+    ASSERT_TRUE(node->endpoint().listen(options));
+    EXPECT_TRUE(dial(Transport::quic));
+    EXPECT_TRUE(dial(Transport::tcp));
+}
+
+TEST_F(ListenerTest, ATransportWhosePortIsTakenChangesNothing) {
+    serve_echo();
+    node->add("x", waits_for_the_end);
+    ListenerOptions options;
+    options.name = "main";
+    options.address = server_host.v4(kPort);
+    options.tcp = false;
+    ASSERT_TRUE(node->endpoint().listen(options));
+    auto other =
+        server_process->network()->listen_tcp(server_process->loop(), server_host.v4(kPort));
+    ASSERT_TRUE(other);
+    options.tcp = true;
+    options.alpns = {"x"};
+    EXPECT_TRUE(node->endpoint().listen(options).error().is(causes::kAddressInUse));
+    EXPECT_TRUE(dial(Transport::quic));
+    other->reset();
+    ASSERT_TRUE(node->endpoint().listen(options));
+    EXPECT_FALSE(dial(Transport::quic));
+    EXPECT_TRUE(dial(Transport::quic, "x"));
+    EXPECT_TRUE(dial(Transport::tcp, "x"));
+}
+
 TEST_F(ListenerTest, AStoppedListenerLetsItsConnectionsLive) {
     serve_echo();
     listen();

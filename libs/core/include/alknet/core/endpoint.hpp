@@ -66,10 +66,11 @@ public:
     /// `shutdown` must have ended.
     virtual ~Endpoint() = default;
 
-    /// Binds UDP and TCP on the same port number and serves. With the name and the sockets of a
-    /// listener that is there, changes its names and its congestion control in place. Errors:
-    /// kAddressInUse, kIo, kAlpnInvalid, kShuttingDown; kConfigInvalid for a name that listens
-    /// elsewhere, and where neither transport is wanted. Gives the bound address.
+    /// Binds UDP and TCP on the same port number and serves. With the name and the address of a
+    /// listener that is there, changes the rest in place; without QUIC from then on, it keeps its
+    /// UDP port and refuses newcomers there. Errors: kAddressInUse, kIo, kAlpnInvalid,
+    /// kShuttingDown; kConfigInvalid for a name that listens elsewhere, and where neither
+    /// transport is wanted. Gives the bound address.
     virtual result<SocketAddress> listen(ListenerOptions options) = 0;
     /// Stops listening; its connections live on, and QUIC keeps the UDP port until they have
     /// ended. False if there is no such listener.
