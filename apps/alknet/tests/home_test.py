@@ -12,6 +12,32 @@ import support
 from support import EXIT_CONFIG, EXIT_USAGE, TestCase, clean_environment, run
 
 
+class StandardDescriptors(TestCase):
+    """Closed ones must not be given to files and sockets of our own."""
+
+    def closed(self, redirections, *arguments):
+        command = f'exec "$0" "$@" {redirections}'
+        return subprocess.run(["sh", "-c", command, support.PROGRAM, *map(str, arguments)], capture_output=True,
+                              text=True, env=clean_environment(), timeout=support.PATIENCE_S, check=False)
+
+    def test_output_that_is_closed_is_an_error(self):
+        home = self.home()
+        for arguments in (("id", "--home", home.path), ("help",), ("serve", "--home", home.path)):
+            done = self.closed("<&- >&-", *arguments)
+            self.assertEqual(done.returncode, support.EXIT_FAILURE, done)
+            self.assertIn("write standard output: Bad file descriptor", done.stderr)
+
+    def test_errors_that_are_closed_go_nowhere(self):
+        home = self.home()
+        before = {file.name: file.read_bytes() for file in home.path.iterdir()}
+        self.assertEqual(self.closed("<&- 2>&-", "id", "--home", home.path).returncode, 0)
+        self.assertEqual(self.closed("<&- >&- 2>&-", "serve", "--home", home.path).returncode,
+                         support.EXIT_FAILURE)
+        after = {file.name: file.read_bytes() for file in home.path.iterdir()}
+        self.assertEqual({name: after[name] for name in before}, before)
+        self.assertEqual(after["node.lock"], b"")
+
+
 class Init(TestCase):
     def test_makes_a_home_for_its_owner_alone(self):
         home = self.home()

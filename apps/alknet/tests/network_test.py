@@ -29,6 +29,26 @@ class WithNode(TestCase):
         return value
 
 
+class ClosedDescriptors(WithNode):
+    def pipe(self, redirections, transport):
+        command = f'exec "$0" "$@" {redirections}'
+        return subprocess.run(
+            ["sh", "-c", command, support.PROGRAM, "pipe", self.node.address, *ECHO, "--transport", transport,
+             "--home", str(self.client.path)],
+            input=b"hello", capture_output=True, env=clean_environment(), timeout=PATIENCE_S, check=False)
+
+    def test_closed_standard_input_is_empty(self):
+        for transport in ("quic", "tcp"):
+            done = self.pipe("<&-", transport)
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b"", b""))
+
+    def test_closed_standard_output_is_an_error(self):
+        for transport in ("quic", "tcp"):
+            done = self.pipe(">&-", transport)
+            self.assertEqual(done.returncode, support.EXIT_FAILURE)
+            self.assertIn(b"write standard output: Bad file descriptor", done.stderr)
+
+
 class Ping(WithNode):
     def test_both_transports(self):
         for transport in ("quic", "tcp"):
