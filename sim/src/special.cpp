@@ -46,8 +46,9 @@ public:
     [[nodiscard]] Node& node(std::size_t index) { return *nodes_[index]; }
 
     /// The outcome of one visit of `from` at the address and with the key of `call.to`.
-    Visit visit(Node& from, Call call) {
+    Visit visit(Node& from, Call call, Duration rest = {}) {
         Visit visit;
+        visit.rest = rest;
         visit.call = std::move(call);
         from.visit(visit);
         const bool over = context_.world().run_until([&] { return visit.over; }, seconds(60));
@@ -152,7 +153,9 @@ void strangers(Context& context) {
         call.quic = quic;
         call.tcp = !quic;
         const std::string over = quic ? "over QUIC" : "over TCP";
-        context.expect(stage.visit(caller, call).reached, "the right key is let in " + over);
+        // Who leaves at once may miss a ticket whose packet was lost. TCP has it before the answer.
+        const Duration rest = quic ? seconds(5) : Duration::zero();
+        context.expect(stage.visit(caller, call, rest).reached, "the right key is let in " + over);
         const Visit second = stage.visit(caller, call);
         context.expect(second.reached, "and again " + over);
         context.expect(second.resumed, "with the session resumed " + over);

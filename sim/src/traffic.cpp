@@ -71,7 +71,10 @@ void Traffic::ended(std::string_view where, const error& why) {
         return;
     }
     bool forgiven = why.is(errc::cancelled) || (ledger_.roaming() && (!quic_ || !heard_));
-    if (!forgiven && ledger_.roaming() && why.is(causes::kIdleTimeout)) {
+    // One end gives up, and may be heard saying so.
+    const bool given_up = why.is(causes::kIdleTimeout) ||
+                          (why.is(causes::kClosed) && why.code() == close_code::kTimeout);
+    if (!forgiven && ledger_.roaming() && given_up) {
         ledger_.lost_roaming(options_.connection->info().trace_id);
         forgiven = true;
     }

@@ -89,10 +89,7 @@ result<void> ConnectionImpl::adopt(int outcome, ngtcp2_conn* conn) {
         return alknet::fail(causes::kInternal, "the TLS session could not be prepared for QUIC");
     }
     ngtcp2_conn_set_tls_native_handle(conn, native);
-    if (options_.keep_alive > Duration::zero()) {
-        ngtcp2_conn_set_keep_alive_timeout(
-            conn, static_cast<ngtcp2_duration>(options_.keep_alive.count()));
-    }
+    set_keep_alive(options_.keep_alive);
     refresh_path();
     return {};
 }
@@ -254,6 +251,12 @@ void ConnectionImpl::arm_timer() {
     }
 }
 
+/// Zero: none.
+void ConnectionImpl::set_keep_alive(Duration interval) noexcept {
+    const auto count = std::max(interval, Duration::zero()).count();
+    ngtcp2_conn_set_keep_alive_timeout(conn_.get(), static_cast<ngtcp2_duration>(count));
+}
+
 void ConnectionImpl::request_flush() noexcept {
     loop_.request_flush(*this);
 }
@@ -399,6 +402,11 @@ result<void> ConnectionImpl::initiate_key_update() {
         ngtcp2_conn_initiate_key_update(conn_.get(), now()) != 0) {
         return alknet::fail(causes::kLimit, "the last key update is not confirmed yet");
     }
+    // ngtcp2 is ready for the peer's next update when something that it sent since its own is
+    // acknowledged. Acknowledgements never are, and a peer whose simultaneous update is confirmed
+    // would be locked out by its next one: so a PING goes out with the new keys.
+    set_keep_alive(Duration(1));
+    update_unsent_ = true;
     request_flush();
     return {};
 }

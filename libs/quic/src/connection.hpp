@@ -161,6 +161,7 @@ private:
     void on_timer();
     void refresh_path();
     void arm_timer();
+    void set_keep_alive(Duration interval) noexcept;
     void request_flush() noexcept;
     void after_io(int outcome);
     void settle();
@@ -238,6 +239,7 @@ private:
     WaitList handshake_waiters_;
     bool handshake_done_ = false;     // noted by a callback
     bool flight_sent_ = false;        // ours that ends the handshake
+    bool update_unsent_ = false;      // nothing to acknowledge was sent with our new keys
     bool reset_received_ = false;     // noted by a callback
     std::optional<error> refused_;    // our own verdict on the peer, noted by a callback
     std::vector<StopSending> stops_;  // noted while a datagram is read

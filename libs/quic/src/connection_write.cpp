@@ -136,7 +136,12 @@ void ConnectionImpl::write_packets() {
         (void)send(batch.view());
     }
     ngtcp2_conn_update_pkt_tx_time(conn_.get(), now());
+    const std::uint64_t in_flight = progress_.in_flight();
     note_progress();
+    if (update_unsent_ && progress_.in_flight() > in_flight) {
+        update_unsent_ = false;
+        set_keep_alive(options_.keep_alive);
+    }
 }
 
 ngtcp2_ssize ConnectionImpl::write_packet(MutableBytes into, ngtcp2_path* path,

@@ -30,6 +30,9 @@ public:
         in_flight_ = in_flight;
     }
 
+    /// Octets that wait for an acknowledgement.
+    [[nodiscard]] std::uint64_t in_flight() const noexcept { return in_flight_; }
+
     /// The largest packet to send now, where the path is believed to carry `most`.
     std::size_t packet_max(std::size_t most, Duration probe_timeout, TimePoint now) noexcept {
         if (in_flight_ > 0 && now - since_ > kBlackHoleTimeouts * probe_timeout) {

@@ -46,6 +46,21 @@ TEST_F(PathTest, KeysAreUpdatedFromEitherSide) {
     }
 }
 
+/// The server has nothing to send but acknowledgements, which nobody confirms.
+TEST_F(PathTest, KeysAreUpdatedAfterBothSidesDidSoAtOnce) {
+    connect_echo();
+    world.run_for(1s);
+    for (int i = 0; i < 3; ++i) {
+        ASSERT_TRUE(run(update_keys(pair.client))) << i;
+        ASSERT_TRUE(run_on(*server_process, update_keys(pair.server))) << i;
+        ASSERT_TRUE(pair.client->send_datagram(as_bytes("something to acknowledge")));
+        world.run_for(2s);
+        ASSERT_TRUE(run(update_keys(pair.client))) << i;
+        EXPECT_EQ(echo(pair.client, "after the next one"), "after the next one");
+        world.run_for(2s);
+    }
+}
+
 TEST_F(PathTest, TwoKeyUpdatesInARowAreTooMany) {
     connect_echo();
     world.run_for(1s);
