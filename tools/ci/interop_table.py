@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Prints the table peer x version x cases of an interop run, and fails if it is not whole.
 
-    interop_table.py RESULTS_DIR EXPECTED
+    interop_table.py RESULTS_DIR EXPECTED...
 
 Every interop test appends lines `peer<TAB>version<TAB>case<TAB>ok|FAILED` to a file of its own,
-<anything>.tsv, in the directory that ALKNET_INTEROP_RESULTS names. EXPECTED has a line
+<anything>.tsv, in the directory that ALKNET_INTEROP_RESULTS names. Each EXPECTED file has a line
 `peer<TAB>least number of cases` for each row the table must have; # begins a comment.
 """
 
@@ -23,8 +23,8 @@ def read_rows(directory):
     return rows
 
 
-def read_expected(path):
-    lines = [line for line in pathlib.Path(path).read_text().splitlines() if line and line[0] != "#"]
+def read_expected(paths):
+    lines = [line for path in paths for line in pathlib.Path(path).read_text().splitlines() if line and line[0] != "#"]
     return {peer: int(least) for peer, least in (line.split("\t") for line in lines)}
 
 
@@ -43,7 +43,7 @@ def check(rows, expected):
 
 
 def main():
-    rows, expected = read_rows(sys.argv[1]), read_expected(sys.argv[2])
+    rows, expected = read_rows(sys.argv[1]), read_expected(sys.argv[2:])
     line = "{:28} {:20} {:>7} {}"
     print(line.format("peer", "version", "cases", "which"))
     for (peer, version), cases in sorted(rows.items()):

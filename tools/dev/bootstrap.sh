@@ -3,6 +3,7 @@
 #   bootstrap build   compiler, tools and libraries of the program
 #   bootstrap test    test libraries and the foreign programs the tests talk to
 #   bootstrap lint    clang-format and clang-tidy
+#   bootstrap peers   what building the foreign programs of `interop --all` needs
 #
 # Returns in well under a second when nothing is missing: it only asks dpkg. Everything else
 # (apt, sudo, network) happens after a line that names the packages.
@@ -17,6 +18,7 @@ packages_of() {
     test) echo libclang-rt-19-dev llvm-19 libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev \
         python3 openssl curl ;;
     lint) echo clang-format-19 clang-tidy-19 libclang-rt-19-dev python3 ;;
+    peers) echo python3-venv ;;
     esac
 }
 
