@@ -23,8 +23,8 @@ DEADLINE_SECONDS = 60
 
 
 def need(program):
-    """The path of a foreign program that must be there."""
-    found = shutil.which(program)
+    """The path of a foreign program that must be there; servers lie where not every user looks."""
+    found = shutil.which(program, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin")
     if found is None:
         raise AssertionError(f"{program} is not installed; ./dev bootstrap test installs it")
     return found
