@@ -113,7 +113,8 @@ constexpr std::array kLimitFields = {
         {.name = "half_open_max", .about = "Handshakes that are not finished; more are refused."}),
     field<&EndpointLimits::half_open_retry, Integer<0, kManyConnections>>(
         {.name = "half_open_retry",
-         .about = "Above this many of them, QUIC clients must first prove their address."}),
+         .about = "Above this many of them, and above a quarter of connections_max, QUIC clients "
+                  "must first prove their address."}),
     field<&EndpointLimits::handshake_timeout, Span<100, 5 * 60 * kSecond>>(
         {.name = "handshake_timeout", .about = "How long a handshake may take."}),
     field<&EndpointLimits::idle_timeout, Span<kSecond, 24 * kHour>>(

@@ -1,5 +1,6 @@
 #include "counters.hpp"
 
+#include <algorithm>
 #include <alknet/base/mutation.hpp>
 #include <utility>
 
@@ -114,7 +115,10 @@ AdmissionVerdict Counters::admit(const EndpointLimits& limits, const SocketAddre
         // An answer to an address that may be forged is a packet sent to a victim.
         return no(validated ? Admission::refuse : Admission::ignore, Limit::half_open);
     }
-    if (!validated && half_open_ >= limits.half_open_retry) {
+    // However few connections there may be, forged first packets take no more than a part of them.
+    const std::size_t unproven_max =
+        std::min(limits.half_open_retry, limits.connections_max / EndpointLimits::kUnprovenShare);
+    if (!validated && half_open_ >= unproven_max) {
         return no(Admission::retry, Limit::half_open_retry);
     }
     AdmissionVerdict verdict;

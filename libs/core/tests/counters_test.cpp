@@ -15,7 +15,7 @@ SocketAddress v4(std::uint8_t last, std::uint16_t port = 1000) {
 
 EndpointLimits small() {
     EndpointLimits limits;
-    limits.connections_max = 6;
+    limits.connections_max = 8;
     limits.connections_per_ip_max = 3;
     limits.connections_per_identity_max = 2;
     limits.half_open_max = 4;
@@ -63,14 +63,14 @@ TEST(Counters, EachLimitStrikesByItsName) {
     const AdmissionVerdict by_ip = enter(1);
     EXPECT_EQ(by_ip.admission, Admission::refuse);
     EXPECT_EQ(limit_key(*by_ip.struck), "limits.connections_per_ip_max");
-    for (std::uint8_t ip = 2; ip < 5; ++ip) {
+    for (std::uint8_t ip = 2; ip < 7; ++ip) {
         EXPECT_EQ(enter(ip).admission, Admission::accept);
     }
-    const AdmissionVerdict total = enter(5);
+    const AdmissionVerdict total = enter(7);
     EXPECT_EQ(total.admission, Admission::refuse);
     EXPECT_EQ(limit_key(*total.struck), "limits.connections_max");
     held.pop_back();
-    EXPECT_EQ(enter(5).admission, Admission::accept);
+    EXPECT_EQ(enter(7).admission, Admission::accept);
 }
 
 TEST(Counters, HalfOpenHandshakesAskForProofThenAreIgnored) {
@@ -99,11 +99,24 @@ TEST(Counters, HalfOpenHandshakesAskForProofThenAreIgnored) {
     EXPECT_EQ(enter(5, true).admission, Admission::accept);
 }
 
+TEST(Counters, ForgedAddressesTakeAQuarterOfFewConnections) {
+    EndpointLimits limits;
+    limits.connections_max = 8;
+    const auto counters = Counters::create();
+    std::vector<Ticket> forged;
+    for (std::uint8_t ip = 1; ip <= 2; ++ip) {
+        forged.push_back(counters->admit(limits, v4(ip), false).ticket);
+        EXPECT_TRUE(forged.back());
+    }
+    EXPECT_EQ(counters->admit(limits, v4(3), false).admission, Admission::retry);
+    EXPECT_EQ(counters->admit(limits, v4(3), true).admission, Admission::accept);
+}
+
 TEST(Counters, ForgedAddressesDoNotUseUpTheQuotaOfTheirOwner) {
     EndpointLimits limits = small();
     limits.half_open_retry = 100;
     limits.half_open_max = 100;
-    limits.connections_max = 100;
+    limits.connections_max = 400;
     const auto counters = Counters::create();
     std::vector<Ticket> forged;
     for (int i = 0; i < 50; ++i) {

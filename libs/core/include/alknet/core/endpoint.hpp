@@ -29,6 +29,10 @@ struct ListenerOptions {
 
 /// Each has its key under [limits] in alknet.toml; a limit that strikes names it.
 struct EndpointLimits {
+    /// One of so many connections may be of an address that was not proven, whatever
+    /// half_open_retry allows.
+    static constexpr std::size_t kUnprovenShare = 4;
+
     std::size_t connections_max = 10'000;
     std::size_t connections_per_ip_max = 100;  // IPv6 by /56
     std::size_t connections_per_identity_max = 100;
