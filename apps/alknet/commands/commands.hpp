@@ -30,6 +30,9 @@ result<ExitCode> run(const CommandLine& line, const VersionOptions& options);
 /// The node that lives there. Errors: those of Home::open.
 [[nodiscard]] result<config::Home> open_home(const CommandLine& line);
 
+/// The host name or address that was given to `option`, without brackets. Errors: kAddressInvalid.
+[[nodiscard]] result<std::string> host_given(std::string_view option, std::string_view text);
+
 /// `alknet://NODE_ID@HOST:PORT` for the first listener. A wildcard address, which takes IPv4 along,
 /// becomes 127.0.0.1, unless `host` says what others see.
 [[nodiscard]] std::string node_url(const NodeId& id, const config::Config& config,

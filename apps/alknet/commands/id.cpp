@@ -10,7 +10,11 @@ result<ExitCode> run(const CommandLine& line, const IdOptions& options) {
     ALKNET_TRY(const auto config, home.load_config());
     ALKNET_TRY(const auto key, home.load_key(config.fixed));
     const NodeId& id = key->id();
-    const std::string url = node_url(id, config, options.host);
+    std::string host;
+    if (!options.host.empty()) {
+        ALKNET_TRY(host, host_given("--host", options.host));
+    }
+    const std::string url = node_url(id, config, host);
     if (line.json) {
         ALKNET_CHECK(print_line(Json::object({{"node_id", id.hex()},
                                               {"fingerprint", id.fingerprint()},

@@ -77,7 +77,7 @@ result<ExitCode> run(const CommandLine& line, const InitOptions& given) {
     InitOptions options = given;
     ALKNET_TRY(const auto directory, home_directory(line));
     std::vector<std::string> default_names = {host_name(), "localhost"};
-    std::erase(default_names, "");
+    std::erase_if(default_names, [](const std::string& name) { return !host_given("", name); });
     const auto repeated = std::ranges::unique(default_names);
     default_names.erase(repeated.begin(), repeated.end());
     if (!options.no_input && !line.json && ::isatty(STDIN_FILENO) == 1 &&
@@ -86,6 +86,12 @@ result<ExitCode> run(const CommandLine& line, const InitOptions& given) {
     }
     for (const std::string& address : options.listen) {
         ALKNET_CHECK(SocketAddress::parse(address));
+    }
+    for (std::string& name : options.names) {
+        const std::string_view wildcard = name.starts_with("*.") ? "*." : "";
+        ALKNET_TRY(const std::string host,
+                   host_given("--name", std::string_view(name).substr(wildcard.size())));
+        name = std::string(wildcard) + host;
     }
     const config::CreateOptions create{
         .addresses = options.listen,

@@ -70,6 +70,22 @@ class Init(TestCase):
         self.assertEqual(made["written"], ["alknet.toml"])
         self.assertEqual(made["node_id"], home.id)
 
+    def test_completes_one_that_ended_between_two_files(self):
+        home = self.home()
+        names = ("node.key", "cert-key.pem", "cert.pem", "endpoint.secrets", "manifest.toml", "alknet.toml")
+        for kept in range(1, len(names)):
+            for name in names[kept:]:
+                (home.path / name).unlink()
+            home.run("init", "--no-input")
+            self.assertEqual(home.json("id")["node_id"], home.id)
+
+    def test_names_that_are_none(self):
+        for name in ("two words", "a\nb", "host:1", "", "node@host"):
+            done = run("init", "--no-input", "--home", self.directory / "x", "--name", name, expect=EXIT_USAGE)
+            self.assertIn("--name takes a host name or address", done.stderr)
+            self.assertFalse((self.directory / "x").exists())
+        self.home("y", arguments=["--name", "*.example.org", "--name", "[::1]", "--name", "2001:db8::1"])
+
     def test_keeps_out_of_other_directories(self):
         (self.directory / "mine").mkdir()
         (self.directory / "mine" / "letter").write_text("dear")
@@ -141,6 +157,11 @@ class Id(TestCase):
         self.assertEqual(home.run("id", "--address").stdout, f"alknet://{home.id}@127.0.0.1:4433\n")
         self.assertEqual(home.run("id", "--address", "--host", "node.example").stdout,
                          f"alknet://{home.id}@node.example:4433\n")
+        for host in ("2001:db8::1", "[2001:db8::1]"):
+            self.assertEqual(home.run("id", "--address", "--host", host).stdout,
+                             f"alknet://{home.id}@[2001:db8::1]:4433\n")
+        for host in ("two words", "host:1", f"{home.id}@host"):
+            self.assertEqual(home.error("id", "--host", host, expect=EXIT_USAGE)["id"], "E-ADDRESS-INVALID")
         home.configure('[[listener]]\nname = "six"\naddresses = ["[::]:99"]\n')
         self.assertEqual(home.run("id", "--address").stdout, f"alknet://{home.id}@127.0.0.1:99\n")
         home.configure('[[listener]]\nname = "six"\naddresses = ["[2001:db8::1]:99"]\n')

@@ -290,7 +290,7 @@ constexpr Cause kHomeInvalid{
     .id = "E-HOME-INVALID",
     .condition = errc::invalid,
     .what = "the home directory cannot be used",
-    .next = "check the owner and the permissions of the directory",
+    .next = "mend what the detail names, or choose another home: --home DIR",
     .explain =
         "The home must be a directory that only its owner can write to, and the key "
         "file readable by its owner alone.",

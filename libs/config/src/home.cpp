@@ -177,6 +177,9 @@ error about_file(error failure, const fs::path& file) {
     if (failure.is(causes::kIo)) {
         return failure;
     }
+    if (failure.is(causes::kConfigMissing)) {
+        return error(causes::kHomeInvalid, "there is no " + file.native());
+    }
     std::string detail = failure.detail();
     if (detail.find(file.native()) == std::string::npos) {
         detail = file.native() + ": " +

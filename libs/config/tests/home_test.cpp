@@ -177,6 +177,8 @@ TEST_F(HomeTest, ABadKeyIsAProblemOfTheHome) {
     EXPECT_THAT(node.load_key(config.fixed).error().detail(), HasSubstr("node.key"));
     fs::remove(in_home("node.key"));
     EXPECT_TRUE(node.load_key(config.fixed).error().is(causes::kHomeInvalid));
+    EXPECT_EQ(node.load_key(config.fixed).error().detail(),
+              "there is no " + in_home("node.key").native());
 }
 
 TEST_F(HomeTest, TheSecretsStayTheSameAndAreChecked) {

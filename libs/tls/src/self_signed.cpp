@@ -5,6 +5,7 @@
 #include <gnutls/crypto.h>
 #include <alknet/base/causes.hpp>
 #include <alknet/crypto/private_file.hpp>
+#include <alknet/net/socket_address.hpp>
 #include <alknet/tls/context.hpp>
 #include <array>
 #include <ctime>
@@ -43,6 +44,37 @@ result<X509Key> make_key() {
     return owner;
 }
 
+/// The key that an init left which ended before the certificate was written.
+result<X509Key> read_key(const std::filesystem::path& file, const crypto::SecretBytes& pem) {
+    gnutls_x509_privkey_t key = nullptr;
+    int code = gnutls_x509_privkey_init(&key);
+    X509Key owner(code == 0 ? key : nullptr);
+    if (code == 0) {
+        const gnutls_datum_t data = datum_of(pem.view());
+        code = gnutls_x509_privkey_import2(key, &data, GNUTLS_X509_FMT_PEM, nullptr,
+                                           GNUTLS_PKCS_PLAIN);
+    }
+    if (code < 0) {
+        return fail(causes::kHomeExists, file.string() + ", which is not a key of a certificate");
+    }
+    return owner;
+}
+
+void add_name(gnutls_x509_crt_t certificate, const std::string& name, Steps& steps) {
+    const bool v6 = name.find(':') != std::string::npos;
+    const auto ip = net::SocketAddress::parse((v6 ? "[" + name + "]" : name) + ":0");
+    if (ip) {
+        const std::size_t size = ip->family() == net::SocketAddress::Family::v4 ? 4 : 16;
+        steps(gnutls_x509_crt_set_subject_alt_name(certificate, GNUTLS_SAN_IPADDRESS,
+                                                   ip->ip().data(), static_cast<unsigned>(size),
+                                                   GNUTLS_FSAN_APPEND));
+    } else {
+        steps(gnutls_x509_crt_set_subject_alt_name(certificate, GNUTLS_SAN_DNSNAME, name.data(),
+                                                   static_cast<unsigned>(name.size()),
+                                                   GNUTLS_FSAN_APPEND));
+    }
+}
+
 void fill(gnutls_x509_crt_t certificate, gnutls_x509_privkey_t key,
           const std::vector<std::string>& names, Steps& steps) {
     std::array<unsigned char, kSerialBytes> serial{};
@@ -60,9 +92,7 @@ void fill(gnutls_x509_crt_t certificate, gnutls_x509_privkey_t key,
     steps(gnutls_x509_crt_set_key_usage(certificate, GNUTLS_KEY_DIGITAL_SIGNATURE));
     steps(gnutls_x509_crt_set_key_purpose_oid(certificate, GNUTLS_KP_TLS_WWW_SERVER, 0));
     for (const std::string& name : names) {
-        steps(gnutls_x509_crt_set_subject_alt_name(certificate, GNUTLS_SAN_DNSNAME, name.data(),
-                                                   static_cast<unsigned>(name.size()),
-                                                   GNUTLS_FSAN_APPEND));
+        add_name(certificate, name, steps);
     }
     steps(gnutls_x509_crt_sign2(certificate, certificate, key, GNUTLS_DIG_SHA256, 0));
 }
@@ -71,7 +101,12 @@ void fill(gnutls_x509_crt_t certificate, gnutls_x509_privkey_t key,
 
 result<void> make_self_signed(const CertificateFiles& files,
                               const std::vector<std::string>& names) {
-    ALKNET_TRY(const X509Key key, make_key());
+    auto old_key = crypto::read_private_file(files.key);
+    const bool has_key = old_key || !old_key.error().is(causes::kConfigMissing);
+    if (has_key && !old_key) {
+        return fail(causes::kHomeExists, files.key.string());
+    }
+    ALKNET_TRY(const X509Key key, has_key ? read_key(files.key, *old_key) : make_key());
     gnutls_x509_crt_t certificate = nullptr;
     Steps steps;
     steps(gnutls_x509_crt_init(&certificate));
@@ -88,7 +123,9 @@ result<void> make_self_signed(const CertificateFiles& files,
         return fail(causes::kIo, "making a certificate: " + reason(steps.code()));
     }
     // The key first: a chain without its key would look complete.
-    ALKNET_CHECK(crypto::create_private_file(files.key, key_pem.view()));
+    if (!has_key) {
+        ALKNET_CHECK(crypto::create_private_file(files.key, key_pem.view()));
+    }
     return crypto::create_private_file(files.chain, certificate_pem.view());
 }
 

@@ -114,6 +114,26 @@ TEST_F(ContextTest, ASelfSignedCertificateIsNeverWrittenOverAnotherFile) {
     EXPECT_FALSE(std::filesystem::exists(files.chain));
 }
 
+TEST_F(ContextTest, ASelfSignedCertificateIsMadeForAKeyThatIsThere) {
+    const CertificateFiles files{.chain = dir / "cert.pem", .key = dir / "cert.key"};
+    ASSERT_TRUE(make_self_signed(files, {"node.example"}));
+    std::filesystem::remove(files.chain);  // as if the first attempt had ended here
+    ASSERT_TRUE(make_self_signed(files, {"node.example"}));
+    EXPECT_TRUE(make(files));
+}
+
+TEST_F(ContextTest, ASelfSignedCertificateTakesAddressesForNames) {
+    const CertificateFiles files{.chain = dir / "cert.pem", .key = dir / "cert.key"};
+    ASSERT_TRUE(make_self_signed(files, {"192.0.2.7", "2001:db8::7"}));
+    server_context = *make(files);
+    client_context = context(client_key, {}, {files.chain});
+    for (const char* name : {"192.0.2.7", "2001:db8::7"}) {
+        const Handshake both = handshake(dial(VerifyCa{name}));
+        EXPECT_TRUE(both.both()) << both.why();
+    }
+    EXPECT_FALSE(handshake(dial(VerifyCa{"192.0.2.8"})).both());
+}
+
 TEST_F(ContextTest, AReloadChangesTheCertificateAndLeavesConnectionsAlone) {
     const std::weak_ptr<const TlsContext> old = server_context;
     Handshake before = handshake(dial());
