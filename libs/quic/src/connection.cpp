@@ -294,7 +294,7 @@ void ConnectionImpl::refresh_path() {
     if (phase_ == Phase::open) {
         endpoint_->log().info("conn.path", {{"remote_addr", remote_.to_string()},
                                             {"before", before.to_string()},
-                                            {"trace_id", info_.trace_id}});
+                                            {"trace", info_.trace_id}});
     }
 }
 
