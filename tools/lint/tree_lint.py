@@ -15,6 +15,7 @@ import sys
 
 import cause_rules
 import cpp_text
+import event_rules
 
 FUNCTION_LINES_MAX = 70
 FILE_LINES_MAX = 600
@@ -35,6 +36,10 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 # Of a thread: the loop's own sleep obeys its clock.
 SLEEP = re.compile(r"this_thread::sleep|\b(usleep|nanosleep|clock_nanosleep)\s*\(|(?<!\w)::sleep\s*\(")
 SKIPPED_TEST = re.compile(r"\bGTEST_SKIP\b|\bDISABLED_\w")
+PYTHON_TEST = re.compile(r"(.*/)?\w+_test\.py$|.*/tests/\w+\.py$|interop/.*\.py$")
+PYTHON_RULES = (
+    (re.compile(r"\btime\.sleep\(|\bfrom time import\b.*\bsleep\b"), "a sleep in a test; wait for the event instead"),
+    (re.compile(r"\bskip(If|Unless|Test)?\(|\bSkipTest\b|\bexpectedFailure\b"), "a test that can be skipped"))
 
 
 class Rooms:
@@ -89,6 +94,7 @@ class Tree:
         for room in sorted({n.split("/")[1] for n in self.files if n.startswith("libs/")}):
             self.check_room(room)
         cause_rules.check(self)
+        event_rules.check(self)
         return self.problems
 
     def check_text(self, name, text):
@@ -105,6 +111,8 @@ class Tree:
             (UNFINISHED, "a mark of unfinished work; finish it or write it down elsewhere"),
             (MACHINE_PATH, "a path of one machine"),
             (SUPPRESSION, "hides a sanitizer's report; mend what it hides")]
+        if PYTHON_TEST.match(name):
+            rules += PYTHON_RULES
         if suffix in (".cpp", ".hpp"):
             rules.append((BARE_NOLINT, "NOLINT must name its check and say why: NOLINT(check): reason"))
         for number, line in enumerate(lines, 1):

@@ -113,6 +113,13 @@ class TreeLint(unittest.TestCase):
                               ("GTEST_SKIP();", "skipped"), ("TEST(A, DISABLED_b) {}", "skipped")):
             self.expect(message, "libs/base/tests/a_test.cpp", f"void g() {{\n    {line}\n}}\n")
 
+        for line, message in (("time.sleep(3)", "a sleep"), ("from time import monotonic, sleep", "a sleep"),
+                              ('@unittest.skip("why")', "skipped"), ("self.skipTest(1)", "skipped"),
+                              ("@unittest.expectedFailure", "skipped")):
+            for name in ("apps/a/tests/a_test.py", "apps/a/tests/support.py", "interop/harness.py"):
+                self.expect(message, name, line + "\n")
+        self.expect_clean("tools/soak/soak.py", "time.sleep(3)\n")
+
         with_loop = problems(files={"libs/base/tests/a_test.cpp": "void g() {\n    loop->sleep(1s);\n}\n"})
         self.assertEqual([p for p in with_loop if "sleep" in p], [])
 
@@ -129,6 +136,16 @@ class TreeLint(unittest.TestCase):
         self.assertIn("is not among all_causes()", "".join(catalogue(listed="kB")))
         self.assertIn("no test meets kA (E-A-B)", "".join(catalogue(test="causes::kAA")))
         self.assertIn("no test meets kA (E-A-B)", "".join(catalogue(test='"E-A-B-C"')))
+
+    def test_events(self):
+        def told(code, document="`conn.open` and `alknet_loops_total`"):
+            return "".join(problems(files={"docs/metrics.md": document + "\n", "libs/base/src/a.cpp": code + "\n"}))
+        self.assertEqual(told('log.info("conn.open", {});'), "")
+        self.assertEqual(told('log.debug("conn.detail", {});'), "")
+        self.assertEqual(told('add("alknet_loops_total");'), "")
+        self.assertIn("does not name the event conn.shut", told('log_.warn(\n    "conn.shut", {});'))
+        self.assertIn("does not name the event conn.shut", told('append(LogLevel::warn, "conn.shut");'))
+        self.assertIn("does not name the metric alknet_turns_total", told('add("alknet_turns_total");'))
 
     def test_data(self):
         self.expect("neither UTF-8", "docs/a.bin", b"\xff\xfe\x00")
