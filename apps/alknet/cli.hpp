@@ -47,6 +47,9 @@ struct ProbeOptions {
     std::vector<std::string> alpns;
     Duration timeout = std::chrono::seconds(5);
 };
+struct DoctorOptions {
+    std::string address;  // empty: this node alone
+};
 struct ExplainOptions {
     std::string id;  // empty: all
 };
@@ -65,8 +68,8 @@ struct HelpOptions {
 struct VersionOptions {};
 
 using Verb = std::variant<InitOptions, IdOptions, ServeOptions, PingOptions, PipeOptions,
-                          ProbeOptions, ExplainOptions, ConfigCheckOptions, CompletionOptions,
-                          ManualOptions, HelpOptions, VersionOptions>;
+                          ProbeOptions, DoctorOptions, ExplainOptions, ConfigCheckOptions,
+                          CompletionOptions, ManualOptions, HelpOptions, VersionOptions>;
 
 struct CommandLine {
     std::optional<std::filesystem::path> home;

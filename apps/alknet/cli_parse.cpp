@@ -43,6 +43,7 @@ private:
     void add_global(CLI::App& command);
     void add_node_commands();
     void add_network_commands();
+    void add_doctor_commands();
     void add_help_commands();
 
     CLI::App root_{"A network node on which every service is an ALPN", "alknet"};
@@ -139,6 +140,7 @@ Grammar::Grammar() {
     add_global(root_);
     add_node_commands();
     add_network_commands();
+    add_doctor_commands();
     add_help_commands();
 }
 
@@ -219,6 +221,16 @@ void Grammar::add_network_commands() {
                                          "Ask for this service too; may be repeated"),
                 "NAME");
     add_duration(probe_command, "--timeout", probe->timeout, "How long each handshake may take");
+}
+
+void Grammar::add_doctor_commands() {
+    const auto doctor = std::make_shared<DoctorOptions>();
+    CLI::App& doctor_command =
+        leaf(root_, "doctor", "Say what does not work, why, and what to do about it", doctor);
+    doctor_command.footer(
+        "Looks at this machine and at the home's node, and changes nothing. Each check says ok, "
+        "warn, fail or skipped, what was found, what follows and what to do. Ends with code 1 if "
+        "something fails.");
 }
 
 void Grammar::add_help_commands() {

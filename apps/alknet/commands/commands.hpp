@@ -18,6 +18,7 @@ result<ExitCode> run(const CommandLine& line, const ServeOptions& options);
 result<ExitCode> run(const CommandLine& line, const PingOptions& options);
 result<ExitCode> run(const CommandLine& line, const PipeOptions& options);
 result<ExitCode> run(const CommandLine& line, const ProbeOptions& options);
+result<ExitCode> run(const CommandLine& line, const DoctorOptions& options);
 result<ExitCode> run(const CommandLine& line, const ExplainOptions& options);
 result<ExitCode> run(const CommandLine& line, const ConfigCheckOptions& options);
 result<ExitCode> run(const CommandLine& line, const CompletionOptions& options);
