@@ -13,13 +13,13 @@ namespace alknet {
 namespace {
 
 /// What the attempts of one dial share.
-struct Race {
+struct Running {
     NodeAddress address;
     DialOptions options;
     tls::ClientOptions client;
-    std::shared_ptr<Connection> winner;
+    DialRace race{{}};
+    std::optional<Dialled> winner;
     std::optional<error> failure;  // the one that says most so far
-    std::size_t running = 0;
     WaitList changed;
 
     void lost(error why) {
@@ -35,6 +35,16 @@ struct Kept {
     std::shared_ptr<quic::Connection> connection;  // goes first
 };
 
+LadderOptions ladder_options(const Running& dial) {
+    LadderOptions ladder;
+    ladder.quic = dial.options.quic;
+    ladder.tcp = dial.options.tcp;
+    ladder.v4 = dial.options.v4;
+    ladder.v6 = dial.options.v6;
+    ladder.better_than = dial.options.better_than;
+    return ladder;
+}
+
 /// SNI has no literals (RFC 6066 section 3).
 std::string server_name(const std::string& host) {
     const bool v6 = host.find(':') != std::string::npos;
@@ -49,15 +59,16 @@ public:
 
     task<result<std::shared_ptr<Connection>>> dial(NodeAddress address,
                                                    DialOptions options) override;
+    task<result<Dialled>> dial_way(NodeAddress address, DialOptions options) override;
     void set_tls(std::shared_ptr<const tls::TlsContext> tls) override { tls_ = std::move(tls); }
     task<void> shutdown() override;
 
 private:
-    result<void> prepare(Race& race) const;
-    task<result<void>> climb(Race& race, std::vector<DialAttempt> ladder, TaskScope& scope);
-    task<void> attempt(Race& race, DialAttempt rung);
-    task<result<std::shared_ptr<Connection>>> dial_quic(const Race& race, SocketAddress remote);
-    task<result<std::shared_ptr<Connection>>> dial_tcp(const Race& race, SocketAddress remote);
+    result<void> prepare(Running& dial) const;
+    task<result<void>> climb(Running& dial, TaskScope& scope);
+    task<void> attempt(Running& dial, DialAttempt attempt);
+    task<result<std::shared_ptr<Connection>>> dial_quic(const Running& dial, SocketAddress remote);
+    task<result<std::shared_ptr<Connection>>> dial_tcp(const Running& dial, SocketAddress remote);
     result<std::shared_ptr<quic::Endpoint>> endpoint_for(const SocketAddress& remote);
 
     Loop& loop_;
@@ -71,9 +82,9 @@ private:
     bool stopped_ = false;
 };
 
-result<void> DialerImpl::prepare(Race& race) const {
-    const NodeAddress& address = race.address;
-    const DialOptions& options = race.options;
+result<void> DialerImpl::prepare(Running& dial) const {
+    const NodeAddress& address = dial.address;
+    const DialOptions& options = dial.options;
     if (!options.quic && !options.tcp) {
         return fail(causes::kUsage, "no transport is left to try");
     }
@@ -86,13 +97,13 @@ result<void> DialerImpl::prepare(Race& race) const {
     if (address.host.empty()) {
         return fail(causes::kResolve, "nothing tells where this node id is; add @HOST:PORT");
     }
-    race.client.context = tls_;
-    race.client.alpns = options.alpns;
-    race.client.resumption = resumption_;
+    dial.client.context = tls_;
+    dial.client.alpns = options.alpns;
+    dial.client.resumption = resumption_;
     if (address.id) {
-        race.client.verify = tls::VerifyPin{*address.id};
+        dial.client.verify = tls::VerifyPin{*address.id};
     } else {
-        race.client.verify = tls::VerifyCa{address.host};
+        dial.client.verify = tls::VerifyCa{address.host};
     }
     if (options.verify) {
         const auto* pin = std::get_if<tls::VerifyPin>(&*options.verify);
@@ -100,86 +111,87 @@ result<void> DialerImpl::prepare(Race& race) const {
         if (address.id && !nothing && (pin == nullptr || pin->id != *address.id)) {
             return fail(causes::kUsage, "the address names a node id, which has to be verified");
         }
-        race.client.verify = *options.verify;
+        dial.client.verify = *options.verify;
     }
     // A node is known by its key and needs no SNI, which everybody on the way can read.
-    if (const auto* ca = std::get_if<tls::VerifyCa>(&race.client.verify)) {
-        race.client.server_name = server_name(ca->host);
-    } else if (!std::holds_alternative<tls::VerifyPin>(race.client.verify) && !address.id) {
-        race.client.server_name = server_name(address.host);
+    if (const auto* ca = std::get_if<tls::VerifyCa>(&dial.client.verify)) {
+        dial.client.server_name = server_name(ca->host);
+    } else if (!std::holds_alternative<tls::VerifyPin>(dial.client.verify) && !address.id) {
+        dial.client.server_name = server_name(address.host);
     }
     return {};
 }
 
 task<result<std::shared_ptr<Connection>>> DialerImpl::dial(NodeAddress address,
                                                            DialOptions options) {
+    ALKNET_CO_TRY(Dialled dialled, co_await dial_way(std::move(address), std::move(options)));
+    co_return std::move(dialled.connection);
+}
+
+task<result<Dialled>> DialerImpl::dial_way(NodeAddress address, DialOptions options) {
     if (stopped_) {
         co_return fail(causes::kShuttingDown);
     }
-    Race race;
-    race.address = std::move(address);
-    race.options = std::move(options);
-    ALKNET_CO_CHECK(prepare(race));
-    const std::uint16_t port = race.address.port.value_or(kDefaultPort);
+    Running dial;
+    dial.address = std::move(address);
+    dial.options = std::move(options);
+    ALKNET_CO_CHECK(prepare(dial));
+    const std::uint16_t port = dial.address.port.value_or(kDefaultPort);
     ALKNET_CO_TRY(const std::vector<SocketAddress> addresses,
-                  co_await network_->resolve(loop_, race.address.host, port));
-    std::vector<DialAttempt> ladder = dial_ladder(addresses, race.options.quic, race.options.tcp);
+                  co_await network_->resolve(loop_, dial.address.host, port));
+    dial.race = DialRace(dial_ladder(addresses, ladder_options(dial)));
     const TaskContext context = co_await current_context();
     TaskScope scope(loop_, context.cancel);
-    const result<void> climbed = co_await climb(race, std::move(ladder), scope);
+    const result<void> climbed = co_await climb(dial, scope);
     scope.cancel();
     (void)co_await scope.join();
-    if (race.winner != nullptr) {
-        co_return std::move(race.winner);
+    if (dial.winner) {
+        co_return std::move(*dial.winner);
     }
     ALKNET_CO_CHECK(climbed);
-    if (!race.failure) {
-        co_return fail(causes::kResolve, race.address.host);
+    if (!dial.failure) {
+        co_return fail(causes::kResolve, dial.address.host + " has no address to be reached by");
     }
-    co_return unexpected(std::move(*race.failure));
+    co_return unexpected(std::move(*dial.failure));
 }
 
 /// Begins the attempts in turn, until one has succeeded or all have failed.
-task<result<void>> DialerImpl::climb(Race& race, std::vector<DialAttempt> ladder,
-                                     TaskScope& scope) {
+task<result<void>> DialerImpl::climb(Running& dial, TaskScope& scope) {
     const TimePoint began = loop_.now();
-    for (const DialAttempt& rung : ladder) {
-        while (race.running > 0 && race.winner == nullptr && loop_.now() < began + rung.after) {
-            Timer turn(loop_, [&race] { race.changed.wake_all(); });
-            turn.arm(began + rung.after);
-            ALKNET_CO_CHECK(co_await race.changed.wait());
+    Timer turn(loop_, [&dial] { dial.changed.wake_all(); });
+    while (!dial.winner && !dial.race.lost()) {
+        if (const auto attempted = dial.race.begin(loop_.now() - began)) {
+            scope.spawn(attempt(dial, *attempted), "core.dial");
+            continue;
         }
-        if (race.winner != nullptr) {
-            co_return result<void>{};
+        turn.disarm();
+        if (const auto next = dial.race.next()) {
+            turn.arm(began + *next);
         }
-        ++race.running;
-        scope.spawn(attempt(race, rung), "core.dial");
-    }
-    while (race.running > 0 && race.winner == nullptr) {
-        ALKNET_CO_CHECK(co_await race.changed.wait());
+        ALKNET_CO_CHECK(co_await dial.changed.wait());
     }
     co_return result<void>{};
 }
 
-task<void> DialerImpl::attempt(Race& race, DialAttempt rung) {
-    auto connected = rung.transport == Transport::quic ? co_await dial_quic(race, rung.remote)
-                                                       : co_await dial_tcp(race, rung.remote);
+task<void> DialerImpl::attempt(Running& dial, DialAttempt attempt) {
+    auto connected = is_quic(attempt.rung) ? co_await dial_quic(dial, attempt.remote)
+                                           : co_await dial_tcp(dial, attempt.remote);
     if (!connected) {
         const error& why = connected.error();
-        log_.debug("dial.failed", {{"remote_addr", rung.remote.to_string()},
-                                   {"transport", to_string(rung.transport)},
+        log_.debug("dial.failed", {{"remote_addr", attempt.remote.to_string()},
+                                   {"rung", to_string(attempt.rung)},
                                    {"reason", why.cause().id},
                                    {"detail", why.detail()}});
         const std::string where =
-            std::string(to_string(rung.transport)) + " " + rung.remote.to_string();
-        race.lost(std::move(connected).error().within(where));
-    } else if (race.winner == nullptr) {
-        race.winner = std::move(*connected);
+            std::string(is_quic(attempt.rung) ? "quic " : "tcp ") + attempt.remote.to_string();
+        dial.lost(std::move(connected).error().within(where));
+        dial.race.failed();
+    } else if (!dial.winner) {
+        dial.winner = Dialled{.connection = std::move(*connected), .rung = attempt.rung};
     } else {
         (*connected)->close(close_code::kOk, "another attempt was first");
     }
-    --race.running;
-    race.changed.wake_all();
+    dial.changed.wake_all();
 }
 
 result<std::shared_ptr<quic::Endpoint>> DialerImpl::endpoint_for(const SocketAddress& remote) {
@@ -196,13 +208,13 @@ result<std::shared_ptr<quic::Endpoint>> DialerImpl::endpoint_for(const SocketAdd
     return endpoint;
 }
 
-task<result<std::shared_ptr<Connection>>> DialerImpl::dial_quic(const Race& race,
+task<result<std::shared_ptr<Connection>>> DialerImpl::dial_quic(const Running& dial,
                                                                 SocketAddress remote) {
     ALKNET_CO_TRY(auto endpoint, endpoint_for(remote));
     quic::ConnectOptions options;
     options.remote = remote;
-    options.tls = race.client;
-    options.transport = race.options.transport;
+    options.tls = dial.client;
+    options.transport = dial.options.transport;
     ALKNET_CO_TRY(auto connection, co_await endpoint->connect(std::move(options)));
     auto kept = std::make_shared<Kept>(
         Kept{.endpoint = std::move(endpoint), .connection = std::move(connection)});
@@ -210,28 +222,27 @@ task<result<std::shared_ptr<Connection>>> DialerImpl::dial_quic(const Race& race
     co_return std::shared_ptr<Connection>(std::move(kept), face);
 }
 
-task<result<std::unique_ptr<tls::TlsStream>>> connect_over_tcp(Loop& loop, net::Network& network,
-                                                               SocketAddress remote,
-                                                               tls::ClientOptions options,
-                                                               net::TcpStream& tcp) {
-    ALKNET_CO_TRY(tcp, co_await network.connect_tcp(loop, remote));
-    co_return co_await tls::connect_tls(loop, std::move(tcp.stream), std::move(options));
-}
-
-task<result<std::shared_ptr<Connection>>> DialerImpl::dial_tcp(const Race& race,
-                                                               SocketAddress remote) {
-    net::TcpStream tcp;
-    const quic::TransportOptions& limits = race.options.transport;
-    auto stream = co_await with_timeout(
-        limits.handshake_timeout, connect_over_tcp(loop_, *network_, remote, race.client, tcp));
-    if (!stream && stream.error().is(causes::kTimeout)) {
+/// What came too late came not at all.
+template <class T>
+task<result<T>> in_time(Duration limit, task<result<T>> work) {
+    result<T> outcome = co_await with_timeout(limit, std::move(work));
+    if (!outcome && outcome.error().is(causes::kTimeout)) {
         co_return fail(causes::kHandshakeTimeout);
     }
-    if (!stream) {
-        co_return unexpected(std::move(stream).error());
-    }
+    co_return outcome;
+}
+
+task<result<std::shared_ptr<Connection>>> DialerImpl::dial_tcp(const Running& dial,
+                                                               SocketAddress remote) {
+    // Each part has its own time: with long round trips all of them together take several.
+    const quic::TransportOptions& limits = dial.options.transport;
+    ALKNET_CO_TRY(net::TcpStream tcp,
+                  co_await in_time(limits.handshake_timeout, network_->connect_tcp(loop_, remote)));
+    ALKNET_CO_TRY(auto stream,
+                  co_await in_time(limits.handshake_timeout,
+                                   tls::connect_tls(loop_, std::move(tcp.stream), dial.client)));
     std::shared_ptr<Connection> connection =
-        make_tls_connection(loop_, std::move(*stream), tcp, limits.idle_timeout, false);
+        make_tls_connection(loop_, std::move(stream), tcp, limits.idle_timeout, false);
     std::erase_if(tcp_, [](const std::weak_ptr<Connection>& one) { return one.expired(); });
     tcp_.push_back(connection);
     co_return connection;

@@ -1,45 +1,10 @@
 // Dialling: which way is tried when, what is verified, and which error is told.
-#include "dial_ladder.hpp"
 #include "world.hpp"
 
 namespace alknet {
 namespace {
 
 using namespace test;
-
-TEST(DialLadder, TriesQuicFirstThenTcpEachAddressInTurn) {
-    const auto a = SocketAddress::v4({192, 0, 2, 1}, 1);
-    const auto b = SocketAddress::v4({192, 0, 2, 2}, 1);
-    const auto both = dial_ladder({a, b}, true, true);
-    ASSERT_EQ(both.size(), 4U);
-    EXPECT_EQ(both[0].transport, Transport::quic);
-    EXPECT_EQ(both[0].remote, a);
-    EXPECT_EQ(both[0].after, Duration::zero());
-    EXPECT_EQ(both[1].remote, b);
-    EXPECT_EQ(both[1].after, Dialer::kAttemptStagger);
-    EXPECT_EQ(both[2].transport, Transport::tcp);
-    EXPECT_EQ(both[2].remote, a);
-    EXPECT_EQ(both[2].after, Dialer::kQuicLead);
-    const auto tcp = dial_ladder({a, b}, false, true);
-    ASSERT_EQ(tcp.size(), 2U);
-    EXPECT_EQ(tcp[0].after, Duration::zero());
-    EXPECT_TRUE(dial_ladder({}, true, true).empty());
-}
-
-TEST(DialLadder, TriesABoundedNumberOfAddresses) {
-    const std::vector<SocketAddress> many(100, SocketAddress::v4({192, 0, 2, 1}, 1));
-    EXPECT_EQ(dial_ladder(many, true, true).size(), 2 * Dialer::kAddressesMax);
-}
-
-TEST(DialLadder, AnAnswerTellsMoreThanSilence) {
-    const auto rank = [](const Cause& cause) { return dial_error_rank(error(cause)); };
-    EXPECT_LT(rank(causes::kUnreachable), rank(causes::kHandshakeTimeout));
-    EXPECT_LT(rank(causes::kHandshakeTimeout), rank(causes::kTls));
-    EXPECT_LT(rank(causes::kTls), rank(causes::kNoCommonAlpn));
-    EXPECT_LT(rank(causes::kNoCommonAlpn), rank(causes::kPeerUnverified));
-    EXPECT_LT(rank(causes::kPeerUnverified), rank(causes::kPeerKeyMismatch));
-    EXPECT_LT(rank(causes::kPeerKeyMismatch), rank(causes::kInternal));
-}
 
 class DialerTest : public WorldTest {
 protected:

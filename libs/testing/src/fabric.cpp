@@ -55,7 +55,7 @@ Link& Fabric::link(const SimHost& from, const SimHost& to) {
     if (found != links_.end()) {
         return found->second;
     }
-    Link fresh{default_link, now, now};
+    Link fresh{default_link, now, now, 0};
     if (&from == &to) {
         fresh.options = LinkOptions{.delay = std::chrono::microseconds(20)};
         fresh.options.udp_payload_bytes_max = kBatchBytesMax;
@@ -68,6 +68,7 @@ void Fabric::set_all_links(const LinkOptions& options) {
     for (auto& [key, link] : links_) {
         if (key.first != key.second) {
             link.options = options;
+            link.udp_bytes = 0;
         }
     }
 }
@@ -161,11 +162,16 @@ void Fabric::hash_packet(const SocketAddress& from, const SocketAddress& to, Byt
 }
 
 bool Fabric::survives(Link& link, const Datagram& datagram) {
-    if (link.options.cut || datagram.data.size() > link.options.udp_payload_bytes_max ||
-        random.chance(link.options.loss)) {
+    const LinkOptions& options = link.options;
+    if (options.cut || datagram.data.size() > options.udp_payload_bytes_max ||
+        datagram.data.size() > options.udp_bytes_max - link.udp_bytes ||
+        random.chance(options.loss)) {
         ++stats.datagrams_lost;
         trace("lost", datagram.from, datagram.to, datagram.data.size());
         return false;
+    }
+    if (options.udp_bytes_max != UINT64_MAX) {
+        link.udp_bytes += datagram.data.size();
     }
     return true;
 }
@@ -222,6 +228,12 @@ void Fabric::send_datagram(SimHost& sender, Datagram datagram) {
         return;
     }
     Link& way = link(sender, *receiver);
+    if (way.options.udp_rejected) {
+        ++stats.datagrams_lost;
+        trace("rejected", datagram.from, datagram.to, datagram.data.size());
+        refuse(*receiver, datagram);
+        return;
+    }
     if (!survives(way, datagram)) {
         return;
     }

@@ -30,7 +30,9 @@ std::span<const std::unique_ptr<SimHost>> SimWorld::hosts() const noexcept {
 }
 
 void SimWorld::set_link(const SimHost& from, const SimHost& to, const LinkOptions& options) {
-    fabric_->link(from, to).options = options;
+    Link& link = fabric_->link(from, to);
+    link.options = options;
+    link.udp_bytes = 0;
 }
 
 void SimWorld::set_all_links(const LinkOptions& options) {

@@ -75,6 +75,33 @@ TEST_F(SimUdp, TheIpv6WildcardTakesIpv4Too) {
     EXPECT_EQ(left_inbox.entries[0].from, right.v4(kPort));
 }
 
+TEST_F(SimUdp, AMiddleboxLetsSoManyOctetsPassAndNoMore) {
+    bind_both();
+    LinkOptions link;
+    link.udp_bytes_max = 10;
+    world.set_link(left, right, link);
+    for (const char* text : {"12345", "123456", "12345", "1"}) {
+        send(*left_socket, right.v4(kPort), text);
+    }
+    world.run_for(ms(100));
+    EXPECT_THAT(right_inbox.texts(), ElementsAre("12345", "12345"));
+    world.set_link(left, right, link);  // anew
+    send(*left_socket, right.v4(kPort), "again");
+    world.run_for(ms(100));
+    EXPECT_THAT(right_inbox.texts(), ElementsAre("12345", "12345", "again"));
+}
+
+TEST_F(SimUdp, AFirewallCanRejectInsteadOfDropping) {
+    bind_both();
+    LinkOptions link;
+    link.udp_rejected = true;
+    world.set_link(left, right, link);
+    send(*left_socket, right.v4(kPort), "no way");
+    world.run_for(ms(100));
+    EXPECT_THAT(right_inbox.entries, IsEmpty());
+    EXPECT_THAT(left_inbox.unreachable, ElementsAre(right.v4(kPort)));
+}
+
 TEST_F(SimUdp, AClosedPortIsToldToTheSender) {
     left_socket = bind(*left_process, left.v4(kPort), left_inbox);
     send(*left_socket, right.v4(kPort), "anybody?");

@@ -4,6 +4,7 @@
 #include <alknet/base/log.hpp>
 #include <alknet/base/result.hpp>
 #include <alknet/core/node_address.hpp>
+#include <alknet/core/rung.hpp>
 #include <alknet/net/connection.hpp>
 #include <alknet/net/network.hpp>
 #include <alknet/quic/endpoint.hpp>
@@ -21,19 +22,33 @@ struct DialOptions {
     std::vector<std::string> alpns;  // 1 to 8
     bool quic = true;                // tried first
     bool tcp = true;
+    bool v4 = true;
+    bool v6 = true;
+    /// Only rungs above this one: what a connection on it could be exchanged for.
+    std::optional<Rung> better_than;
     /// By default from the address: a pin if it has an id, else the CAs. A pin is never replaced by
     /// anything but another pin of the same id, or by VerifyNothing.
     std::optional<tls::Verify> verify;
     quic::TransportOptions transport;  // of QUIC; its timeouts are TCP's too
 };
 
+struct Dialled {
+    std::shared_ptr<Connection> connection;
+    Rung rung = Rung::quic_v4;
+};
+
 /// Owns the sockets that it dials from; connections keep what they need alive. One loop.
 class Dialer {
 public:
-    /// A further attempt begins when the one before has failed, or after this long.
+    /// When the rungs begin, counted from QUIC over IPv6; a rung that nothing leads to costs no
+    /// time, and when all that runs has failed the next begins at once.
+    static constexpr Duration kV4Delay = std::chrono::milliseconds(50);
+    static constexpr Duration kTcpDelay = std::chrono::milliseconds(200);
+    static constexpr Duration kProxyDelay = std::chrono::milliseconds(500);
+    /// How far QUIC is put behind where it was much slower than TCP.
+    static constexpr Duration kDemotedDelay = std::chrono::milliseconds(1000);
+    /// Between two addresses of one rung.
     static constexpr Duration kAttemptStagger = std::chrono::milliseconds(250);
-    /// How far ahead of TCP all of QUIC is.
-    static constexpr Duration kQuicLead = std::chrono::milliseconds(1000);
     /// Addresses of one name that are tried.
     static constexpr std::size_t kAddressesMax = 8;
 
@@ -41,13 +56,17 @@ public:
                                           std::shared_ptr<const tls::TlsContext> tls, Log log);
     virtual ~Dialer() = default;
 
-    /// Resolves the address and tries what it finds: QUIC, then TLS over TCP, each with the same
-    /// verification; the first that succeeds wins and the others are taken back. Errors:
+    /// Resolves the address and races what it finds: QUIC, and a little later TLS over TCP, each
+    /// with the same verification; the first whose handshake proves the node wins and the others
+    /// are taken back. No failure ends a dial before everything was tried: until a key is proven,
+    /// refusals, resets and alerts can come from anybody on the way. Errors:
     /// kAlpnInvalid, kShuttingDown, kCancelled; kUsage without any transport, or for a weaker
     /// verification than the address asks for; those of Network::resolve, quic::Endpoint::connect,
     /// Network::connect_tcp and tls::connect_tls: with several attempts, the one that says most.
     virtual task<result<std::shared_ptr<Connection>>> dial(NodeAddress address,
                                                            DialOptions options) = 0;
+    /// The same, and by which rung the node was reached.
+    virtual task<result<Dialled>> dial_way(NodeAddress address, DialOptions options) = 0;
     /// For the next dials.
     virtual void set_tls(std::shared_ptr<const tls::TlsContext> tls) = 0;
     /// Closes everything that was dialled, with code 0. Later dials fail.

@@ -56,6 +56,8 @@ struct LinkOptions {
     std::uint64_t bits_per_second = 0;  // 0: no limit
     std::size_t queue_bytes = 256 << 10;
     std::size_t udp_payload_bytes_max = 1472;  // larger ones vanish
+    std::uint64_t udp_bytes_max = UINT64_MAX;  // a middlebox lets so much pass, and no more
+    bool udp_rejected = false;                 // ICMP goes back instead
     bool cut = false;                          // a partition, in this direction
 };
 

@@ -1,0 +1,172 @@
+// Ways that are cut, narrow, watched or slow, each on virtual time: how long until the first byte.
+#include "world.hpp"
+
+namespace alknet {
+namespace {
+
+using namespace test;
+
+using sim::LinkOptions;
+using sim::SimHost;
+
+class DialTraps : public WorldTest {
+protected:
+    DialTraps() {
+        serve_echo();
+        listen();
+    }
+
+    static DialOptions any() {
+        DialOptions options;
+        options.alpns = {std::string(kEchoAlpn)};
+        return options;
+    }
+    /// How long a dial takes until one octet has come back, and over what.
+    struct FirstByte {
+        Duration time{};
+        Transport transport = Transport::memory;
+        std::shared_ptr<Connection> connection;
+    };
+    FirstByte first_byte(DialOptions options = any()) {
+        const TimePoint before = world.now();
+        const auto connection = dial(std::move(options));
+        EXPECT_TRUE(connection) << (connection ? "" : connection.error().message());
+        if (!connection) {
+            return {};
+        }
+        EXPECT_TRUE(echoes(*connection, 1));
+        return {world.now() - before, (*connection)->info().transport, *connection};
+    }
+    /// The links between the two hosts, changed in both directions.
+    void weather(const std::function<void(LinkOptions&)>& change) {
+        for (const auto& [from, to] :
+             {std::pair(&server_host, &client_host), std::pair(&client_host, &server_host)}) {
+            LinkOptions link = world.link(*from, *to);
+            change(link);
+            world.set_link(*from, *to, link);
+        }
+    }
+};
+
+TEST_F(DialTraps, UdpThatIsDropped) {
+    weather([](LinkOptions& link) { link.udp_payload_bytes_max = 0; });
+    const FirstByte first = first_byte();
+    EXPECT_EQ(first.transport, Transport::tcp);
+    EXPECT_LT(first.time, milliseconds(1500));
+}
+
+TEST_F(DialTraps, UdpThatIsRejectedByIcmp) {
+    weather([](LinkOptions& link) { link.udp_rejected = true; });
+    const FirstByte first = first_byte();
+    EXPECT_EQ(first.transport, Transport::tcp);
+    EXPECT_LT(first.time, Dialer::kTcpDelay);  // nothing is waited for
+}
+
+TEST_F(DialTraps, UdpThatEndsAfterSixteenKilobytes) {
+    weather([](LinkOptions& link) { link.udp_bytes_max = 16 << 10; });
+    const FirstByte first = first_byte();
+    EXPECT_LT(first.time, milliseconds(1500));
+    // What is dialled now finds the way shut, and another.
+    (void)run(ask(client_process->loop(), first.connection, noise(64 << 10)));
+    const FirstByte second = first_byte();
+    EXPECT_EQ(second.transport, Transport::tcp);
+    EXPECT_LT(second.time, milliseconds(1500));
+}
+
+TEST_F(DialTraps, APathThatIsNarrowerThanQuicNeeds) {
+    weather([](LinkOptions& link) { link.udp_payload_bytes_max = 1124 - 28; });
+    const FirstByte first = first_byte();
+    EXPECT_EQ(first.transport, Transport::tcp);
+    EXPECT_LT(first.time, milliseconds(1500));
+}
+
+TEST_F(DialTraps, AnInterfaceThatIsNarrowerThanQuicNeeds) {
+    client_host.set_udp_payload_bytes_max(1124 - 28);  // `send` itself refuses
+    const FirstByte first = first_byte();
+    EXPECT_EQ(first.transport, Transport::tcp);
+    EXPECT_LT(first.time, milliseconds(1500));
+}
+
+TEST_F(DialTraps, LongRoundTripsWithLoss) {
+    weather([](LinkOptions& link) {
+        link.delay = seconds(1);
+        link.loss = 0.01;
+    });
+    for (int i = 0; i < 10; ++i) {
+        EXPECT_TRUE(echoes(first_byte().connection, 1000));
+        EXPECT_EQ(first_byte(only(Transport::tcp)).transport, Transport::tcp);
+    }
+}
+
+/// A stranger answers on the node's UDP port, with another key and other services.
+class AStrangerOnUdp : public WorldTest {
+protected:
+    AStrangerOnUdp() {
+        serve_echo();
+        ListenerOptions tcp;
+        tcp.address = server_host.v4(kPort);
+        tcp.quic = false;
+        EXPECT_TRUE(node->endpoint().listen(tcp));
+        stranger.options.network = server_process->network();
+        stranger.options.tls = make_context();
+        stranger.options.secrets = quic::make_secrets();
+    }
+    ~AStrangerOnUdp() override {
+        run_on(*server_process, done_after(stranger.endpoint().shutdown()));
+    }
+    void answer_on_udp() {
+        ListenerOptions udp;
+        udp.address = server_host.v4(kPort);
+        udp.tcp = false;
+        ASSERT_TRUE(stranger.endpoint().listen(udp));
+    }
+    void expect_tcp() {
+        DialOptions options;
+        options.alpns = {std::string(kEchoAlpn)};
+        const TimePoint before = world.now();
+        const auto connection = dial(options);
+        ASSERT_TRUE(connection) << connection.error().message();
+        EXPECT_EQ((*connection)->info().transport, Transport::tcp);
+        EXPECT_EQ((*connection)->info().peer.key, server_tls->key().id());
+        EXPECT_TRUE(echoes(*connection, 1));
+        EXPECT_LT(world.now() - before, milliseconds(1500));
+        const auto alone = dial(Transport::quic);
+        ASSERT_FALSE(alone);
+        EXPECT_TRUE(alone.error().is(*expected)) << alone.error().message();
+    }
+
+    TestNode stranger{server_process->loop()};
+    const Cause* expected = &causes::kNoCommonAlpn;  // of QUIC alone
+};
+
+TEST_F(AStrangerOnUdp, WhoKnowsNoSuchServiceIsNotBelieved) {
+    stranger.add("something/else", returns_at_once);
+    answer_on_udp();
+    expect_tcp();
+}
+
+TEST_F(AStrangerOnUdp, WhoHasAnotherKeyIsNotTalkedTo) {
+    EXPECT_TRUE(stranger.registry->add(std::make_shared<EchoHandler>(EchoOptions{})));
+    answer_on_udp();
+    expected = &causes::kPeerKeyMismatch;
+    expect_tcp();
+}
+
+TEST_F(AStrangerOnUdp, WhoRefusesIsNotTheLastWord) {
+    stranger.options.limits.connections_max = 1;
+    stranger.options.limits.half_open_max = 1;
+    stranger.options.limits.half_open_retry = 0;
+    stranger.options.limits.connections_per_ip_max = 1;
+    EXPECT_TRUE(stranger.registry->add(std::make_shared<EchoHandler>(EchoOptions{})));
+    answer_on_udp();
+    // Somebody else holds the only place.
+    NodeAddress there = address();
+    there.id = stranger.options.tls->key().id();
+    const auto held = run(dialer->dial(there, only(Transport::quic)));
+    ASSERT_TRUE(held) << held.error().message();
+    expected = &causes::kUnreachable;
+    expect_tcp();
+}
+
+}  // namespace
+}  // namespace alknet
