@@ -426,6 +426,10 @@ result<void> ConnectionImpl::migrate(std::unique_ptr<net::UdpSocket> socket) {
                    : alknet::fail(causes::kInternal, ngtcp2_strerror(outcome));
     }
     extra_sockets_.push_back(&added);
+    // What waits for the old path's socket is lost, as on the way: that socket may be given up
+    // before it takes packets again.
+    unsent_packets_.clear();
+    ListHook<BlockedTag>::unlink();
     refresh_path();
     retire_sockets(kSocketsKept);
     request_flush();

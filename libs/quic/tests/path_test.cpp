@@ -116,6 +116,27 @@ TEST_F(PathTest, MovesWhileDataFlow) {
     EXPECT_EQ(**answer, pattern(1 << 20));
 }
 
+TEST_F(PathTest, MovesAwayFromASocketThatIsFull) {
+    connect_echo();
+    world.run_for(1s);
+    ASSERT_TRUE(pair.client->migrate(new_socket()));
+    EXPECT_EQ(echo(pair.client, "there"), "there");
+    world.run_for(1s);
+    // The packets that wait for the full socket must not wait for ever when it is given up.
+    client_host.set_send_blocked(1.0);
+    std::optional<result<std::string>> answer;
+    client_tasks->spawn(keep(ask(pair.client, pattern(50'000)), answer), "transfer");
+    world.run_for(100ms);
+    for (int i = 0; i < 3; ++i) {
+        ASSERT_TRUE(pair.client->migrate(new_socket()));
+        world.run_for(10ms);
+    }
+    client_host.set_send_blocked(0);
+    ASSERT_TRUE(until([&] { return answer.has_value(); }, minutes(2)));
+    ASSERT_TRUE(*answer) << answer->error().message();
+    EXPECT_EQ(**answer, pattern(50'000));
+}
+
 TEST_F(PathTest, WithoutSpareConnectionIdsAMoveIsRefused) {
     connect();
     // The server's answers, with fresh ids, do not arrive.
