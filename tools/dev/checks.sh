@@ -5,7 +5,7 @@
 change_base() {
     local ref base
     if [[ -n ${1:-} ]]; then
-        git merge-base "$1" HEAD || die "'$1' is no commit that this branch comes from"
+        git merge-base "$1" HEAD 2>/dev/null || die "'$1' is no commit that this branch comes from"
         return
     fi
     for ref in main origin/main; do
@@ -72,7 +72,11 @@ lint_tidy() {
 cmd_lint() {
     local since=''
     case ${1:-} in
-    --since) since=${2:?--since needs a commit} ;;
+    --since)
+        since=${2:-}
+        [[ -n $since ]] || die "lint: --since needs a commit"
+        change_base "$since" >/dev/null
+        ;;
     '') ;;
     *) die "lint: unknown option '$1'" ;;
     esac
