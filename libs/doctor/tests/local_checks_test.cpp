@@ -45,7 +45,7 @@ std::vector<Row> node_rows() {
          Status::fail, "cannot start", "correct the named line"},
         {"a key that others can read",
          [](FakeProbe& p) { p.node_facts = fail(causes::kHomeInvalid, "node.key"); }, kKey,
-         Status::fail, "cannot start", "permissions"},
+         Status::fail, "cannot start", "mend what the detail names"},
         {"another program on the port",
          [](FakeProbe& p) {
              p.bind_udp = fail(causes::kAddressInUse);
