@@ -3,6 +3,7 @@
 #   bootstrap build   compiler, tools and libraries of the program
 #   bootstrap test    test libraries and the foreign programs the tests talk to
 #   bootstrap lint    clang-format and clang-tidy
+#   bootstrap reach   what the bad networks of `reach` are made of
 #   bootstrap peers   what building the foreign programs of `interop --all` needs
 #
 # Returns in well under a second when nothing is missing: it only asks dpkg. Everything else
@@ -19,6 +20,7 @@ packages_of() {
         python3 openssl curl ;;
     lint) echo clang-format-19 clang-tidy-19 libclang-rt-19-dev python3 ;;
     peers) echo python3-venv ;;
+    reach) echo iproute2 ;;
     esac
 }
 

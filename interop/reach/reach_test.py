@@ -1,0 +1,109 @@
+"""The real program over networks that are slow, narrow, lossy, or forbid most of what it does.
+
+The first byte must be back within FIRST seconds of the start of the program, and within AGAIN once the
+network is known, where the link allows that: the bounds are of the issue, not of this machine.
+"""
+
+import pathlib
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+import harness  # noqa: E402
+import reach  # noqa: E402
+
+FIRST = 1.5
+AGAIN = 0.3
+SLOW = 30  # where the link itself takes seconds
+
+
+class GoodNetwork(reach.ReachTest):
+    def test_quic_at_once(self):
+        self.network.be("delay=10ms")
+        self.assert_reached("quic", FIRST, AGAIN)
+
+    def test_udp_payload_is_at_most_1452(self):
+        self.network.be("delay=1ms")
+        self.assert_echoed(2_000_000)
+        self.assertLessEqual(self.network.stats()["largest_udp_payload"], 1452)
+
+
+class Udp(reach.ReachTest):
+    def test_dropped(self):
+        self.network.be("delay=10ms udp=drop")
+        self.assert_reached("tcp", FIRST)
+
+    def test_rejected(self):
+        self.network.be("delay=10ms udp=reject")
+        self.assert_reached("tcp", FIRST)
+
+    def test_policed_to_1_mbit(self):
+        self.network.be("delay=10ms udp_rate=1M")
+        self.assert_echoed(500_000)
+
+
+class Stranger(reach.ReachTest):
+    listen = reach.NODE_V4
+
+    def test_refuses_quic_with_0x178(self):
+        files = [self.home_b / "cert-key.pem", self.home_b / "cert.pem"]
+        stranger = self.on("b", harness.need("gtlsserver"), reach.STRANGER_V4, self.port, *files)
+        self.wait_for_udp(stranger, reach.STRANGER_V4)
+        self.network.be(f"delay=10ms stranger={reach.NODE_V4},{reach.STRANGER_V4}")
+        said = self.ping("--transport", "quic")
+        self.assertEqual(said["error"]["id"], "E-TLS-NO-ALPN", said)
+        self.assert_reached("tcp", FIRST)
+
+
+class Narrow(reach.ReachTest):
+    def test_mtu_1124(self):
+        self.network.be("delay=10ms mtu=1124 mtu_told=yes")
+        self.assert_reached("tcp", FIRST)
+        self.assert_echoed(200_000)
+
+    def test_mtu_1280(self):
+        self.network.be("delay=10ms mtu=1280")
+        self.assert_reached("quic", FIRST)
+        self.assert_echoed(200_000, "--transport", "quic")
+
+
+class Only443(reach.ReachTest):
+    port = 443
+
+    def test_tcp(self):
+        self.network.be("delay=10ms udp=drop tcp=443")
+        self.assert_reached("tcp", FIRST)
+
+
+class Slow(reach.ReachTest):
+    def test_2_s_round_trips_with_loss(self):
+        self.network.be("delay=1s loss=0.01")
+        took = self.first_byte()
+        self.figure("first byte", took)
+        self.assertLessEqual(took, SLOW)
+        self.assertEqual(self.ping().get("peer"), f"ed25519:{self.node_id}")
+
+    def test_loss_in_bursts(self):
+        self.network.be("delay=20ms loss=0.01 burst=0.002 burst_for=50ms rate=20M")
+        self.assert_echoed(1_000_000)
+
+
+class NoWay(reach.ReachTest):
+    def test_says_that_nothing_answers(self):
+        self.network.be("delay=10ms udp=drop tcp=1")
+        said = self.ping()
+        self.assertEqual(said["error"]["id"], "E-NET-HANDSHAKE-TIMEOUT", said)
+
+    def test_another_node_has_the_address(self):
+        other = self.home / "other"
+        self.assertEqual(harness.alknet("init", "--no-input", "--home", other).returncode, 0)
+        self.network.be("delay=10ms")
+        self.address = self.address.replace(self.node_id, self.id_of(other))
+        said = self.ping()
+        self.assertEqual(said["error"]["id"], "E-TLS-KEY-MISMATCH", said)
+
+
+if __name__ == "__main__":
+    reach.require_root()
+    unittest.main(verbosity=2)
