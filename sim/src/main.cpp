@@ -99,11 +99,17 @@ Options parse(int count, char** arguments) {
             options.mutations = true;
         } else if (option == "--list") {
             options.list = true;
+        } else if (option == "--help") {
+            fmt::print("{}", kUsage);
+            std::exit(0);
         } else {
             refuse(fmt::format("unknown option '{}'", option));
         }
     }
     check_names(options.request);
+    if (options.seeds == 0 || options.request.repeat <= 0) {
+        refuse("a run of nothing would prove nothing");
+    }
     if (options.jobs <= 0) {
         options.jobs = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
     }
