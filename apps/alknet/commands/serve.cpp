@@ -21,12 +21,14 @@ namespace alknet::app {
 
 namespace {
 
+constexpr Duration kWatchAgainDelay = std::chrono::seconds(1);
+
 struct Serving {
     const CommandLine& line;
     const ServeOptions& options;
     Loop& loop;
     config::Home home;
-    FileWatch& config_watch;
+    std::unique_ptr<FileWatch> config_watch;
     config::Config config;
     NodeOptions node_options;
     Notifier notifier = Notifier::from_environment();
@@ -129,9 +131,28 @@ task<result<void>> reload_when_wanted(Serving& serving) {
     }
 }
 
+// The home was moved or taken away. Another may come in its place.
+task<result<void>> watch_again(Serving& serving) {
+    for (;;) {
+        ALKNET_CO_CHECK(co_await serving.loop.sleep(kWatchAgainDelay));
+        auto watch = FileWatch::open(serving.loop, serving.home.config_file());
+        if (watch) {
+            serving.config_watch = std::move(*watch);
+            co_return result<void>();
+        }
+    }
+}
+
 task<result<void>> watch_config(Serving& serving) {
     for (;;) {
-        ALKNET_CO_CHECK(co_await serving.config_watch.changed());
+        const result<void> changed = co_await serving.config_watch->changed();
+        if (!changed && changed.error().is(errc::cancelled)) {
+            co_return changed;
+        }
+        if (!changed) {
+            serving.node->log().warn("config.unwatched", {{"detail", changed.error().detail()}});
+            ALKNET_CO_CHECK(co_await watch_again(serving));
+        }
         serving.reload_wanted.set();
     }
 }
@@ -202,7 +223,7 @@ result<ExitCode> run(const CommandLine& line, const ServeOptions& options) {
     // Before the first thread, which would otherwise take the signals.
     ALKNET_TRY(const auto signals, Signals::open(*loop, std::array{SIGHUP, SIGTERM, SIGINT}));
     // Before the file is read, so that no change of it is missed.
-    ALKNET_TRY(const auto watch, FileWatch::open(*loop, home.config_file()));
+    ALKNET_TRY(auto watch, FileWatch::open(*loop, home.config_file()));
     ALKNET_TRY(const auto config, home.load_config());
     ALKNET_TRY(const auto sink, open_log_sink(STDERR_FILENO, {.format = config.fixed.log_format,
                                                               .level = config.dynamic.log_level,
@@ -213,7 +234,7 @@ result<ExitCode> run(const CommandLine& line, const ServeOptions& options) {
         .options = options,
         .loop = *loop,
         .home = home,
-        .config_watch = *watch,
+        .config_watch = std::move(watch),
         .config = config,
         .node_options = {.log_sink = sink, .network = net::make_system_network(), .listeners = {}},
         .node = nullptr,

@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -181,6 +182,22 @@ class Reload(TestCase):
             node.wait_for("config.reloaded")
             with open(home.config, "a", encoding="utf-8") as file:
                 file.write("# written in place\n")
+            node.wait_for("config.reloaded")
+            home.configure("nonsense")
+            node.wait_for("config.rejected")
+
+    def test_a_home_that_goes_and_comes_back(self):
+        home = self.home()
+        home.configure("")
+        aside = home.path.with_name("aside")
+        with Node(home) as node:
+            home.path.rename(aside)
+            self.assertIn("the directory is gone", node.wait_for("config.unwatched"))
+            node.send(signal.SIGHUP)
+            node.wait_for("config.rejected")
+            run("ping", node.address, "--count", 1, "--home", aside)
+            (aside / "alknet.toml").write_text("# another\n")
+            shutil.copytree(aside, home.path)
             node.wait_for("config.reloaded")
             home.configure("nonsense")
             node.wait_for("config.rejected")
