@@ -131,7 +131,7 @@ function(alknet_test room)
         target_link_libraries(${room}_tests PRIVATE alknet_${room})
     endif()
     gtest_discover_tests(${room}_tests DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES TEST_PREFIX ${room}.
-        DISCOVERY_TIMEOUT 60 PROPERTIES LABELS ${room} TIMEOUT 120)
+        DISCOVERY_TIMEOUT 60 PROPERTIES LABELS ${room} TIMEOUT 300)
 endfunction()
 
 # In the fuzz preset the libFuzzer executable fuzz_<name>; elsewhere the test fuzz_replay_<name>,
@@ -150,7 +150,7 @@ function(alknet_fuzzer name)
         add_executable(${target} ${arg_SOURCE} "${PROJECT_SOURCE_DIR}/tools/fuzz/replay_main.cpp")
         target_link_libraries(${target} PRIVATE ${arg_DEPS})
         add_test(NAME ${target} COMMAND ${target} "${arg_CORPUS}")
-        set_tests_properties(${target} PROPERTIES LABELS fuzz TIMEOUT 120)
+        set_tests_properties(${target} PROPERTIES LABELS fuzz TIMEOUT 300)
     else()
         return()
     endif()
