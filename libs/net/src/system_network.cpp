@@ -20,6 +20,11 @@ public:
         return listen_system_tcp(loop, local);
     }
 
+    result<std::unique_ptr<TcpListener>> listen_tcp_shared(Loop& loop, const SocketAddress& local,
+                                                           const PortShare& share) override {
+        return listen_system_tcp(loop, local, share);
+    }
+
     task<result<TcpStream>> connect_tcp(Loop& loop, SocketAddress remote) override {
         return connect_system_tcp(loop, remote);
     }

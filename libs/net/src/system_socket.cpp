@@ -41,6 +41,23 @@ result<void> bind_socket(int fd, const SocketAddress& address) {
     return {};
 }
 
+result<void> bind_shared(int fd, const SocketAddress& address, const PortShare& share) {
+    const auto allow = [&]() -> result<void> {
+        if (!set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1)) {
+            return os_fail("SO_REUSEPORT", errno, address.to_string());
+        }
+        return {};
+    };
+    if (share.index > 0) {
+        ALKNET_CHECK(allow());
+    }
+    ALKNET_CHECK(bind_socket(fd, address));
+    if (share.index == 0 && share.count > 1) {
+        ALKNET_CHECK(allow());
+    }
+    return {};
+}
+
 bool set_option(int fd, int level, int option, int value) noexcept {
     return setsockopt(fd, level, option, &value, sizeof value) == 0;
 }

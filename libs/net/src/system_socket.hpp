@@ -4,6 +4,7 @@
 #include <alknet/base/os_error.hpp>
 #include <alknet/base/result.hpp>
 #include <alknet/base/unique_fd.hpp>
+#include <alknet/net/network.hpp>
 #include <alknet/net/socket_address.hpp>
 
 namespace alknet::net {
@@ -14,6 +15,9 @@ result<UniqueFd> open_socket(const SocketAddress& address, int type);
 
 /// Errors: kAddressInUse, kIo, both naming the address.
 result<void> bind_socket(int fd, const SocketAddress& address);
+
+/// The same for one of several sockets on a port. A TCP socket must not listen yet.
+result<void> bind_shared(int fd, const SocketAddress& address, const PortShare& share);
 
 /// False if the system does not have the option, or does not take the value.
 bool set_option(int fd, int level, int option, int value) noexcept;

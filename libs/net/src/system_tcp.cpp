@@ -102,11 +102,12 @@ task<result<int>> wait_connected(Loop& loop, int fd) {
 
 }  // namespace
 
-result<std::unique_ptr<TcpListener>> listen_system_tcp(Loop& loop, const SocketAddress& local) {
+result<std::unique_ptr<TcpListener>> listen_system_tcp(Loop& loop, const SocketAddress& local,
+                                                       const PortShare& share) {
     ALKNET_TRY(UniqueFd fd, open_socket(local, SOCK_STREAM));
     // A restart must not wait for the connections of the last run to be forgotten.
     set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
-    ALKNET_CHECK(bind_socket(fd.get(), local));
+    ALKNET_CHECK(bind_shared(fd.get(), local, share));
     auto listener = std::make_unique<SystemTcpListener>(loop, std::move(fd));
     ALKNET_CHECK(listener->listen());
     return listener;

@@ -6,7 +6,8 @@
 
 namespace alknet::net {
 
-result<std::unique_ptr<TcpListener>> listen_system_tcp(Loop& loop, const SocketAddress& local);
+result<std::unique_ptr<TcpListener>> listen_system_tcp(Loop& loop, const SocketAddress& local,
+                                                       const PortShare& share = {});
 task<result<TcpStream>> connect_system_tcp(Loop& loop, SocketAddress remote);
 
 }  // namespace alknet::net

@@ -1,5 +1,6 @@
 #include "system_udp.hpp"
 
+#include <linux/filter.h>
 #include <netinet/udp.h>
 #include <algorithm>
 #include <alknet/base/os_error.hpp>
@@ -34,6 +35,31 @@ result<void> set_needed_options(int fd, bool v4, bool v6) {
     return {};
 }
 
+/// Has the kernel choose the socket by the octet of the destination's connection id that says which
+/// loop it belongs to. A program of the classic filter, whose offsets count from the UDP payload: a
+/// long header (RFC 9000 section 17.2) has the id after its first six octets, a short one (section
+/// 17.3) after one. What is too short for it goes to the first socket.
+result<void> steer_by_connection_id(int fd, std::uint32_t count) {
+    constexpr std::uint32_t kLongForm = 0x80;
+    constexpr std::uint32_t kLongId = 6;
+    constexpr std::uint32_t kShortId = 1;
+    constexpr std::uint32_t kOctet = 7;
+    std::array<sock_filter, 7> code = {{
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, kLongForm, 2, 0),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kShortId + kOctet),
+        BPF_JUMP(BPF_JMP | BPF_JA, 1, 0, 0),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kLongId + kOctet),
+        BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, count),
+        BPF_STMT(BPF_RET | BPF_A, 0),
+    }};
+    const sock_fprog program{.len = code.size(), .filter = code.data()};
+    if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program) != 0) {
+        return os_fail("SO_ATTACH_REUSEPORT_CBPF", errno);
+    }
+    return {};
+}
+
 void set_useful_options(int fd, bool v4, bool v6, int buffer_bytes) noexcept {
     if (v4) {
         set_option(fd, IPPROTO_IP, IP_RECVTOS, 1);
@@ -60,10 +86,10 @@ result<std::unique_ptr<UdpSocket>> SystemUdpSocket::bind(Loop& loop, const Socke
     const bool v6 = local.family() == SocketAddress::Family::v6;
     ALKNET_CHECK(set_needed_options(fd.get(), !v6 || local.is_any(), v6));
     set_useful_options(fd.get(), !v6 || local.is_any(), v6, options.buffer_bytes);
-    if (options.reuse_port && !set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1)) {
-        return os_fail("SO_REUSEPORT", errno);
+    ALKNET_CHECK(bind_shared(fd.get(), local, options.share));
+    if (options.share.index > 0) {
+        ALKNET_CHECK(steer_by_connection_id(fd.get(), options.share.count));
     }
-    ALKNET_CHECK(bind_socket(fd.get(), local));
     return adopt(loop, std::move(fd), options);
 }
 

@@ -167,6 +167,18 @@ TEST_F(SystemTcpTest, NamesTheAddressThatIsInUse) {
     EXPECT_FALSE(network->listen_tcp(*loop, SocketAddress()));
 }
 
+TEST_F(SystemTcpTest, SharesAPortWhenAskedTo) {
+    const auto first = network->listen_tcp_shared(*loop, SocketAddress::v4({127, 0, 0, 1}, 0),
+                                                  {.index = 0, .count = 2});
+    ASSERT_TRUE(first) << first.error().message();
+    const SocketAddress address = (*first)->local_address();
+    const auto second = network->listen_tcp_shared(*loop, address, {.index = 1, .count = 2});
+    ASSERT_TRUE(second) << second.error().message();
+    const auto foreign = network->listen_tcp_shared(*loop, address, {.index = 0, .count = 2});
+    ASSERT_FALSE(foreign);
+    EXPECT_TRUE(foreign.error().is(causes::kAddressInUse));
+}
+
 TEST_F(SystemTcpTest, ListensAgainAtOnce) {
     auto listener = listen("127.0.0.1:0");
     const SocketAddress address = listener->local_address();

@@ -421,9 +421,55 @@ TEST_F(SystemUdpTest, NamesTheAddressThatIsInUse) {
 }
 
 TEST_F(SystemUdpTest, SharesAPortWhenAskedTo) {
-    const auto first = bind("127.0.0.1:0", {.reuse_port = true});
-    const auto second = network->bind_udp(*loop, first->address(), {.reuse_port = true});
-    EXPECT_TRUE(second);
+    const auto first = bind("127.0.0.1:0", {.share = {.index = 0, .count = 2}});
+    const UdpOptions further{.share = {.index = 1, .count = 2}};
+    EXPECT_TRUE(network->bind_udp(*loop, first->address(), further));
+    // The first of another program's is noticed all the same.
+    const UdpOptions foreign{.share = {.index = 0, .count = 2}};
+    const auto second = network->bind_udp(*loop, first->address(), foreign);
+    ASSERT_FALSE(second);
+    EXPECT_TRUE(second.error().is(causes::kAddressInUse));
+}
+
+TEST_F(SystemUdpTest, ASharedPortIsSteeredByTheConnectionId) {
+    constexpr std::uint32_t kCount = 3;
+    std::vector<std::unique_ptr<Peer>> sharing;
+    std::string address = "127.0.0.1:0";
+    for (std::uint32_t i = 0; i < kCount; ++i) {
+        sharing.push_back(bind(address, {.share = {.index = i, .count = kCount}}));
+        address = sharing.front()->address().to_string();
+    }
+    // The eighth octet of the id, in a short header and in a long one, whatever the sender's port.
+    constexpr std::size_t kShortAt = 1 + 7;
+    constexpr std::size_t kLongAt = 6 + 7;
+    std::size_t sent = 0;
+    for (std::uint8_t last = 0; last < 30; ++last) {
+        const auto sender = bind("127.0.0.1:0");
+        for (const bool is_long : {false, true}) {
+            Bytes datagram(20, std::byte{0x55});
+            datagram[0] = is_long ? std::byte{0xc0} : std::byte{0x40};
+            datagram[is_long ? kLongAt : kShortAt] = std::byte{last};
+            DatagramBatch batch;
+            batch.data = datagram;
+            batch.remote = sharing.front()->address();
+            ASSERT_EQ(sender->socket->send(batch), SendStatus::sent);
+            ++sent;
+        }
+    }
+    run_until([&] {
+        std::size_t arrived = 0;
+        for (const auto& peer : sharing) {
+            arrived += peer->receiver.arrived.size();
+        }
+        return arrived == sent;
+    });
+    for (std::uint32_t i = 0; i < kCount; ++i) {
+        for (const Arrived& one : sharing[i]->receiver.arrived) {
+            const bool is_long = (one.data[0] & std::byte{0x80}) != std::byte{0};
+            const auto octet = static_cast<std::uint32_t>(one.data[is_long ? kLongAt : kShortAt]);
+            EXPECT_EQ(octet % kCount, i);
+        }
+    }
 }
 
 TEST_F(SystemUdpTest, ASpecificIpv6AddressLeavesIpv4Alone) {

@@ -13,4 +13,11 @@ ngtcp2_cid draw_connection_id(LoopShare share) noexcept {
     return id;
 }
 
+std::optional<std::uint32_t> loop_of(BytesView id, std::uint32_t count) noexcept {
+    if (id.size() < kConnectionIdBytes) {
+        return std::nullopt;
+    }
+    return static_cast<std::uint32_t>(id[kConnectionIdBytes - 1]) % count;
+}
+
 }  // namespace alknet::quic

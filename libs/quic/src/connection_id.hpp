@@ -7,6 +7,7 @@
 #include <alknet/base/bytes.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 namespace alknet::quic {
 
@@ -21,6 +22,11 @@ struct LoopShare {
 
 /// Draws until the last octet is congruent to the loop's index modulo the number of loops.
 [[nodiscard]] ngtcp2_cid draw_connection_id(LoopShare share) noexcept;
+
+/// The loop that an id of a packet belongs to: one of ours says so, and of one that a client drew
+/// for its first packets the same octet decides, as in the kernel's filter. None for an id that is
+/// shorter than ours.
+[[nodiscard]] std::optional<std::uint32_t> loop_of(BytesView id, std::uint32_t count) noexcept;
 
 [[nodiscard]] inline BytesView view(const ngtcp2_cid& id) noexcept {
     return view_octets(id.data, id.datalen);

@@ -78,6 +78,7 @@ result<std::unique_ptr<Endpoint>> Endpoint::create(Loop& loop,
     }
     ALKNET_ASSERT(options.loop_count > 0 && options.loop_count <= 256 &&
                   options.loop_index < options.loop_count);
+    ALKNET_ASSERT(options.steering == nullptr || options.steering->size() == options.loop_count);
     return std::make_unique<EndpointImpl>(loop, std::move(socket), std::move(options));
 }
 
@@ -96,9 +97,15 @@ EndpointImpl::EndpointImpl(Loop& loop, std::unique_ptr<net::UdpSocket> socket,
       packet_buffer_(net::UdpSocket::kBatchBytesMax + NGTCP2_DEFAULT_MAX_RECV_UDP_PAYLOAD_SIZE),
       resets_(kResetsPerSecond, kResetsBurst) {
     add_socket(std::move(socket));
+    if (options_.steering != nullptr) {
+        options_.steering->enter(options_.loop_index, local_address(), *this);
+    }
 }
 
 EndpointImpl::~EndpointImpl() {
+    if (options_.steering != nullptr) {
+        options_.steering->leave(options_.loop_index, local_address());
+    }
     const auto connections = std::exchange(connections_, {});
     for (const auto& [serial, connection] : connections) {
         connection->detach();

@@ -45,7 +45,7 @@ private:
     IntrusiveList<ConnectionImpl, BlockedTag> waiting_;
 };
 
-class EndpointImpl final : public Endpoint, private FlushHook {
+class EndpointImpl final : public Endpoint, private FlushHook, private SteeredReceiver {
 public:
     EndpointImpl(Loop& loop, std::unique_ptr<net::UdpSocket> socket, EndpointOptions options);
     ~EndpointImpl() override;
@@ -87,6 +87,9 @@ private:
         LocalSocket& socket;
     };
     // endpoint_intake.cpp
+    void on_steered(const net::DatagramBatch& datagram) noexcept override;
+    /// True if the packet is for another loop.
+    bool is_elsewhere(const Arrival& arrival, BytesView dcid);
     void on_datagram(const Arrival& arrival);
     void on_unknown_short(const Arrival& arrival, BytesView dcid);
     void send_version_negotiation(const Arrival& arrival, const ngtcp2_version_cid& ids);

@@ -114,5 +114,111 @@ TEST_F(LoopbackTest, ATinySocketBufferIsOnlySlow) {
     EXPECT_EQ(echo(server->local_address(), pattern(1 << 20)), pattern(1 << 20));
 }
 
+/// Two endpoints on one port. Both are on one loop here, which makes no difference to them.
+class SharedPortTest : public LoopbackTest {
+protected:
+    /// The kernel gives the packets for endpoint `i` to the socket of endpoint `order[i]`.
+    void start_shared(const std::array<std::uint32_t, 2>& order) {
+        const auto steering =
+            std::make_shared<Steering>(std::vector<Loop*>{loop.get(), loop.get()});
+        const EndpointSecrets secrets = make_secrets();
+        auto address = SocketAddress::v4({127, 0, 0, 1}, 0);
+        for (std::uint32_t i = 0; i < 2; ++i) {
+            EndpointOptions options;
+            options.secrets = secrets;
+            options.server = &policy;
+            options.loop_index = order[i];
+            options.loop_count = 2;
+            options.steering = steering;
+            servers.push_back(make(address, options, {.share = {.index = i, .count = 2}}));
+            address = servers.front()->local_address();
+        }
+        client = make(SocketAddress::v4({127, 0, 0, 1}, 0), {});
+    }
+    /// Connections until both endpoints have had some.
+    task<result<void>> echo_many() {
+        TaskScope tasks(*loop);
+        for (const auto& each : servers) {
+            tasks.spawn(serve(*each, *loop), "serve");
+        }
+        result<void> outcome;
+        for (int i = 0; i < kConnections && outcome; ++i) {
+            const auto answer = co_await with_timeout(
+                seconds(60), ask(servers.front()->local_address(), pattern(100'000)));
+            if (!answer) {
+                outcome = unexpected(answer.error());
+            } else if (*answer != pattern(100'000)) {
+                outcome = fail(causes::kInternal, "the echo is wrong");
+            }
+        }
+        co_await client->shutdown(0, "");
+        for (const auto& each : servers) {
+            co_await each->shutdown(7, "");
+        }
+        tasks.cancel();
+        (void)co_await tasks.join();
+        co_return outcome;
+    }
+
+    static constexpr int kConnections = 40;
+    std::vector<std::unique_ptr<Endpoint>> servers;
+};
+
+TEST_F(SharedPortTest, TheKernelGivesEachItsOwn) {
+    start_shared({0, 1});
+    const auto outcome = block_on(*loop, echo_many());
+    EXPECT_TRUE(outcome) << outcome.error().message();
+    for (const auto& each : servers) {
+        EXPECT_GT(each->stats().datagrams_received, 0U);
+        EXPECT_EQ(each->stats().datagrams_handed_on, 0U);
+        EXPECT_EQ(each->stats().stateless_resets_sent, 0U);
+    }
+}
+
+TEST_F(SharedPortTest, WhatReachesTheWrongLoopIsHandedOn) {
+    start_shared({1, 0});
+    const auto outcome = block_on(*loop, echo_many());
+    EXPECT_TRUE(outcome) << outcome.error().message();
+    for (const auto& each : servers) {
+        EXPECT_GT(each->stats().datagrams_handed_on, 0U);
+        EXPECT_EQ(each->stats().stateless_resets_sent, 0U);
+    }
+}
+
+class CountingReceiver final : public SteeredReceiver {
+public:
+    void on_steered(const net::DatagramBatch& datagram) noexcept override {
+        ++received;
+        last = to_bytes(datagram.data);
+    }
+    std::size_t received = 0;
+    Bytes last;
+};
+
+TEST(Steering, DropsWhatIsTooMuchAndWhatNobodyWaitsFor) {
+    const SystemClock clock;
+    const auto loop = *Loop::create(clock);
+    const auto steering = std::make_shared<Steering>(std::vector<Loop*>{loop.get(), loop.get()});
+    const auto local = SocketAddress::v4({127, 0, 0, 1}, 1);
+    const std::string text = "a datagram";
+    net::DatagramBatch datagram;
+    datagram.data = as_bytes(text);
+    EXPECT_TRUE(steering->hand_on(steering, 1, local, datagram));
+    loop->run_until_idle();
+    CountingReceiver receiver;
+    steering->enter(1, local, receiver);
+    for (std::size_t i = 0; i < Steering::kInFlightMax; ++i) {
+        ASSERT_TRUE(steering->hand_on(steering, 1, local, datagram));
+    }
+    EXPECT_FALSE(steering->hand_on(steering, 1, local, datagram));
+    loop->run_until_idle();
+    EXPECT_EQ(receiver.received, Steering::kInFlightMax);
+    EXPECT_EQ(as_text(receiver.last), text);
+    EXPECT_TRUE(steering->hand_on(steering, 1, local, datagram));
+    steering->leave(1, local);
+    loop->run_until_idle();
+    EXPECT_EQ(receiver.received, Steering::kInFlightMax);
+}
+
 }  // namespace
 }  // namespace alknet::quic

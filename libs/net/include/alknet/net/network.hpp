@@ -104,8 +104,18 @@ public:
     [[nodiscard]] virtual SocketAddress local_address() const noexcept = 0;
 };
 
+/// One of several sockets on one port, each on a loop of its own, among which the kernel spreads
+/// what comes. They are bound in the order of their indices. The first takes the port as if it were
+/// alone, so that another program's is noticed; the others join it.
+struct PortShare {
+    std::uint32_t index = 0;
+    std::uint32_t count = 1;
+};
+
 struct UdpOptions {
-    bool reuse_port = false;
+    /// UDP is spread by QUIC connection id: the eighth octet of the destination's, modulo `count`,
+    /// is the index of the socket. While sockets come or go anything may reach any of them.
+    PortShare share{};
     bool offload = true;         // GSO and GRO where the kernel has them
     int buffer_bytes = 4 << 20;  // asked for; the system may grant less
 };
@@ -119,6 +129,10 @@ public:
                                                         const UdpOptions& options) = 0;
     virtual result<std::unique_ptr<TcpListener>> listen_tcp(Loop& loop,
                                                             const SocketAddress& local) = 0;
+    /// Errors: those of listen_tcp; kNotSupported where a port cannot be shared.
+    virtual result<std::unique_ptr<TcpListener>> listen_tcp_shared(Loop& loop,
+                                                                   const SocketAddress& local,
+                                                                   const PortShare& share);
     /// Errors: kUnreachable, kTimeout, kCancelled, kIo.
     virtual task<result<TcpStream>> connect_tcp(Loop& loop, SocketAddress remote) = 0;
     /// Addresses in the system's order of preference; literals need no resolver.

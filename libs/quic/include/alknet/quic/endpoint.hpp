@@ -7,6 +7,7 @@
 #include <alknet/base/result.hpp>
 #include <alknet/net/connection.hpp>
 #include <alknet/net/network.hpp>
+#include <alknet/quic/steering.hpp>
 #include <alknet/rt/loop.hpp>
 #include <alknet/tls/context.hpp>
 #include <array>
@@ -87,6 +88,8 @@ struct EndpointOptions {
     /// Connection ids are drawn so that their last octet is `loop_index` modulo `loop_count`.
     std::uint32_t loop_index = 0;
     std::uint32_t loop_count = 1;
+    /// Of `loop_count` loops; null: what comes in is for this one.
+    std::shared_ptr<Steering> steering;
     Log log;
 };
 
@@ -119,6 +122,7 @@ struct EndpointStats {
     std::uint64_t retries_sent = 0;
     std::uint64_t version_negotiations_sent = 0;
     std::uint64_t stateless_resets_sent = 0;
+    std::uint64_t datagrams_handed_on = 0;  // to the loop that they are for
 };
 
 class Endpoint {
