@@ -42,11 +42,14 @@ Ticket& Ticket::operator=(Ticket&& other) noexcept {
 }
 
 bool Ticket::established(std::size_t per_ip_max) {
-    if (counters_ == nullptr || group_.family() == SocketAddress::Family::none) {
-        leave_half_open();
+    if (counters_ == nullptr) {
         return true;
     }
-    leave_half_open();
+    const std::lock_guard lock(counters_->mutex_);
+    counters_->leave_half_open(*this);
+    if (group_.family() == SocketAddress::Family::none) {
+        return true;
+    }
     std::size_t& count = counters_->by_ip_[group_];
     if (!ip_counted_) {
         ip_counted_ = true;
@@ -59,7 +62,9 @@ bool Ticket::claim_identity(const std::string& id, std::size_t most) {
     if (identity_counted_) {
         return identity_ == id;
     }
-    if (counters_->of_identity(id) >= most) {
+    const std::lock_guard lock(counters_->mutex_);
+    const auto found = counters_->by_id_.find(id);
+    if ((found == counters_->by_id_.end() ? 0 : found->second) >= most) {
         return false;
     }
     ++counters_->by_id_[id];
@@ -68,65 +73,73 @@ bool Ticket::claim_identity(const std::string& id, std::size_t most) {
     return true;
 }
 
-void Ticket::leave_half_open() noexcept {
-    if (counters_ != nullptr && half_open_) {
-        half_open_ = false;
-        if (!ALKNET_MUTATION(keep_half_open)) {
-            --counters_->half_open_;
-        }
-    }
-}
-
 void Ticket::release() noexcept {
     if (counters_ == nullptr) {
         return;
     }
-    leave_half_open();
-    --counters_->connections_;
+    const std::shared_ptr<Counters> counters = std::exchange(counters_, nullptr);
+    const std::lock_guard lock(counters->mutex_);
+    counters->leave_half_open(*this);
+    --counters->connections_;
     if (ip_counted_) {
-        const auto found = counters_->by_ip_.find(group_);
+        const auto found = counters->by_ip_.find(group_);
         if (--found->second == 0) {
-            counters_->by_ip_.erase(found);
+            counters->by_ip_.erase(found);
         }
     }
     if (identity_counted_) {
-        const auto found = counters_->by_id_.find(identity_);
+        const auto found = counters->by_id_.find(identity_);
         if (--found->second == 0) {
-            counters_->by_id_.erase(found);
+            counters->by_id_.erase(found);
         }
     }
-    counters_.reset();
 }
 
-AdmissionVerdict Counters::admit(const EndpointLimits& limits, const SocketAddress& remote,
-                                 bool validated) {
-    using quic::Admission;
-    const auto no = [](Admission admission, Limit limit) {
-        return AdmissionVerdict{.admission = admission, .struck = limit, .ticket = {}};
-    };
-    const bool has_ip = remote.family() != SocketAddress::Family::none;
-    if (connections_ >= limits.connections_max) {
-        return no(Admission::refuse, Limit::connections);
+void Counters::leave_half_open(Ticket& ticket) noexcept {
+    if (ticket.half_open_) {
+        ticket.half_open_ = false;
+        if (!ALKNET_MUTATION(keep_half_open)) {
+            --half_open_;
+        }
     }
-    if (has_ip && of_ip(remote) >= limits.connections_per_ip_max) {
-        return no(Admission::refuse, Limit::connections_per_ip);
+}
+
+std::optional<std::pair<quic::Admission, Limit>> Counters::objection(const EndpointLimits& limits,
+                                                                     const SocketAddress& remote,
+                                                                     bool validated) const {
+    using quic::Admission;
+    if (connections_ >= limits.connections_max) {
+        return std::pair(Admission::refuse, Limit::connections);
+    }
+    if (remote.family() != SocketAddress::Family::none &&
+        count_of(remote.limit_group()) >= limits.connections_per_ip_max) {
+        return std::pair(Admission::refuse, Limit::connections_per_ip);
     }
     if (half_open_ >= limits.half_open_max) {
         // An answer to an address that may be forged is a packet sent to a victim.
-        return no(validated ? Admission::refuse : Admission::ignore, Limit::half_open);
+        return std::pair(validated ? Admission::refuse : Admission::ignore, Limit::half_open);
     }
     // However few connections there may be, forged first packets take no more than a part of them.
     const std::size_t unproven_max =
         std::min(limits.half_open_retry, limits.connections_max / EndpointLimits::kUnprovenShare);
     if (!validated && half_open_ >= unproven_max) {
-        return no(Admission::retry, Limit::half_open_retry);
+        return std::pair(Admission::retry, Limit::half_open_retry);
+    }
+    return std::nullopt;
+}
+
+AdmissionVerdict Counters::admit(const EndpointLimits& limits, const SocketAddress& remote,
+                                 bool validated) {
+    const std::lock_guard lock(mutex_);
+    if (const auto why = objection(limits, remote, validated)) {
+        return {.admission = why->first, .struck = why->second, .ticket = {}};
     }
     AdmissionVerdict verdict;
     verdict.ticket.counters_ = shared_from_this();
     verdict.ticket.half_open_ = true;
     ++connections_;
     ++half_open_;
-    if (has_ip) {
+    if (remote.family() != SocketAddress::Family::none) {
         verdict.ticket.group_ = remote.limit_group();
         verdict.ticket.ip_counted_ = validated;
         if (validated) {
@@ -136,12 +149,38 @@ AdmissionVerdict Counters::admit(const EndpointLimits& limits, const SocketAddre
     return verdict;
 }
 
-std::size_t Counters::of_ip(const SocketAddress& remote) const noexcept {
-    const auto found = by_ip_.find(remote.limit_group());
+std::size_t Counters::count_of(const SocketAddress& group) const noexcept {
+    const auto found = by_ip_.find(group);
     return found == by_ip_.end() ? 0 : found->second;
 }
 
+std::size_t Counters::connections() const noexcept {
+    const std::lock_guard lock(mutex_);
+    return connections_;
+}
+
+std::size_t Counters::half_open() const noexcept {
+    const std::lock_guard lock(mutex_);
+    return half_open_;
+}
+
+void Counters::show_half_open(Gauge& gauge) const noexcept {
+    const std::lock_guard lock(mutex_);
+    gauge.set(static_cast<std::int64_t>(half_open_));
+}
+
+std::size_t Counters::entries() const noexcept {
+    const std::lock_guard lock(mutex_);
+    return by_ip_.size() + by_id_.size();
+}
+
+std::size_t Counters::of_ip(const SocketAddress& remote) const noexcept {
+    const std::lock_guard lock(mutex_);
+    return count_of(remote.limit_group());
+}
+
 std::size_t Counters::of_identity(const std::string& id) const noexcept {
+    const std::lock_guard lock(mutex_);
     const auto found = by_id_.find(id);
     return found == by_id_.end() ? 0 : found->second;
 }

@@ -1,13 +1,16 @@
 // Counters: how much of what is limited is in use. What is counted is held by a Ticket, which gives
-// it back by dying, so that no path out of a connection can leak a count. One loop.
+// it back by dying, so that no path out of a connection can leak a count. Thread-safe: the loops of
+// a node count together. A ticket belongs to one loop.
 #pragma once
 
+#include <alknet/base/metrics.hpp>
 #include <alknet/core/endpoint.hpp>
 #include <alknet/net/socket_address.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -49,7 +52,6 @@ public:
 
 private:
     friend class Counters;
-    void leave_half_open() noexcept;
     void release() noexcept;
 
     std::shared_ptr<Counters> counters_;
@@ -76,17 +78,25 @@ public:
     [[nodiscard]] AdmissionVerdict admit(const EndpointLimits& limits, const SocketAddress& remote,
                                          bool validated);
 
-    [[nodiscard]] std::size_t connections() const noexcept { return connections_; }
-    [[nodiscard]] std::size_t half_open() const noexcept { return half_open_; }
+    [[nodiscard]] std::size_t connections() const noexcept;
+    [[nodiscard]] std::size_t half_open() const noexcept;
+    /// So that of several loops the last one to write writes the last value.
+    void show_half_open(Gauge& gauge) const noexcept;
     [[nodiscard]] std::size_t of_ip(const SocketAddress& remote) const noexcept;
     [[nodiscard]] std::size_t of_identity(const std::string& id) const noexcept;
     /// Keys that are kept: none may stay behind when all tickets are gone.
-    [[nodiscard]] std::size_t entries() const noexcept { return by_ip_.size() + by_id_.size(); }
+    [[nodiscard]] std::size_t entries() const noexcept;
 
 private:
     friend class Ticket;
     Counters() = default;
+    // With the lock held.
+    [[nodiscard]] std::optional<std::pair<quic::Admission, Limit>> objection(
+        const EndpointLimits& limits, const SocketAddress& remote, bool validated) const;
+    [[nodiscard]] std::size_t count_of(const SocketAddress& group) const noexcept;
+    void leave_half_open(Ticket& ticket) noexcept;
 
+    mutable std::mutex mutex_;  // held for a few instructions
     std::size_t connections_ = 0;
     std::size_t half_open_ = 0;
     std::unordered_map<SocketAddress, std::size_t> by_ip_;  // at most connections_ entries each

@@ -39,7 +39,8 @@ task<result<void>> recheck(EndpointState& state, std::shared_ptr<Session> sessio
 
 class EndpointImpl final : public Endpoint {
 public:
-    EndpointImpl(Loop& loop, EndpointOptions options) : state_(loop, std::move(options)) {}
+    EndpointImpl(Loop& loop, EndpointOptions options, SharedParts shared)
+        : state_(loop, std::move(options), std::move(shared)) {}
 
     result<SocketAddress> listen(ListenerOptions options) override;
     bool unlisten(std::string_view name) override;
@@ -48,6 +49,9 @@ public:
         state_.options.tls = std::move(context);
     }
     void set_limits(const EndpointLimits& limits) override;
+    void change_registry(const std::function<void(HandlerRegistry&)>& change) override {
+        change(*state_.options.registry);
+    }
     task<void> recheck_identities() override;
     task<void> serve(std::shared_ptr<Connection> connection) override;
     [[nodiscard]] std::size_t connections() const noexcept override {
@@ -229,9 +233,13 @@ task<void> EndpointImpl::shutdown() {
 
 }  // namespace
 
-std::unique_ptr<Endpoint> Endpoint::create(Loop& loop, EndpointOptions options) {
+std::unique_ptr<Endpoint> make_endpoint(Loop& loop, EndpointOptions options, SharedParts shared) {
     ALKNET_ASSERT(options.registry != nullptr);
-    return std::make_unique<EndpointImpl>(loop, std::move(options));
+    return std::make_unique<EndpointImpl>(loop, std::move(options), std::move(shared));
+}
+
+std::unique_ptr<Endpoint> Endpoint::create(Loop& loop, EndpointOptions options) {
+    return make_endpoint(loop, std::move(options), {});
 }
 
 }  // namespace alknet

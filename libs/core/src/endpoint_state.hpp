@@ -21,10 +21,22 @@ struct SessionOrder {
     }
 };
 
+/// What the endpoints of several loops share; of one alone, nothing.
+struct SharedParts {
+    net::PortShare share;
+    std::shared_ptr<Counters> counters;
+    std::shared_ptr<quic::Steering> steering;
+};
+
+/// One loop's endpoint. It is used on its loop's thread.
+[[nodiscard]] std::unique_ptr<Endpoint> make_endpoint(Loop& loop, EndpointOptions options,
+                                                      SharedParts shared);
+
 struct EndpointState {
-    EndpointState(Loop& l, EndpointOptions o)
+    EndpointState(Loop& l, EndpointOptions o, SharedParts s = {})
         : loop(l),
           options(std::move(o)),
+          shared(std::move(s)),
           telemetry(l, options.log,
                     options.metrics ? options.metrics : std::make_shared<Metrics>()),
           handshakes(l),
@@ -32,7 +44,9 @@ struct EndpointState {
 
     Loop& loop;
     EndpointOptions options;  // `tls` and `limits` are replaced while it runs
-    std::shared_ptr<Counters> counters = Counters::create();
+    const SharedParts shared;
+    const std::shared_ptr<Counters> counters =
+        shared.counters ? shared.counters : Counters::create();
     Telemetry telemetry;
     /// By age, so that they are told of a shutdown in an order that does not depend on where the
     /// allocator put them: a seed of the simulation replays.

@@ -65,11 +65,13 @@ result<void> Listener::open_sockets() {
     SocketAddress address = options_.address;
     std::unique_ptr<net::UdpSocket> udp;
     if (options_.quic) {
-        ALKNET_TRY(udp, network.bind_udp(state_.loop, address, net::UdpOptions{}));
+        net::UdpOptions options;
+        options.share = state_.shared.share;
+        ALKNET_TRY(udp, network.bind_udp(state_.loop, address, options));
         address = udp->local_address();
     }
     if (options_.tcp) {
-        ALKNET_TRY(tcp_, network.listen_tcp(state_.loop, address));
+        ALKNET_TRY(tcp_, network.listen_tcp_shared(state_.loop, address, state_.shared.share));
         address = tcp_->local_address();
     }
     if (udp != nullptr) {
@@ -88,6 +90,9 @@ result<void> Listener::open_quic(std::unique_ptr<net::UdpSocket> socket) {
     options.connections_max = std::numeric_limits<std::size_t>::max();
     options.half_open_max = std::numeric_limits<std::size_t>::max();
     options.log = state_.options.log;
+    options.loop_index = state_.shared.share.index;
+    options.loop_count = state_.shared.share.count;
+    options.steering = state_.shared.steering;
     ALKNET_TRY(quic_, quic::Endpoint::create(state_.loop, std::move(socket), std::move(options)));
     return {};
 }
@@ -190,7 +195,7 @@ quic::Admission Listener::admit(const quic::Incoming& incoming) {
     if (verdict.admission == quic::Admission::accept) {
         newcomers_.emplace(incoming.remote, Newcomer{.ticket = std::move(verdict.ticket),
                                                      .began = state_.loop.now()});
-        state_.telemetry.half_open(state_.counters->half_open());
+        state_.telemetry.half_open(*state_.counters);
     }
     return verdict.admission;
 }
@@ -217,7 +222,7 @@ void Listener::handshake_ended(const quic::Incoming& incoming, const result<void
         state_.telemetry.handshake_failed(Transport::quic, incoming.remote, incoming.validated,
                                           why);
     }
-    state_.telemetry.half_open(state_.counters->half_open());
+    state_.telemetry.half_open(*state_.counters);
 }
 
 std::shared_ptr<const tls::TlsContext> Listener::tls_context() {
@@ -298,7 +303,7 @@ void Listener::begin_tcp(net::TcpStream stream) {
         state_.telemetry.limit_hit(*verdict.struck, stream.remote);
         return;  // which resets the connection
     }
-    state_.telemetry.half_open(state_.counters->half_open());
+    state_.telemetry.half_open(*state_.counters);
     state_.handshakes.spawn(
         handshake_tcp(shared_from_this(), std::move(stream), std::move(verdict.ticket)),
         "core.handshake_tcp");
@@ -315,7 +320,7 @@ task<void> Listener::handshake_tcp(std::shared_ptr<Listener> self, net::TcpStrea
                                                            state.options.tls, self->tcp_selector_));
     if (!handshake) {
         ticket = Ticket();
-        state.telemetry.half_open(state.counters->half_open());
+        state.telemetry.half_open(*state.counters);
         error why = std::move(handshake).error();
         if (why.is(causes::kTimeout)) {
             why = error(causes::kHandshakeTimeout);
@@ -328,7 +333,7 @@ task<void> Listener::handshake_tcp(std::shared_ptr<Listener> self, net::TcpStrea
     }
     const bool admitted = ticket.established(limits.connections_per_ip_max);
     state.telemetry.handshake_ok(Transport::tcp, state.loop.now() - began);
-    state.telemetry.half_open(state.counters->half_open());
+    state.telemetry.half_open(*state.counters);
     auto session = std::make_shared<Session>();
     session->connection =
         make_tls_connection(state.loop, std::move(*handshake), stream, limits.idle_timeout, true);

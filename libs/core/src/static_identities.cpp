@@ -43,7 +43,8 @@ result<std::shared_ptr<StaticIdentityProvider>> StaticIdentityProvider::create(
 }
 
 result<void> StaticIdentityProvider::replace(std::vector<StaticPeer> peers) {
-    ALKNET_TRY(list_, index(std::move(peers)));
+    ALKNET_TRY(auto list, index(std::move(peers)));
+    list_.set(std::move(list));
     return {};
 }
 
@@ -82,7 +83,7 @@ result<std::shared_ptr<const StaticIdentityProvider::List>> StaticIdentityProvid
 
 task<result<std::optional<Identity>>> StaticIdentityProvider::resolve_from_fingerprint(
     std::string fingerprint) {
-    const std::shared_ptr<const List> list = list_;
+    const std::shared_ptr<const List> list = list_.get();
     std::optional<Identity> identity;
     const auto found = list->by_fingerprint.find(fingerprint);
     if (found != list->by_fingerprint.end()) {
@@ -92,7 +93,7 @@ task<result<std::optional<Identity>>> StaticIdentityProvider::resolve_from_finge
 }
 
 std::size_t StaticIdentityProvider::size() const noexcept {
-    return list_->identities.size();
+    return list_.get()->identities.size();
 }
 
 }  // namespace alknet

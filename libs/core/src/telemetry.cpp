@@ -137,8 +137,8 @@ void Telemetry::accept_failed(Transport transport, const error& why) {
                                  {"detail", why.detail()}});
 }
 
-void Telemetry::half_open(std::size_t count) {
-    half_open_.set(static_cast<std::int64_t>(count));
+void Telemetry::half_open(const Counters& counters) {
+    counters.show_half_open(half_open_);
 }
 
 void Telemetry::opened(const ConnectionInfo& info) {

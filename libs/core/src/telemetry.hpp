@@ -40,7 +40,7 @@ public:
     void handshake_failed(Transport transport, const SocketAddress& remote, bool validated,
                           const error& why);
     void accept_failed(Transport transport, const error& why);
-    void half_open(std::size_t count);
+    void half_open(const Counters& counters);
 
     void opened(const ConnectionInfo& info);
     void auth_attempt(const AuthContext& auth, AuthResult result);

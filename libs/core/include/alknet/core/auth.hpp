@@ -30,6 +30,7 @@ struct AuthContext {
 };
 
 /// Resolves what was proven. Asynchronous and cancellable: it may ask a disk or a directory.
+/// Thread-safe: asked on every loop of the node, and answers there.
 class IdentityProvider {
 public:
     virtual ~IdentityProvider() = default;

@@ -10,8 +10,10 @@
 #include <alknet/net/network.hpp>
 #include <alknet/quic/endpoint.hpp>
 #include <alknet/rt/loop.hpp>
+#include <alknet/rt/loop_group.hpp>
 #include <alknet/tls/context.hpp>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -63,10 +65,20 @@ struct EndpointOptions {
     std::shared_ptr<Metrics> metrics;  // null: nobody looks
 };
 
-/// One loop; it outlives the endpoint.
+/// Puts the handlers of one loop into that loop's registry. Called once for each loop but the
+/// first, on its thread. What the handlers of different loops share must be thread-safe.
+using RegisterHandlers = std::function<result<void>(HandlerRegistry& registry, Loop& loop)>;
+
+/// On one loop, or on several that share its ports, limits, TLS, identities and metrics. A
+/// connection stays on the loop that accepted it, with handlers of that loop's own. It is used from
+/// the (first) loop, which outlives it.
 class Endpoint {
 public:
     static std::unique_ptr<Endpoint> create(Loop& loop, EndpointOptions options);
+    /// `options.registry` is the first loop's, and has its handlers. `options.identities` and
+    /// `options.network` are used on every loop. Errors: those of `handlers`.
+    static result<std::unique_ptr<Endpoint>> create(LoopGroup& loops, EndpointOptions options,
+                                                    const RegisterHandlers& handlers);
     /// `shutdown` must have ended.
     virtual ~Endpoint() = default;
 
@@ -83,6 +95,9 @@ public:
 
     /// New handshakes use `context`; running ones keep theirs.
     virtual void set_tls(std::shared_ptr<const tls::TlsContext> context) = 0;
+    /// Changes the registry of each loop, on its thread: of the first at once, of the others soon,
+    /// and before what is asked of them after this.
+    virtual void change_registry(const std::function<void(HandlerRegistry&)>& change) = 0;
     /// For new connections and, where it can, running ones.
     virtual void set_limits(const EndpointLimits& limits) = 0;
 

@@ -26,7 +26,7 @@ struct RegisteredHandler {
     AlpnPolicy policy;
 };
 
-/// Belongs to one thread (the node's main loop); listeners read it while choosing an ALPN.
+/// Belongs to one loop, as its handlers do; listeners read it while choosing an ALPN.
 class HandlerRegistry {
 public:
     /// Serves all of the handler's names. Errors: kAlpnInvalid; kConfigInvalid for a

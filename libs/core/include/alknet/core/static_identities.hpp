@@ -3,6 +3,7 @@
 
 #include <alknet/base/result.hpp>
 #include <alknet/core/auth.hpp>
+#include <alknet/rt/snapshot.hpp>
 #include <cstddef>
 #include <map>
 #include <memory>
@@ -22,8 +23,7 @@ struct StaticPeer {
 /// The canonical text of a fingerprint as a person wrote it. Errors: kKeyInvalid.
 [[nodiscard]] result<std::string> canonical_fingerprint(std::string_view text);
 
-/// An immutable list behind a pointer that `replace` swaps: who has resolved keeps what it got. One
-/// loop.
+/// An immutable list that `replace` swaps: who has resolved keeps what it got. Thread-safe.
 class StaticIdentityProvider final : public IdentityProvider {
 public:
     static constexpr std::size_t kPeersMax = 100'000;
@@ -48,7 +48,7 @@ private:
     StaticIdentityProvider() = default;
     static result<std::shared_ptr<const List>> index(std::vector<StaticPeer> peers);
 
-    std::shared_ptr<const List> list_;
+    Snapshot<List> list_{std::make_shared<const List>()};
 };
 
 }  // namespace alknet

@@ -1,0 +1,187 @@
+// An endpoint on several loops: one on each, which share what must be counted and known together.
+#include <alknet/base/causes.hpp>
+#include <alknet/core/endpoint.hpp>
+#include <optional>
+#include <vector>
+
+#include "endpoint_state.hpp"
+
+namespace alknet {
+
+namespace {
+
+using Work = task<void> (Endpoint::*)();
+
+/// What the first loop waits for. It belongs to that loop.
+struct Pending {
+    std::size_t left = 0;
+    WaitList done;
+};
+
+class EndpointGroup final : public Endpoint {
+public:
+    explicit EndpointGroup(LoopGroup& loops) : loops_(loops) {}
+    ~EndpointGroup() override;
+    result<void> build(EndpointOptions options, const RegisterHandlers& handlers);
+
+    result<SocketAddress> listen(ListenerOptions options) override;
+    bool unlisten(std::string_view name) override;
+    [[nodiscard]] std::vector<SocketAddress> local_addresses() const override {
+        return first().local_addresses();
+    }
+    void set_tls(std::shared_ptr<const tls::TlsContext> context) override {
+        on_each([context](Endpoint& endpoint) { endpoint.set_tls(context); });
+    }
+    void set_limits(const EndpointLimits& limits) override {
+        on_each([limits](Endpoint& endpoint) { endpoint.set_limits(limits); });
+    }
+    void change_registry(const std::function<void(HandlerRegistry&)>& change) override {
+        on_each([change](Endpoint& endpoint) { endpoint.change_registry(change); });
+    }
+    task<void> recheck_identities() override { return run_on_each(&Endpoint::recheck_identities); }
+    task<void> serve(std::shared_ptr<Connection> connection) override {
+        return first().serve(std::move(connection));
+    }
+    [[nodiscard]] std::size_t connections() const noexcept override {
+        return counters_->connections();
+    }
+    [[nodiscard]] std::size_t half_open() const noexcept override { return counters_->half_open(); }
+    task<void> shutdown() override { return run_on_each(&Endpoint::shutdown); }
+
+private:
+    /// What lives on one loop.
+    struct Seat {
+        std::unique_ptr<Endpoint> endpoint;
+        std::optional<TaskScope> tasks;
+    };
+
+    [[nodiscard]] Endpoint& first() const noexcept { return *seats_.front()->endpoint; }
+    result<void> build_seat(std::uint32_t index, EndpointOptions options,
+                            const std::shared_ptr<quic::Steering>& steering,
+                            const RegisterHandlers& handlers);
+    void on_each(const std::function<void(Endpoint&)>& work);
+    task<void> run_on_each(Work work);
+    static task<void> run_and_tell(Endpoint& endpoint, Work work, Loop& first,
+                                   std::shared_ptr<Pending> pending);
+
+    LoopGroup& loops_;
+    std::shared_ptr<Counters> counters_ = Counters::create();
+    std::vector<std::unique_ptr<Seat>> seats_;
+};
+
+result<void> EndpointGroup::build(EndpointOptions options, const RegisterHandlers& handlers) {
+    std::vector<Loop*> loops;
+    for (std::size_t i = 0; i < loops_.size(); ++i) {
+        loops.push_back(&loops_.at(i));
+    }
+    const auto steering = std::make_shared<quic::Steering>(std::move(loops));
+    if (options.metrics == nullptr) {
+        options.metrics = std::make_shared<Metrics>();
+    }
+    for (std::uint32_t i = 0; i < steering->size(); ++i) {
+        seats_.push_back(std::make_unique<Seat>());
+        result<void> built;
+        loops_.run_on(i, [&] { built = build_seat(i, options, steering, handlers); });
+        ALKNET_CHECK(built);
+    }
+    return {};
+}
+
+result<void> EndpointGroup::build_seat(std::uint32_t index, EndpointOptions options,
+                                       const std::shared_ptr<quic::Steering>& steering,
+                                       const RegisterHandlers& handlers) {
+    Loop& loop = loops_.at(index);
+    if (index > 0) {
+        options.registry = std::make_shared<HandlerRegistry>();
+        ALKNET_CHECK(handlers(*options.registry, loop));
+    }
+    SharedParts shared;
+    shared.share = {index, steering->size()};
+    shared.counters = counters_;
+    shared.steering = steering;
+    seats_[index]->endpoint = make_endpoint(loop, std::move(options), std::move(shared));
+    seats_[index]->tasks.emplace(loop);
+    return {};
+}
+
+EndpointGroup::~EndpointGroup() {
+    for (std::size_t i = seats_.size(); i-- > 0;) {
+        loops_.run_on(i, [&] {
+            seats_[i]->tasks.reset();
+            seats_[i]->endpoint.reset();
+        });
+    }
+}
+
+result<SocketAddress> EndpointGroup::listen(ListenerOptions options) {
+    ALKNET_TRY(const SocketAddress bound, first().listen(options));
+    ListenerOptions further = options;
+    for (std::size_t i = 1; i < seats_.size(); ++i) {
+        result<SocketAddress> outcome;
+        loops_.run_on(i, [&] {
+            // Where the port was to be free, the others know which one it is.
+            further.address = bound;
+            outcome = seats_[i]->endpoint->listen(further);
+        });
+        if (!outcome) {
+            (void)unlisten(options.name);
+            return outcome;
+        }
+    }
+    return bound;
+}
+
+bool EndpointGroup::unlisten(std::string_view name) {
+    if (!first().unlisten(name)) {
+        return false;
+    }
+    for (std::size_t i = 1; i < seats_.size(); ++i) {
+        // At once, for the port may be wanted again.
+        loops_.run_on(i, [&] { (void)seats_[i]->endpoint->unlisten(name); });
+    }
+    return true;
+}
+
+void EndpointGroup::on_each(const std::function<void(Endpoint&)>& work) {
+    work(first());
+    for (std::size_t i = 1; i < seats_.size(); ++i) {
+        loops_.at(i).post([work, &endpoint = *seats_[i]->endpoint] { work(endpoint); });
+    }
+}
+
+task<void> EndpointGroup::run_and_tell(Endpoint& endpoint, Work work, Loop& first,
+                                       std::shared_ptr<Pending> pending) {
+    co_await (endpoint.*work)();
+    first.post([pending] {
+        --pending->left;
+        pending->done.wake_all();
+    });
+}
+
+task<void> EndpointGroup::run_on_each(Work work) {
+    const auto pending = std::make_shared<Pending>();
+    for (std::size_t i = 1; i < seats_.size(); ++i) {
+        ++pending->left;
+        loops_.at(i).post([work, pending, &seat = *seats_[i], &first = loops_.at(0)] {
+            seat.tasks->spawn(run_and_tell(*seat.endpoint, work, first, pending), "core.group");
+        });
+    }
+    co_await (first().*work)();
+    while (pending->left > 0) {
+        (void)co_await pending->done.wait_uncancellable();
+    }
+}
+
+}  // namespace
+
+result<std::unique_ptr<Endpoint>> Endpoint::create(LoopGroup& loops, EndpointOptions options,
+                                                   const RegisterHandlers& handlers) {
+    if (loops.size() == 1) {
+        return create(loops.at(0), std::move(options));
+    }
+    auto group = std::make_unique<EndpointGroup>(loops);
+    ALKNET_CHECK(group->build(std::move(options), handlers));
+    return group;
+}
+
+}  // namespace alknet
