@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/core/echo.hpp>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -44,6 +45,11 @@ void claim(std::vector<Wanted>& wanted, std::vector<Listening>& open, bool by_na
     }
 }
 
+/// Every service of the node, once for each loop.
+result<void> register_handlers(HandlerRegistry& registry, Loop&) {
+    return registry.add(std::make_shared<EchoHandler>());
+}
+
 }  // namespace
 
 std::vector<ListenerOptions> listener_options(const std::vector<config::Listener>& listeners) {
@@ -83,18 +89,23 @@ result<void> Node::build() {
     ALKNET_TRY(identities_, StaticIdentityProvider::create(static_peers(config_.dynamic.peers)));
     ALKNET_TRY(auto secrets, home_.load_secrets());
 
-    ALKNET_CHECK(registry_->add(std::make_shared<EchoHandler>()));
+    ALKNET_CHECK(register_handlers(*registry_, loop_));
+    EndpointOptions options{.network = options_.network,
+                            .tls = tls_,
+                            .registry = registry_,
+                            .identities = identities_,
+                            .limits = config_.dynamic.limits,
+                            .secrets = secrets,
+                            .qlog_directory = config_.fixed.qlog_directory,
+                            .log = log_,
+                            .metrics = metrics_};
+    if (options_.loops != nullptr) {
+        ALKNET_TRY(endpoint_,
+                   Endpoint::create(*options_.loops, std::move(options), register_handlers));
+    } else {
+        endpoint_ = Endpoint::create(loop_, std::move(options));
+    }
     apply_rules(config_.dynamic);
-
-    endpoint_ = Endpoint::create(loop_, {.network = options_.network,
-                                         .tls = tls_,
-                                         .registry = registry_,
-                                         .identities = identities_,
-                                         .limits = config_.dynamic.limits,
-                                         .secrets = secrets,
-                                         .qlog_directory = config_.fixed.qlog_directory,
-                                         .log = log_,
-                                         .metrics = metrics_});
     return {};
 }
 
@@ -140,15 +151,20 @@ result<std::shared_ptr<const tls::TlsContext>> Node::make_tls(const config::Dyna
 }
 
 void Node::apply_rules(const config::DynamicConfig& config) {
+    std::map<std::string, AlpnPolicy> policies;
     for (const std::string& alpn : registry_->alpns()) {
-        AlpnPolicy policy;
+        AlpnPolicy& policy = policies[alpn];
         if (const auto rules = config.alpns.find(alpn); rules != config.alpns.end()) {
             policy.identity_required = rules->second.identity_required;
             policy.quic = rules->second.transports.quic;
             policy.tcp = rules->second.transports.tcp;
         }
-        registry_->set_policy(alpn, policy);
     }
+    endpoint_->change_registry([policies](HandlerRegistry& registry) {
+        for (const auto& [alpn, policy] : policies) {
+            registry.set_policy(alpn, policy);
+        }
+    });
     for (const auto& [alpn, rules] : config.alpns) {
         if (registry_->find(alpn) == nullptr) {
             log_.warn("config.unused", {{"alpn", alpn}, {"reason", "no handler serves this"}});

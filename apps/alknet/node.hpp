@@ -31,6 +31,8 @@ struct NodeOptions {
     std::shared_ptr<net::Network> network;
     /// Where to listen instead of where the configuration says; empty: there.
     std::vector<config::Listener> listeners;
+    /// On which connections are served; null: on the node's own loop. Outlives the node.
+    LoopGroup* loops = nullptr;
 };
 
 class Node {

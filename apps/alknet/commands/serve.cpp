@@ -4,6 +4,7 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/rt/combine.hpp>
 #include <alknet/rt/file_watch.hpp>
+#include <alknet/rt/loop_group.hpp>
 #include <alknet/rt/scope.hpp>
 #include <alknet/rt/signals.hpp>
 #include <alknet/rt/suspend_detector.hpp>
@@ -179,11 +180,22 @@ task<result<void>> obey_signals(Serving& serving, Signals& signals) {
     }
 }
 
+result<std::vector<std::unique_ptr<Watchdog>>> start_watchdogs(const Serving& serving) {
+    std::vector<std::unique_ptr<Watchdog>> watchdogs;
+    LoopGroup& loops = *serving.node_options.loops;
+    for (std::size_t i = 0; i < loops.size(); ++i) {
+        ALKNET_TRY(auto watchdog,
+                   Watchdog::start(loops.at(i),
+                                   {.loop_name = i == 0 ? "main" : "loop-" + std::to_string(i + 1),
+                                    .log = serving.node->log(),
+                                    .metrics = serving.node->metrics()}));
+        watchdogs.push_back(std::move(watchdog));
+    }
+    return watchdogs;
+}
+
 task<result<void>> run_until_told(Serving& serving, Signals& signals) {
-    ALKNET_CO_TRY(const auto watchdog,
-                  Watchdog::start(serving.loop, {.loop_name = "main",
-                                                 .log = serving.node->log(),
-                                                 .metrics = serving.node->metrics()}));
+    ALKNET_CO_TRY(const auto watchdogs, start_watchdogs(serving));
     TaskScope background(serving.loop);
     background.spawn(feed_watchdog(serving), "serve.feed_watchdog");
     background.spawn(reload_when_wanted(serving), "serve.reload");
@@ -229,16 +241,19 @@ result<ExitCode> run(const CommandLine& line, const ServeOptions& options) {
                                                               .level = config.dynamic.log_level,
                                                               .wall_clock = {},
                                                               .steady_clock = {}}));
-    Serving serving{
-        .line = line,
-        .options = options,
-        .loop = *loop,
-        .home = home,
-        .config_watch = std::move(watch),
-        .config = config,
-        .node_options = {.log_sink = sink, .network = net::make_system_network(), .listeners = {}},
-        .node = nullptr,
-        .reload_wanted = {}};
+    ALKNET_TRY(const auto loops, LoopGroup::start(*loop, config.fixed.loops));
+    Serving serving{.line = line,
+                    .options = options,
+                    .loop = *loop,
+                    .home = home,
+                    .config_watch = std::move(watch),
+                    .config = config,
+                    .node_options = {.log_sink = sink,
+                                     .network = net::make_system_network(),
+                                     .listeners = {},
+                                     .loops = loops.get()},
+                    .node = nullptr,
+                    .reload_wanted = {}};
     ALKNET_CHECK(block_on(*loop, serve(serving, *signals), "serve"));
     return ExitCode::ok;
 }

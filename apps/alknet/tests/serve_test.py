@@ -157,6 +157,22 @@ class Systemd(TestCase):
             home.run("ping", node.address, "--count", 1)
 
 
+class Loops(TestCase):
+    def test_several_serve_one_port(self):
+        home = self.home()
+        home.configure("[runtime]\nloops = 3\n")
+        with Node(home) as node:
+            for number in range(12):
+                transport = ("quic", "tcp")[number % 2]
+                run("ping", node.address, "--home", home.path, "--count", 1,
+                    "--transport", transport)
+                node.wait_for("conn.close")
+            home.configure("[runtime]\nloops = 3\n[alpn.\"alknet/echo\"]\n"
+                           "identity_required = true\n")
+            node.wait_for("config.reloaded")
+            run("ping", node.address, "--home", home.path, "--count", 1, expect=EXIT_REFUSED)
+
+
 class Reload(TestCase):
     def reload(self, node, text, event="config.reloaded"):
         node.home.configure(text)

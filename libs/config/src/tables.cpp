@@ -50,6 +50,14 @@ constexpr std::array kQuicFields = {
          .restart = true}),
 };
 
+constexpr std::array kRuntimeFields = {
+    field<&StaticConfig::loops, Integer<1, LoopGroup::kLoopsMax>>(
+        {.name = "loops",
+         .about = "Threads that serve connections; each connection stays on one. One is enough for "
+                  "most nodes; more help where one processor is too little.",
+         .restart = true}),
+};
+
 constexpr std::array kListenerFields = {
     field<&Listener::name, Name>({.name = "name",
                                   .about = "What logs call this listener.",
@@ -169,6 +177,12 @@ void read_node(Reading& in, const toml::node& value, Config& into) {
 void read_quic(Reading& in, const toml::node& value, Config& into) {
     if (const toml::table* table = in.table(value)) {
         read_fields(in, *table, Fields<StaticConfig>(kQuicFields), into.fixed);
+    }
+}
+
+void read_runtime(Reading& in, const toml::node& value, Config& into) {
+    if (const toml::table* table = in.table(value)) {
+        read_fields(in, *table, Fields<StaticConfig>(kRuntimeFields), into.fixed);
     }
 }
 
@@ -337,6 +351,8 @@ constexpr std::array kTables = {
     Table{"log", Shape::single, "What the node tells about itself.", read_log,
           keys_of<LogKeys, kLogFields>},
     Table{"quic", Shape::single, "QUIC itself.", read_quic, keys_of<StaticConfig, kQuicFields>},
+    Table{"runtime", Shape::single, "How the node runs.", read_runtime,
+          keys_of<StaticConfig, kRuntimeFields>},
 };
 
 }  // namespace

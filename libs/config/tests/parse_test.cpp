@@ -61,7 +61,10 @@ TEST(ConfigParse, ReadsTheNodeTheLogAndQuic) {
         format = "json"
         [quic]
         qlog_directory = "traces"
+        [runtime]
+        loops = 4
     )");
+    EXPECT_EQ(config.fixed.loops, 4U);
     EXPECT_EQ(config.fixed.key_file, "/elsewhere/key.pem");
     EXPECT_EQ(config.dynamic.log_level, LogLevel::debug);
     EXPECT_EQ(config.fixed.log_format, LogFormat::json);

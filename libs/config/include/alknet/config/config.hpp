@@ -36,6 +36,7 @@ struct StaticConfig {
     std::filesystem::path key_file = "node.key";
     LogFormat log_format = LogFormat::key_value;
     std::filesystem::path qlog_directory;  // empty: none
+    std::size_t loops = 1;
 
     bool operator==(const StaticConfig&) const = default;
 };
