@@ -121,6 +121,27 @@ constexpr Cause kNotSupported{
         "A TLS-over-TCP connection or a plain byte stream carries exactly one "
         "bidirectional stream: no further streams and no datagrams.",
 };
+constexpr Cause kResumeLost{
+    .id = "E-RESUME-LOST",
+    .condition = errc::timeout,
+    .what = "the connection was lost and could not be made again in time",
+    .next = "see why the node cannot be reached: alknet ping ADDRESS; then start again",
+    .explain =
+        "A resumable stream waits for its connection to come back, and both ends keep what the "
+        "other has not got. The time for which they do has passed: on the node "
+        "resume.linger_max, or what the client asked for if that is less. The detail says why the "
+        "last attempt failed.",
+};
+constexpr Cause kResumeUnknown{
+    .id = "E-RESUME-UNKNOWN",
+    .condition = errc::not_found,
+    .what = "the node does not have this stream any more",
+    .next = "start again; the node's log tells of a restart, or of the event resume.expired",
+    .explain =
+        "The connection came back, and the node has forgotten the stream that it carried: the "
+        "node was started again, or the stream was left alone for longer than resume.linger_max. "
+        "What it had received may be more than what was acknowledged.",
+};
 constexpr Cause kIo{
     .id = "E-OS",
     .condition = errc::io,
@@ -337,6 +358,8 @@ constexpr std::array kAll = {
     &causes::kShuttingDown,
     &causes::kHandlerFailed,
     &causes::kNotSupported,
+    &causes::kResumeLost,
+    &causes::kResumeUnknown,
     &causes::kIo,
     &causes::kAddressInUse,
     &causes::kAddressInvalid,

@@ -29,6 +29,7 @@ public:
     std::size_t read(MutableBytes into) noexcept { return receive_.read(into); }
     void stop(std::uint64_t code) noexcept;
 
+    [[nodiscard]] bool opener() const noexcept { return opener_; }
     [[nodiscard]] const Sending& sending() const noexcept { return send_; }
     [[nodiscard]] const Receiving& receiving() const noexcept { return receive_; }
     /// The peer wants no more of what this end says.

@@ -25,6 +25,8 @@ extern const Cause kInternal;
 extern const Cause kShuttingDown;
 extern const Cause kHandlerFailed;
 extern const Cause kNotSupported;
+extern const Cause kResumeLost;
+extern const Cause kResumeUnknown;
 
 // The operating system and the network.
 extern const Cause kIo;

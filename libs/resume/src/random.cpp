@@ -1,0 +1,20 @@
+#include "random.hpp"
+
+#include <sodium.h>
+
+namespace alknet::resume {
+
+StreamId random_id() {
+    StreamId id;
+    randombytes_buf(id.octets.data(), id.octets.size());
+    return id;
+}
+
+Duration random_below(Duration bound) {
+    const auto whole = std::chrono::duration_cast<std::chrono::milliseconds>(bound).count();
+    return whole <= 0 ? Duration::zero()
+                      : std::chrono::milliseconds(
+                            randombytes_uniform(static_cast<std::uint32_t>(whole) + 1));
+}
+
+}  // namespace alknet::resume

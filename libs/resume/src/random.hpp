@@ -1,0 +1,12 @@
+#pragma once
+
+#include <alknet/resume/frames.hpp>
+#include <alknet/rt/time.hpp>
+
+namespace alknet::resume {
+
+[[nodiscard]] StreamId random_id();
+/// 0 … bound, for jitter.
+[[nodiscard]] Duration random_below(Duration bound);
+
+}  // namespace alknet::resume
