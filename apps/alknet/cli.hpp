@@ -41,6 +41,7 @@ struct PipeOptions {
     std::string address;
     std::string alpn;
     Via via = Via::any;
+    bool resume = false;
 };
 struct ProbeOptions {
     std::string address;

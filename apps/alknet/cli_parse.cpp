@@ -203,12 +203,16 @@ void Grammar::add_network_commands() {
         leaf(root_, "pipe", "Join standard input and output to a service", pipe);
     pipe_command.footer(
         "One bidirectional stream. The end of standard input ends our half of it, the end of the "
-        "other half closes standard output; the command ends when both have. " +
+        "other half closes standard output; the command ends when both have. With --resume the "
+        "stream outlives its connection: when that is lost, or the machine has slept, the command "
+        "connects again, over whatever transport works then, and goes on where it was. A line on "
+        "standard error tells of interruptions of more than two seconds. " +
         std::string(kAddressDetails));
     add_address(pipe_command, pipe->address);
     placeholder(pipe_command.add_option("--alpn", pipe->alpn, "The service's ALPN name"), "NAME")
         ->required();
     add_via(pipe_command, pipe->via);
+    pipe_command.add_flag("--resume", pipe->resume, "Go on after a lost connection");
 
     const auto probe = std::make_shared<ProbeOptions>();
     CLI::App& probe_command = leaf(

@@ -85,7 +85,8 @@ result<std::unique_ptr<Client>> Client::create(const CommandLine& line, As as) {
     std::unique_ptr<Client> client(new Client);
     ALKNET_TRY(Person self, person(line, as));
     ALKNET_TRY(client->loop_, Loop::create(client->clock_));
-    ALKNET_TRY(client->signals_, Signals::open(*client->loop_, std::array{SIGINT}));
+    ALKNET_TRY(client->signals_,
+               Signals::open(*client->loop_, std::array{SIGINT, SIGTERM, SIGHUP}));
     ALKNET_TRY(auto tls, tls::TlsContext::create({.key = std::move(self.key),
                                                   .certificates = {},
                                                   .authorities = {},

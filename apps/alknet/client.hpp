@@ -44,7 +44,8 @@ public:
     /// lost costs the other side an idle timeout; a person who waits costs more.
     static constexpr Duration kGoodbyeTimeout = std::chrono::milliseconds(250);
 
-    /// Runs `work` to its end, or until SIGINT (kCancelled), then closes what it has dialled.
+    /// Runs `work` to its end, or until a signal (SIGINT, SIGTERM, SIGHUP; kCancelled), then closes
+    /// what it has dialled.
     result<void> run(task<result<void>> work);
 
 private:

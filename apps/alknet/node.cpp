@@ -90,6 +90,7 @@ result<void> Node::build() {
     ALKNET_TRY(auto secrets, home_.load_secrets());
 
     ALKNET_CHECK(register_handlers(*registry_, loop_));
+    ALKNET_CHECK(add_resume());
     EndpointOptions options{.network = options_.network,
                             .tls = tls_,
                             .registry = registry_,
@@ -106,6 +107,47 @@ result<void> Node::build() {
         endpoint_ = Endpoint::create(loop_, std::move(options));
     }
     apply_rules(config_.dynamic);
+    return {};
+}
+
+// A stream lives on one loop, and its client may come back to any: with several it is not offered.
+result<void> Node::add_resume() {
+    if (options_.loops != nullptr && options_.loops->size() > 1) {
+        log_.warn("resume.off", {{"reason", "runtime.loops is more than 1"}});
+        return {};
+    }
+    resume_ = resume::ResumeHandler::create(
+        loop_,
+        {.serve =
+             [this](std::shared_ptr<Connection> connection) {
+                 return endpoint_->serve(std::move(connection));
+             },
+         .may_open = [this](std::string_view alpn,
+                            const ConnectionInfo& through) { return may_open(alpn, through); },
+         .limits = config_.dynamic.resume,
+         .log = log_,
+         .metrics = metrics_});
+    return registry_->add(resume_);
+}
+
+result<void> Node::may_open(std::string_view alpn, const ConnectionInfo& through) const {
+    const RegisteredHandler* found = registry_->find(alpn);
+    const auto listening = std::ranges::find_if(listening_, [&](const Listening& one) {
+        return one.bound == through.local ||
+               (one.bound.is_any() && one.bound.port() == through.local.port());
+    });
+    if (found == nullptr || listening == listening_.end()) {
+        return fail(causes::kNoHandler, std::string(alpn));
+    }
+    const std::vector<std::string>& offered = listening->options.alpns;
+    if (!offered.empty() && std::ranges::find(offered, alpn) == offered.end()) {
+        return fail(causes::kNoHandler, std::string(alpn));
+    }
+    const bool allowed =
+        through.transport == Transport::quic ? found->policy.quic : found->policy.tcp;
+    if (!allowed) {
+        return fail(causes::kForbidden, "not over this transport");
+    }
     return {};
 }
 
@@ -209,6 +251,9 @@ result<void> Node::apply(config::Config config) {
     tls_ = std::move(tls);
     endpoint_->set_tls(tls_);
     endpoint_->set_limits(config.dynamic.limits);
+    if (resume_ != nullptr) {
+        resume_->set_limits(config.dynamic.resume);
+    }
     options_.log_sink->set_level(config.dynamic.log_level);
     apply_rules(config.dynamic);
     if (options_.listeners.empty()) {

@@ -8,6 +8,7 @@
 #include <alknet/core/endpoint.hpp>
 #include <alknet/core/static_identities.hpp>
 #include <alknet/net/network.hpp>
+#include <alknet/resume/handler.hpp>
 #include <alknet/rt/loop.hpp>
 #include <alknet/rt/task.hpp>
 #include <alknet/rt/wait.hpp>
@@ -70,6 +71,10 @@ private:
     result<void> apply(config::Config config);
     void apply_listeners(const std::vector<config::Listener>& listeners);
     void apply_rules(const config::DynamicConfig& config);
+    /// Whether a resumable stream that comes through `through` may reach a service: as a connection
+    /// of that service could have come there.
+    [[nodiscard]] result<void> may_open(std::string_view alpn, const ConnectionInfo& through) const;
+    result<void> add_resume();
     result<std::shared_ptr<const tls::TlsContext>> make_tls(const config::DynamicConfig& config,
                                                             const tls::TlsContext* before) const;
     result<Listening> open(ListenerOptions options, std::string key);
@@ -87,6 +92,7 @@ private:
     std::shared_ptr<HandlerRegistry> registry_ = std::make_shared<HandlerRegistry>();
     std::shared_ptr<StaticIdentityProvider> identities_;
     std::shared_ptr<Metrics> metrics_ = std::make_shared<Metrics>();
+    std::shared_ptr<resume::ResumeHandler> resume_;  // null: not offered
     std::unique_ptr<Endpoint> endpoint_;
     std::vector<Listening> listening_;
     std::vector<ListenerOptions> missing_;  // wanted, and not open yet

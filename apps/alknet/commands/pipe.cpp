@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/net/stdio_stream.hpp>
+#include <alknet/resume/client.hpp>
 #include <alknet/rt/scope.hpp>
+#include <cstdio>
 #include <vector>
 
 #include "client.hpp"
@@ -19,6 +21,10 @@ constexpr Duration kDeliveryStepMax = std::chrono::milliseconds(50);
 /// A silent service is no dead one: QUIC keeps the path open, TCP gets time.
 constexpr Duration kKeepAlive = std::chrono::seconds(15);
 constexpr Duration kIdleTimeout = std::chrono::minutes(10);
+/// A shorter interruption is nobody's concern.
+constexpr Duration kGapWorthALine = std::chrono::seconds(2);
+/// How long the node has to hear that the stream is given up.
+constexpr Duration kResumeGoodbyeTimeout = std::chrono::milliseconds(500);
 
 struct Pipe {
     std::shared_ptr<Connection> connection;
@@ -118,14 +124,18 @@ task<result<void>> copy_both_ways(Pipe& pipe, Loop& loop) {
     co_return copied;
 }
 
+DialOptions pipe_options(const PipeOptions& given, std::string alpn) {
+    DialOptions options = dial_options(given.via, {std::move(alpn)});
+    options.transport.keep_alive = kKeepAlive;
+    options.transport.idle_timeout = kIdleTimeout;
+    return options;
+}
+
 task<result<void>> join_stdio(Client& client, NodeAddress address, const PipeOptions& given) {
     Loop& loop = client.loop();
     Pipe pipe;
-    DialOptions options = dial_options(given.via, {given.alpn});
-    options.transport.keep_alive = kKeepAlive;
-    options.transport.idle_timeout = kIdleTimeout;
-    ALKNET_CO_TRY(pipe.connection,
-                  co_await client.dialer().dial(std::move(address), std::move(options)));
+    ALKNET_CO_TRY(pipe.connection, co_await client.dialer().dial(std::move(address),
+                                                                 pipe_options(given, given.alpn)));
     ALKNET_CO_TRY(pipe.stream, co_await pipe.connection->open_bi());
     ALKNET_CO_TRY(pipe.stdio, net::make_stdio_stream(loop));
     ALKNET_CO_CHECK(co_await copy_both_ways(pipe, loop));
@@ -134,13 +144,62 @@ task<result<void>> join_stdio(Client& client, NodeAddress address, const PipeOpt
     co_return result<void>();
 }
 
+// ---- with --resume
+
+void say_resumed(const resume::Resumption& resumption) {
+    if (resumption.gap > kGapWorthALine) {
+        const auto gap = std::chrono::round<std::chrono::seconds>(resumption.gap).count();
+        std::fprintf(stderr, "alknet: went on after %lld s, over %s\n", static_cast<long long>(gap),
+                     std::string(to_string(resumption.transport)).c_str());
+    }
+}
+
+// How the service, or the node for it, ended the stream.
+error explain_reset(error failure) {
+    if (failure.is(causes::kReset) && failure.code() != close_code::kOk) {
+        return error(causes::kClosed, failure.detail(), failure.code());
+    }
+    return failure;
+}
+
+task<result<void>> join_resumable(resume::ResumableClient& streams, Loop& loop, std::string alpn) {
+    Pipe pipe;
+    ALKNET_CO_TRY(pipe.connection, co_await streams.open(std::move(alpn)));
+    ALKNET_CO_TRY(pipe.stream, co_await pipe.connection->open_bi());
+    ALKNET_CO_TRY(pipe.stdio, net::make_stdio_stream(loop));
+    auto copied = co_await copy_both_ways(pipe, loop);
+    if (!copied) {
+        co_return unexpected(explain_reset(std::move(copied).error()));
+    }
+    pipe.stream.reset();
+    ALKNET_CO_CHECK(co_await pipe.connection->wait_closed());
+    const auto why = pipe.connection->close_reason();
+    co_return why->is(causes::kClosed) ? result<void>() : unexpected(*why);
+}
+
+task<result<void>> join_stdio_resumable(Client& client, NodeAddress address,
+                                        const PipeOptions& given) {
+    const DialOptions options = pipe_options(given, std::string(resume::kResumeAlpn));
+    resume::ResumeClientOptions wishes;
+    wishes.on_resumed = say_resumed;
+    const auto streams = resume::ResumableClient::create(
+        client.loop(),
+        [&client, address, options] { return client.dialer().dial(address, options); },
+        std::move(wishes));
+    auto joined = co_await join_resumable(*streams, client.loop(), given.alpn);
+    co_await streams->shutdown(kResumeGoodbyeTimeout);
+    co_return joined;
+}
+
 }  // namespace
 
 result<ExitCode> run(const CommandLine& line, const PipeOptions& options) {
     ALKNET_CHECK(tls::check_alpn(options.alpn));
     ALKNET_TRY(auto client, Client::create(line));
     ALKNET_TRY(auto address, resolve_address(options.address, client->peers()));
-    if (auto outcome = client->run(join_stdio(*client, std::move(address), options)); !outcome) {
+    auto work = options.resume ? join_stdio_resumable(*client, std::move(address), options)
+                               : join_stdio(*client, std::move(address), options);
+    if (auto outcome = client->run(std::move(work)); !outcome) {
         return unexpected(explain_close(std::move(outcome).error()));
     }
     return ExitCode::ok;

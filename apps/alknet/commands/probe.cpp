@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/core/echo.hpp>
+#include <alknet/resume/frames.hpp>
 #include <alknet/tls/certificate.hpp>
 #include <array>
 #include <chrono>
@@ -17,10 +18,11 @@ namespace alknet::app {
 namespace {
 
 // What nodes and web servers are asked for when nobody says otherwise.
-constexpr std::array<std::string_view, 16> kKnownAlpns = {
-    kEchoAlpn,     "alknet/call", "alknet/ssh", "alknet/git", "alknet/sftp", "alknet/msg",
-    "alknet/http", "alknet/dns",  "h3",         "h2",         "http/1.1",    "doq",
-    "dot",         "acme-tls/1",  "ssh",        "hq-interop"};
+constexpr std::array<std::string_view, 17> kKnownAlpns = {
+    kEchoAlpn,     resume::kResumeAlpn, "alknet/call", "alknet/ssh", "alknet/git",
+    "alknet/sftp", "alknet/msg",        "alknet/http", "alknet/dns", "h3",
+    "h2",          "http/1.1",          "doq",         "dot",        "acme-tls/1",
+    "ssh",         "hq-interop"};
 
 /// What one transport of the node showed.
 struct Face {

@@ -149,6 +149,30 @@ constexpr std::array kLimitFields = {
          .about = "How long what a handler wrote at its end has to reach the other side."}),
 };
 
+using resume::ResumeLimits;
+
+constexpr std::array kResumeFields = {
+    field<&ResumeLimits::streams_max, Integer<1, 1'000'000>>(
+        {.name = "streams_max", .about = "Resumable streams in all, connected or not."}),
+    field<&ResumeLimits::streams_per_identity_max, Integer<1, 1'000'000>>(
+        {.name = "streams_per_identity_max", .about = "Those of one peer."}),
+    field<&ResumeLimits::streams_unauthenticated_max, Integer<0, 1'000'000>>(
+        {.name = "streams_unauthenticated_max",
+         .about = "Those of all together who prove a key that this file does not list."}),
+    field<&ResumeLimits::ring_bytes_max, Size<4 << 10, 64 << 20>>(
+        {.name = "ring_bytes_max",
+         .about = "Octets that are held for each direction of one stream until the other side has "
+                  "them."}),
+    field<&ResumeLimits::ring_bytes_unauthenticated_max, Size<4 << 10, 64 << 20>>(
+        {.name = "ring_bytes_unauthenticated_max",
+         .about = "The same for keys that are not listed."}),
+    field<&ResumeLimits::linger_max, Span<kSecond, 30 * 24 * kHour>>(
+        {.name = "linger_max",
+         .about = "How long a stream that has lost its connection is kept for its client."}),
+    field<&ResumeLimits::linger_unauthenticated_max, Span<kSecond, 30 * 24 * kHour>>(
+        {.name = "linger_unauthenticated_max", .about = "The same for keys that are not listed."}),
+};
+
 constexpr std::array kCertificateFields = {
     field<&tls::CertificateFiles::chain, Path>(
         {.name = "chain", .about = "The certificate and its issuers.", .required = true}),
@@ -205,6 +229,12 @@ void read_limits(Reading& in, const toml::node& value, Config& into) {
     if (limits.connection_bytes_unauthenticated_max > limits.connection_bytes_max) {
         in.refuse(*table,
                   "connection_bytes_unauthenticated_max must not be above connection_bytes_max");
+    }
+}
+
+void read_resume(Reading& in, const toml::node& value, Config& into) {
+    if (const toml::table* table = in.table(value)) {
+        read_fields(in, *table, Fields<ResumeLimits>(kResumeFields), into.dynamic.resume);
     }
 }
 
@@ -348,6 +378,11 @@ constexpr std::array kTables = {
           "What one peer, or all of them, can make the node hold. A limit that strikes is named in "
           "the log and counted.",
           read_limits, keys_of<EndpointLimits, kLimitFields>},
+    Table{
+        "resume", Shape::single,
+        "Streams that survive the loss of their connection (`alknet pipe --resume`), which a node "
+        "with one loop offers. For new streams.",
+        read_resume, keys_of<ResumeLimits, kResumeFields>},
     Table{"log", Shape::single, "What the node tells about itself.", read_log,
           keys_of<LogKeys, kLogFields>},
     Table{"quic", Shape::single, "QUIC itself.", read_quic, keys_of<StaticConfig, kQuicFields>},

@@ -193,6 +193,28 @@ TEST(ConfigParse, ReadsEveryLimit) {
     EXPECT_EQ(limits.linger_timeout, seconds(4));
 }
 
+TEST(ConfigParse, LimitsOfResumableStreams) {
+    const resume::ResumeLimits limits = accepted(R"(
+        [resume]
+        streams_max = 1
+        streams_per_identity_max = 2
+        streams_unauthenticated_max = 0
+        ring_bytes_max = '1MiB'
+        ring_bytes_unauthenticated_max = '4KiB'
+        linger_max = '3h'
+        linger_unauthenticated_max = '4s'
+    )")
+                                            .dynamic.resume;
+    EXPECT_EQ(limits, (resume::ResumeLimits{.streams_max = 1,
+                                            .streams_per_identity_max = 2,
+                                            .streams_unauthenticated_max = 0,
+                                            .ring_bytes_max = 1 << 20,
+                                            .ring_bytes_unauthenticated_max = 4 << 10,
+                                            .linger_max = hours(3),
+                                            .linger_unauthenticated_max = seconds(4)}));
+    EXPECT_EQ(accepted("").dynamic.resume, resume::ResumeLimits());
+}
+
 TEST(ConfigParse, UnitsOfTimeAndSize) {
     EXPECT_EQ(accepted("limits.idle_timeout = '24h'").dynamic.limits.idle_timeout, hours(24));
     EXPECT_EQ(accepted("limits.idle_timeout = '1d'").dynamic.limits.idle_timeout, hours(24));

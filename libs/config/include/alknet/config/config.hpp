@@ -9,6 +9,7 @@
 #include <alknet/core/node_address.hpp>
 #include <alknet/core/registry.hpp>
 #include <alknet/quic/endpoint.hpp>
+#include <alknet/resume/handler.hpp>
 #include <alknet/tls/context.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -82,6 +83,7 @@ struct AlpnRules {
 struct DynamicConfig {
     std::vector<Listener> listeners;  // never empty after parsing
     EndpointLimits limits;
+    resume::ResumeLimits resume;
     LogLevel log_level = LogLevel::info;
     std::vector<tls::CertificateFiles> certificates;
     std::vector<Peer> peers;
