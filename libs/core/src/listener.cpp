@@ -5,12 +5,28 @@
 #include <alknet/core/stream_connection.hpp>
 #include <alknet/rt/combine.hpp>
 #include <alknet/tls/stream.hpp>
+#include <exception>
 #include <limits>
 
 #include "endpoint_state.hpp"
 #include "tls_connection.hpp"
 
 namespace alknet {
+
+namespace {
+
+using Handshake = result<std::unique_ptr<tls::TlsStream>>;
+
+/// An exception is a bug, and ends this handshake, not all that share its scope.
+task<Handshake> catching(task<Handshake> work) {
+    try {
+        co_return co_await std::move(work);
+    } catch (const std::exception& bug) {
+        co_return fail(causes::kInternal, bug.what());
+    }
+}
+
+}  // namespace
 
 class Listener::Use {
 public:
@@ -315,9 +331,10 @@ task<void> Listener::handshake_tcp(std::shared_ptr<Listener> self, net::TcpStrea
     const EndpointLimits& limits = state.options.limits;
     const TimePoint began = state.loop.now();
     // One deadline for the whole handshake: a client that sends an octet a second gains nothing.
-    auto handshake = co_await with_timeout(limits.handshake_timeout,
-                                           tls::accept_tls(state.loop, std::move(stream.stream),
-                                                           state.options.tls, self->tcp_selector_));
+    auto handshake =
+        co_await with_timeout(limits.handshake_timeout,
+                              catching(tls::accept_tls(state.loop, std::move(stream.stream),
+                                                       state.options.tls, self->tcp_selector_)));
     if (!handshake) {
         ticket = Ticket();
         state.telemetry.half_open(*state.counters);

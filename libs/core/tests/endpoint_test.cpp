@@ -322,6 +322,21 @@ TEST_F(ListenerTest, AStoppedListenerLetsItsConnectionsLive) {
     EXPECT_TRUE(dial(Transport::quic));
 }
 
+/// A stream with a bug in it.
+class ThrowingStream final : public ByteStream {
+public:
+    result<std::optional<std::size_t>> try_read(MutableBytes) override { return std::nullopt; }
+    result<std::size_t> try_write(BytesView) override { return 0; }
+    task<result<void>> readable() override {
+        throw std::runtime_error("a bug");
+        co_return result<void>{};
+    }
+    task<result<void>> writable() override { co_return result<void>{}; }
+    task<result<void>> finish() override { co_return result<void>{}; }
+    void reset(std::uint64_t) noexcept override {}
+    void stop(std::uint64_t) noexcept override {}
+};
+
 /// The simulated network with a fault in its TCP.
 class FaultyTcp final : public net::Network {
 public:
@@ -351,6 +366,7 @@ public:
 
     int ports_taken = 0;   // so many calls of listen_tcp fail
     int accepts_fail = 0;  // so many calls of accept fail
+    int streams_throw = 0;
     int udp_binds = 0;
 
 private:
@@ -363,7 +379,12 @@ private:
                 --network_.accepts_fail;
                 co_return fail(causes::kIo, "accept: too many open files");
             }
-            co_return co_await below_->accept();
+            ALKNET_CO_TRY(net::TcpStream accepted, co_await below_->accept());
+            if (network_.streams_throw > 0) {
+                --network_.streams_throw;
+                accepted.stream = std::make_unique<ThrowingStream>();
+            }
+            co_return std::move(accepted);
         }
         [[nodiscard]] SocketAddress local_address() const noexcept override {
             return below_->local_address();
@@ -391,6 +412,19 @@ TEST_F(ListenerTest, AnotherFreePortIsTriedWhenTheTcpTwinIsTaken) {
     EXPECT_TRUE(node->endpoint().listen(options).error().is(causes::kAddressInUse));
     EXPECT_GT(network->udp_binds, 1);
     EXPECT_LT(network->udp_binds, 100);
+}
+
+TEST_F(ListenerTest, AnExceptionInAHandshakeEndsThatHandshakeAlone) {
+    const auto network = std::make_shared<FaultyTcp>(server_process->network());
+    network->streams_throw = 1;
+    node->options.network = network;
+    serve_echo();
+    listen();
+    EXPECT_FALSE(dial(Transport::tcp));
+    EXPECT_EQ(node->sink->last("handshake.failed")->field("reason"), causes::kInternal.id);
+    EXPECT_EQ(node->sink->last("handshake.failed")->field("detail"), "a bug");
+    EXPECT_EQ(node->endpoint().half_open(), 0U);
+    EXPECT_TRUE(dial(Transport::tcp));
 }
 
 TEST_F(ListenerTest, GoesOnAcceptingWhenDescriptorsHaveRunOut) {
