@@ -245,9 +245,14 @@ class Reload(TestCase):
             home.run("ping", node.address, "--count", 1)
 
     def test_what_changes_at_one_address_changes_in_place(self):
+        for loops in (1, 3):
+            self.change_in_place(loops)
+
+    def change_in_place(self, loops):
         def listener(name, more=""):
-            return f'[[listener]]\nname = "{name}"\naddresses = ["127.0.0.1:{port}"]\n{more}'
-        home, client, port = self.home(), self.home("client"), 0
+            return (f'[runtime]\nloops = {loops}\n[[listener]]\nname = "{name}"\n'
+                    f'addresses = ["127.0.0.1:{port}"]\n{more}')
+        home, client, port = self.home(f"home-{loops}"), self.home(f"client-{loops}"), 0
         home.configure(listener("first"))
         with Node(home, listen=()) as node:
             port = node.port  # free again in a moment

@@ -76,18 +76,25 @@ result<std::shared_ptr<Listener>> Listener::bind(EndpointState& state, ListenerO
     }
 }
 
+result<std::unique_ptr<net::UdpSocket>> Listener::bind_udp(const SocketAddress& address) {
+    net::UdpOptions options;
+    options.share = state_.shared.share;
+    return state_.options.network->bind_udp(state_.loop, address, options);
+}
+
+result<std::unique_ptr<net::TcpListener>> Listener::listen_tcp(const SocketAddress& address) {
+    return state_.options.network->listen_tcp_shared(state_.loop, address, state_.shared.share);
+}
+
 result<void> Listener::open_sockets() {
-    net::Network& network = *state_.options.network;
     SocketAddress address = options_.address;
     std::unique_ptr<net::UdpSocket> udp;
     if (options_.quic) {
-        net::UdpOptions options;
-        options.share = state_.shared.share;
-        ALKNET_TRY(udp, network.bind_udp(state_.loop, address, options));
+        ALKNET_TRY(udp, bind_udp(address));
         address = udp->local_address();
     }
     if (options_.tcp) {
-        ALKNET_TRY(tcp_, network.listen_tcp_shared(state_.loop, address, state_.shared.share));
+        ALKNET_TRY(tcp_, listen_tcp(address));
         address = tcp_->local_address();
     }
     if (udp != nullptr) {
@@ -135,13 +142,12 @@ result<void> Listener::update(ListenerOptions options) {
     ALKNET_CHECK(check(options));
     const bool begin_quic = options.quic && quic_ == nullptr;
     const bool begin_tcp = options.tcp && tcp_ == nullptr;
-    net::Network& network = *state_.options.network;
     std::unique_ptr<net::TcpListener> tcp;
     if (begin_tcp) {
-        ALKNET_TRY(tcp, network.listen_tcp(state_.loop, address_));
+        ALKNET_TRY(tcp, listen_tcp(address_));
     }
     if (begin_quic) {
-        ALKNET_TRY(auto udp, network.bind_udp(state_.loop, address_, net::UdpOptions{}));
+        ALKNET_TRY(auto udp, bind_udp(address_));
         ALKNET_CHECK(open_quic(std::move(udp)));
         start_quic();
     }

@@ -68,6 +68,9 @@ private:
     class Use;
 
     static result<void> check(const ListenerOptions& options);
+    /// On this loop's share of the port.
+    result<std::unique_ptr<net::UdpSocket>> bind_udp(const SocketAddress& address);
+    result<std::unique_ptr<net::TcpListener>> listen_tcp(const SocketAddress& address);
     result<void> open_sockets();
     result<void> open_quic(std::unique_ptr<net::UdpSocket> socket);
     void start_quic();
