@@ -3,9 +3,12 @@
 
 #include <alknet/base/result.hpp>
 #include <alknet/core/registry.hpp>
+#include <alknet/net/network.hpp>
+#include <alknet/rt/loop.hpp>
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace alknet::interop {
 
@@ -14,7 +17,13 @@ result<std::shared_ptr<HandlerRegistry>> make_registry();
 
 /// `serve DIRECTORY`: a node on a free loopback port with a key and certificate made in DIRECTORY
 /// (which must not exist). Prints one JSON line when it listens; runs until it is killed.
-result<void> serve(const std::string& directory);
+/// `splice DIRECTORY HOST:PORT`: the same, with `kSpliceAlpn` for that TCP port, and resumable
+/// streams.
+result<void> serve(const std::string& directory, const std::string& splice_to = {});
+
+inline constexpr std::string_view kSpliceAlpn = "test/splice";
+std::shared_ptr<ProtocolHandler> make_splice(Loop& loop, std::shared_ptr<net::Network> network,
+                                             SocketAddress target);
 
 /// `resume|migrate|key-update ADDRESS ALPN`: dials over QUIC, does that, and sees whether an echo
 /// still comes back. Prints one JSON line.

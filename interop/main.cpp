@@ -7,11 +7,14 @@ int main(int argc, char** argv) {
     alknet::result<void> outcome;
     if (argc == 3 && std::string(arguments[1]) == "serve") {
         outcome = alknet::interop::serve(arguments[2]);
+    } else if (argc == 4 && std::string(arguments[1]) == "splice") {
+        outcome = alknet::interop::serve(arguments[2], arguments[3]);
     } else if (argc == 4) {
         outcome = alknet::interop::dial(arguments[1], arguments[2], arguments[3]);
     } else {
         std::fputs(
-            "usage: alknet_interop serve DIRECTORY | resume|migrate|key-update ADDRESS ALPN\n",
+            "usage: alknet_interop serve DIRECTORY | splice DIRECTORY HOST:PORT |"
+            " resume|migrate|key-update ADDRESS ALPN\n",
             stderr);
         return 2;
     }

@@ -3,6 +3,7 @@
 #include <alknet/core/endpoint.hpp>
 #include <alknet/core/static_identities.hpp>
 #include <alknet/crypto/node_key.hpp>
+#include <alknet/resume/handler.hpp>
 #include <cstdio>
 #include <filesystem>
 
@@ -22,7 +23,7 @@ result<std::shared_ptr<const tls::TlsContext>> make_tls(const std::filesystem::p
 
 }  // namespace
 
-result<void> serve(const std::string& directory) {
+result<void> serve(const std::string& directory, const std::string& splice_to) {
     const SystemClock clock;
     ALKNET_TRY(const auto loop, Loop::create(clock));
     std::filesystem::create_directory(directory);
@@ -35,7 +36,18 @@ result<void> serve(const std::string& directory) {
     ALKNET_TRY(options.identities, StaticIdentityProvider::create({}));
     options.secrets = quic::make_secrets();
     options.metrics = std::make_shared<Metrics>();
-    const auto endpoint = Endpoint::create(*loop, std::move(options));
+    std::unique_ptr<Endpoint> endpoint;
+    if (!splice_to.empty()) {
+        ALKNET_TRY(const SocketAddress target, SocketAddress::parse(splice_to));
+        ALKNET_CHECK(options.registry->add(make_splice(*loop, options.network, target)));
+        resume::ResumeHandlerOptions resumable;
+        resumable.serve = [&endpoint](std::shared_ptr<Connection> connection) {
+            return endpoint->serve(std::move(connection));
+        };
+        ALKNET_CHECK(
+            options.registry->add(resume::ResumeHandler::create(*loop, std::move(resumable))));
+    }
+    endpoint = Endpoint::create(*loop, std::move(options));
 
     ListenerOptions listener;
     listener.name = "interop";

@@ -17,7 +17,7 @@ packages_of() {
         libfmt-dev libspdlog-dev libcli11-dev libtomlplusplus-dev \
         libsodium-dev nettle-dev libgnutls28-dev ;;
     test) echo libclang-rt-19-dev llvm-19 libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev \
-        python3 openssl curl ;;
+        python3 openssl curl openssh-client openssh-server ;;
     lint) echo clang-format-19 clang-tidy-19 libclang-rt-19-dev python3 ;;
     peers) echo python3-venv ;;
     reach) echo iproute2 ;;
@@ -132,6 +132,20 @@ mask_unwanted_services() {
     fi
 }
 
+# Installs packages of which openssh-server may be one: wanted as a program that the tests run, not as
+# a service that lets people in, neither now nor after the next start.
+apt_install_plain() {
+    local units=(ssh.service ssh.socket)
+    if [[ " $* " != *" openssh-server "* ]] || ! command -v systemctl >/dev/null; then
+        apt_install "$@"
+        return
+    fi
+    as_root systemctl mask --quiet "${units[@]}" || true
+    apt_install "$@"
+    as_root systemctl unmask --quiet "${units[@]}" || true
+    as_root systemctl disable --quiet "${units[@]}" || true
+}
+
 bootstrap() {
     local group=$1 plain young options
     mapfile -t plain < <(missing_packages "" $(packages_of "$group"))
@@ -146,7 +160,7 @@ bootstrap() {
     say "installing: ${plain[*]} ${young[*]}"
     apt_update
     # Two calls: one call with -t would take every dependency from backports.
-    if ((${#plain[@]})); then apt_install "${plain[@]}"; fi
+    if ((${#plain[@]})); then apt_install_plain "${plain[@]}"; fi
     if ((${#young[@]})); then
         mask_unwanted_services
         options=$(provide_backports "${young[0]}")
