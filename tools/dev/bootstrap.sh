@@ -3,6 +3,7 @@
 #   bootstrap build   compiler, tools and libraries of the program
 #   bootstrap test    test libraries and the foreign programs the tests talk to
 #   bootstrap lint    clang-format and clang-tidy
+#   bootstrap bench   the programs that benchmarks are compared with
 #   bootstrap reach   what the bad networks of `reach` are made of
 #   bootstrap peers   what building the foreign programs of `interop --all` needs
 #
@@ -21,6 +22,7 @@ packages_of() {
     lint) echo clang-format-19 clang-tidy-19 libclang-rt-19-dev python3 ;;
     peers) echo python3-venv ;;
     reach) echo iproute2 ;;
+    bench) echo iproute2 openssl curl python3 ;;
     esac
 }
 
@@ -125,10 +127,11 @@ provide_backports() {
     echo "-t $codename-backports"
 }
 
-# The peers are wanted as programs; a package must not start one of them as a service.
-mask_unwanted_services() {
-    if command -v systemctl >/dev/null && ! dpkg-query -W ngtcp2-server >/dev/null 2>&1; then
-        as_root systemctl mask --quiet ngtcp2d.service || true
+# mask_service UNIT PACKAGE: the peers are wanted as programs; a package that is not there yet must not
+# start one of them as a service.
+mask_service() {
+    if command -v systemctl >/dev/null && ! dpkg-query -W "$2" >/dev/null 2>&1; then
+        as_root systemctl mask --quiet "$1" || true
     fi
 }
 
@@ -153,6 +156,8 @@ bootstrap() {
     if [[ $group == test ]] && ! { command -v node && command -v npm; } >/dev/null; then
         plain+=(nodejs npm)
     fi
+    # Not nginx-light where another flavour is, which it would replace.
+    if [[ $group == bench && ! -x /usr/sbin/nginx ]]; then plain+=(nginx-light); fi
     ((${#plain[@]} + ${#young[@]})) || return 0
 
     command -v apt-get >/dev/null || die "this is not a Debian system; install these by hand, then run again:" \
@@ -160,9 +165,10 @@ bootstrap() {
     say "installing: ${plain[*]} ${young[*]}"
     apt_update
     # Two calls: one call with -t would take every dependency from backports.
+    if [[ " ${plain[*]} " == *" nginx-light "* ]]; then mask_service nginx.service nginx-light; fi
     if ((${#plain[@]})); then apt_install_plain "${plain[@]}"; fi
     if ((${#young[@]})); then
-        mask_unwanted_services
+        mask_service ngtcp2d.service ngtcp2-server
         options=$(provide_backports "${young[0]}")
         # shellcheck disable=SC2086 # options is a list of words, and may be empty
         apt_install $options "${young[@]}"
