@@ -34,12 +34,22 @@ class Node:
         subprocess.run([program, "init", "--no-input", "--home", home], check=True, stdout=subprocess.DEVNULL)
         shown = subprocess.run([program, "id", "--json", "--home", home], check=True, capture_output=True)
         self.id = json.loads(shown.stdout)["node_id"]
+        self.raise_limits(pathlib.Path(home) / "alknet.toml")
         self.log = open(pathlib.Path(home) / "serve.log", "w+", encoding="utf-8")
         self.process = subprocess.Popen(
             [program, "serve", "--home", home, "--listen", "127.0.0.1:0"],
             stdout=subprocess.PIPE, stderr=self.log, text=True)
         self.address = f"alknet://{self.id}@127.0.0.1:{self.read_port()}"
         threading.Thread(target=self.process.stdout.read, daemon=True).start()
+
+    @staticmethod
+    def raise_limits(config):
+        """All clients come from one address, where those that were killed count until they have timed out."""
+        text = config.read_text()
+        wanted = "[limits]\nconnections_per_ip_max = 10000\nhalf_open_retry = 1000\n"
+        if text.count("[limits]\n") != 1:
+            raise RuntimeError(f"{config} has no [limits]")
+        config.write_text(text.replace("[limits]\n", wanted))
 
     def read_port(self):
         for line in self.process.stdout:
