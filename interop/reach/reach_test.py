@@ -42,6 +42,10 @@ class Udp(reach.ReachTest):
         self.network.be("delay=10ms udp_rate=1M")
         self.assert_echoed(500_000)
 
+    def test_dropped_after_16_kb(self):
+        self.network.be("delay=10ms udp_flow=16384")
+        self.assert_echoed(1_000_000, "--resume")
+
 
 class Stranger(reach.ReachTest):
     listen = reach.NODE_V4
