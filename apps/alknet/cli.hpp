@@ -50,6 +50,8 @@ struct ProbeOptions {
 };
 struct DoctorOptions {
     std::string address;  // empty: this node alone
+    std::string alpn;     // empty: the doctor's own
+    Duration timeout = std::chrono::seconds(5);
 };
 struct ExplainOptions {
     std::string id;  // empty: all

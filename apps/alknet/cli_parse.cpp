@@ -232,9 +232,17 @@ void Grammar::add_doctor_commands() {
     CLI::App& doctor_command =
         leaf(root_, "doctor", "Say what does not work, why, and what to do about it", doctor);
     doctor_command.footer(
-        "Looks at this machine and at the home's node, and changes nothing. Each check says ok, "
-        "warn, fail or skipped, what was found, what follows and what to do. Ends with code 1 if "
-        "something fails.");
+        "Without an address: looks at this machine and at the home's node, and changes nothing. "
+        "Each check says ok, warn, fail or skipped, what was found, what follows and what to do. "
+        "With one: dials that node on every way there is, and where it knows this one, both ends "
+        "examine the ways and compare; the causes of what does not work come in order, with the "
+        "cheapest remedy first. Ends with code 1 if something fails.");
+    placeholder(doctor_command.add_option("ADDRESS", doctor->address, std::string(kAddressHelp)),
+                "ADDRESS");
+    placeholder(doctor_command.add_option("--alpn", doctor->alpn,
+                                          "Dial this service instead of the doctor's own"),
+                "NAME");
+    add_duration(doctor_command, "--timeout", doctor->timeout, "How long each handshake may take");
 }
 
 void Grammar::add_help_commands() {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/core/echo.hpp>
+#include <alknet/doctor/handler.hpp>
+#include <alknet/doctor/local_checks.hpp>
 #include <map>
 #include <optional>
 #include <utility>
@@ -43,11 +45,6 @@ void claim(std::vector<Wanted>& wanted, std::vector<Listening>& open, bool by_na
             open.erase(found);
         }
     }
-}
-
-/// Every service of the node, once for each loop.
-result<void> register_handlers(HandlerRegistry& registry, Loop&) {
-    return registry.add(std::make_shared<EchoHandler>());
 }
 
 }  // namespace
@@ -101,8 +98,10 @@ result<void> Node::build() {
                             .log = log_,
                             .metrics = metrics_};
     if (options_.loops != nullptr) {
-        ALKNET_TRY(endpoint_,
-                   Endpoint::create(*options_.loops, std::move(options), register_handlers));
+        const auto handlers = [this](HandlerRegistry& registry, Loop& loop) {
+            return register_handlers(registry, loop);
+        };
+        ALKNET_TRY(endpoint_, Endpoint::create(*options_.loops, std::move(options), handlers));
     } else {
         endpoint_ = Endpoint::create(loop_, std::move(options));
     }
@@ -151,6 +150,26 @@ result<void> Node::may_open(std::string_view alpn, const ConnectionInfo& through
     return {};
 }
 
+// Every service of the node, once for each loop. The doctor's refuse strangers, whatever the rules
+// say.
+result<void> Node::register_handlers(HandlerRegistry& registry, Loop& loop) const {
+    ALKNET_CHECK(registry.add(std::make_shared<EchoHandler>()));
+    doctor::DoctorHandlerOptions diagnosis;
+    diagnosis.program = "alknet " ALKNET_VERSION;
+    diagnosis.dialer = Dialer::create(loop, options_.network, tls_, log_);
+    diagnosis.beginnings = [this](const SocketAddress& remote) {
+        return endpoint_->beginnings_from(remote);
+    };
+    diagnosis.checks = [directory = home_.directory()] {
+        const auto probe = doctor::make_system_probe(directory);
+        return doctor::local_checks(*probe, {.ports = false});
+    };
+    ALKNET_CHECK(registry.add(std::make_shared<doctor::DoctorHandler>(std::move(diagnosis)),
+                              {.identity_required = true}));
+    auto bench = std::make_shared<doctor::DoctorHandler>(doctor::bench_handler_options());
+    return registry.add(std::move(bench), {.identity_required = true});
+}
+
 result<std::vector<Listening>> Node::listen() {
     const auto& listeners =
         options_.listeners.empty() ? config_.dynamic.listeners : options_.listeners;
@@ -196,8 +215,10 @@ void Node::apply_rules(const config::DynamicConfig& config) {
     std::map<std::string, AlpnPolicy> policies;
     for (const std::string& alpn : registry_->alpns()) {
         AlpnPolicy& policy = policies[alpn];
+        const bool for_peers = alpn == doctor::kDoctorAlpn || alpn == doctor::kBenchAlpn;
+        policy.identity_required = for_peers;
         if (const auto rules = config.alpns.find(alpn); rules != config.alpns.end()) {
-            policy.identity_required = rules->second.identity_required;
+            policy.identity_required = for_peers || rules->second.identity_required;
             policy.quic = rules->second.transports.quic;
             policy.tcp = rules->second.transports.tcp;
         }

@@ -67,6 +67,7 @@ public:
 private:
     Node(Loop& loop, config::Home home, config::Config config, NodeOptions options);
     result<void> build();
+    result<void> register_handlers(HandlerRegistry& registry, Loop& loop) const;
     result<bool> read_and_apply(Reload when);
     result<void> apply(config::Config config);
     void apply_listeners(const std::vector<config::Listener>& listeners);

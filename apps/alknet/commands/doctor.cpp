@@ -1,70 +1,143 @@
+#include <algorithm>
+#include <alknet/base/causes.hpp>
+#include <alknet/doctor/diagnose.hpp>
+#include <alknet/doctor/examine.hpp>
 #include <alknet/doctor/local_checks.hpp>
 
+#include "client.hpp"
 #include "commands.hpp"
 #include "output.hpp"
+#include "pair_text.hpp"
 
 namespace alknet::app {
 
 namespace {
 
 using doctor::Check;
+using doctor::Damage;
+using doctor::PairReport;
 using doctor::Status;
+using doctor::Verdict;
 
-Json as_json(const Check& check) {
-    return Json::object({{"group", check.group},
-                         {"name", check.name},
-                         {"status", to_string(check.status)},
-                         {"value", check.value},
-                         {"consequence", check.consequence},
-                         {"next", check.next}});
+std::unique_ptr<doctor::SystemProbe> probe_of(const CommandLine& line) {
+    const auto home = home_directory(line);
+    return doctor::make_system_probe(home ? *home : std::filesystem::path());
 }
 
-std::string as_text(const std::vector<Check>& checks) {
-    constexpr std::size_t kStatusColumns = 9;
-    std::size_t names = 0;
-    for (const Check& check : checks) {
-        names = std::max(names, check.name.size());
+result<ExitCode> look_here(const CommandLine& line) {
+    const auto probe = probe_of(line);
+    const std::vector<Check> checks = doctor::local_checks(*probe);
+    const bool failed = doctor::worst(checks) == Status::fail;
+    if (line.json) {
+        ALKNET_CHECK(
+            print_line(Json::object({{"ok", !failed}, {"checks", checks_json(checks)}}).text()));
+    } else {
+        ALKNET_CHECK(print_text(checks_text(checks)));
     }
-    std::string text;
-    std::string_view group;
-    for (const Check& check : checks) {
-        if (check.group != group) {
-            group = check.group;
-            text.append(group).append("\n");
+    return failed ? ExitCode::failure : ExitCode::ok;
+}
+
+// Where the other end can dial back, if a node runs here. A listener of this machine alone is for
+// a peer on this machine alone.
+void add_listeners(doctor::ExamineOptions& into, const doctor::NodeFacts& node) {
+    const auto target = SocketAddress::parse(into.address.host + ":1");
+    const bool near = into.address.host == "localhost" || into.address.host == "::1" ||
+                      (target && target->is_loopback());
+    for (const config::Listener& listener : node.config.dynamic.listeners) {
+        for (const SocketAddress& address : listener.addresses) {
+            if (!node.running || (address.is_loopback() && !near)) {
+                continue;
+            }
+            if (listener.quic && into.listens_udp == 0) {
+                into.listens_udp = address.port();
+            }
+            if (listener.tcp && into.listens_tcp == 0) {
+                into.listens_tcp = address.port();
+            }
         }
-        const std::string_view status = to_string(check.status);
-        text.append("  ").append(status).append(kStatusColumns - status.size(), ' ');
-        text.append(printable(check.name)).append(names + 2 - check.name.size(), ' ');
-        text.append(printable(check.value)).append("\n");
-        const std::string indent(2 + kStatusColumns, ' ');
-        if (!check.consequence.empty()) {
-            text.append(indent).append(printable(check.consequence)).append("\n");
-        }
-        if (!check.next.empty()) {
-            text.append(indent).append("next: ").append(printable(check.next)).append("\n");
-        }
+    }
+}
+
+task<result<void>> examine_into(Client& client, doctor::ExamineOptions options, PairReport& pair) {
+    ALKNET_CO_TRY(pair, co_await doctor::examine(client.loop(), client.network(), client.dialer(),
+                                                 std::move(options)));
+    co_return result<void>();
+}
+
+// Of this end; those that are in order say nothing about the way.
+std::vector<Check> worth_telling(std::vector<Check> checks) {
+    std::erase_if(checks, [](const Check& check) {
+        return check.status != Status::warn && check.status != Status::fail;
+    });
+    return checks;
+}
+
+std::string as_text(const PairReport& pair, const std::vector<Verdict>& verdicts,
+                    const std::vector<Check>& here) {
+    std::string text = "ways\n" + ways_text(pair.ways);
+    text +=
+        verdicts.empty() ? "nothing is wrong on the way\n" : "causes\n" + verdicts_text(verdicts);
+    if (!here.empty()) {
+        text += "here\n" + checks_text(here);
+    }
+    if (pair.there && !pair.there->checks.empty()) {
+        text += "there\n" + checks_text(pair.there->checks);
     }
     return text;
 }
 
-}  // namespace
+Json as_json(const PairReport& pair, const std::vector<Verdict>& verdicts,
+             const std::vector<Check>& here, bool failed) {
+    Json there;
+    if (pair.there) {
+        there = Json::object({{"program", pair.there->program},
+                              {"checks", checks_json(pair.there->checks)},
+                              {"ways", ways_json(pair.there->ways)}});
+    }
+    return Json::object({{"ok", !failed},
+                         {"service", pair.service},
+                         {"ways", ways_json(pair.ways)},
+                         {"verdicts", verdicts_json(verdicts)},
+                         {"checks", checks_json(here)},
+                         {"there", std::move(there)}});
+}
 
-result<ExitCode> run(const CommandLine& line, const DoctorOptions&) {
-    const auto home = home_directory(line);
-    const auto probe = doctor::make_system_probe(home ? *home : std::filesystem::path());
-    const std::vector<Check> checks = doctor::local_checks(*probe);
-    const bool failed = doctor::worst(checks) == Status::fail;
+result<ExitCode> look_at_pair(const CommandLine& line, const DoctorOptions& options) {
+    const auto probe = probe_of(line);
+    ALKNET_TRY(auto client, Client::create(line));
+    doctor::ExamineOptions examine;
+    ALKNET_TRY(examine.address, resolve_address(options.address, client->peers()));
+    examine.service = options.alpn;
+    examine.timeout = options.timeout;
+    examine.program = "alknet " + std::string(kVersion);
+    examine.checks = doctor::local_checks(*probe);
+    examine.proxy_configured = doctor::proxy_variable(*probe).has_value();
+    if (const auto node = probe->node()) {
+        add_listeners(examine, *node);
+    }
+    const std::vector<Check> here = worth_telling(examine.checks);
+    PairReport pair;
+    ALKNET_CHECK(client->run(examine_into(*client, std::move(examine), pair)));
+    const std::vector<Verdict> verdicts = doctor::diagnose(pair);
+    const bool failed = doctor::worst(here) == Status::fail ||
+                        std::ranges::any_of(verdicts, [](const Verdict& one) {
+                            return one.damage != Damage::quality;
+                        });
     if (line.json) {
-        Json::Array list;
-        for (const Check& check : checks) {
-            list.push_back(as_json(check));
-        }
-        ALKNET_CHECK(
-            print_line(Json::object({{"ok", !failed}, {"checks", Json(std::move(list))}}).text()));
+        ALKNET_CHECK(print_line(as_json(pair, verdicts, here, failed).text()));
     } else {
-        ALKNET_CHECK(print_text(as_text(checks)));
+        ALKNET_CHECK(print_text(as_text(pair, verdicts, here)));
     }
     return failed ? ExitCode::failure : ExitCode::ok;
+}
+
+}  // namespace
+
+result<ExitCode> run(const CommandLine& line, const DoctorOptions& options) {
+    if (!options.alpn.empty()) {
+        ALKNET_CHECK(tls::check_alpn(options.alpn));
+    }
+    return options.address.empty() ? look_here(line) : look_at_pair(line, options);
 }
 
 }  // namespace alknet::app

@@ -2,9 +2,13 @@
 
 import json
 import socket
+import ssl
+import threading
 import unittest
 
-from support import EXIT_FAILURE, Node, TestCase, run
+from support import EXIT_FAILURE, EXIT_USAGE, Node, TestCase, run
+
+OTHER_ID = "e78c2766a792f09bfccb51493968ac322283e8d021a30063784d806929762ecc"
 
 
 def by_name(shown):
@@ -74,6 +78,139 @@ class Here(TestCase):
         lines = home.run("doctor").stdout.splitlines()
         groups = [line for line in lines if not line.startswith(" ")]
         self.assertEqual(groups, ["node", "system", "network", "certificates"])
+
+
+class WithNode(TestCase):
+    """A node that knows the client."""
+
+    listener = ""
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.home("server")
+        self.client = self.home("client")
+        self.server.configure(f'[[peer]]\nname = "client"\nkeys = ["{self.client.id}"]\n{self.listener}')
+        self.node = Node(self.server, listen=() if self.listener else ("127.0.0.1:0",))
+        self.node.__enter__()
+        self.addCleanup(self.node.__exit__, None, None, None)
+
+
+def causes(shown):
+    return [verdict["id"] for verdict in shown["verdicts"]]
+
+
+class Pair(WithNode):
+    def test_a_pair_that_works(self):
+        shown = self.client.json("doctor", self.node.address)
+        self.assertEqual(causes(shown), [])
+        self.assertTrue(shown["ok"])
+        self.assertEqual([way["way"] for way in shown["ways"]], ["QUIC IPv4", "TCP IPv4"])
+        for way in shown["ways"]:
+            self.assertEqual(way["outcome"], "connected")
+            self.assertEqual((way["up_bytes"], way["down_bytes"]), (262144, 262144))
+            self.assertGreater(way["handshake_ms"], 0)
+            self.assertGreater(way["rtt_ms"], 0)
+            self.assertTrue(way["observed"].startswith("127.0.0.1:"))
+        self.assertEqual(shown["ways"][0]["payload_max"], 1472)
+        self.assertGreater(shown["ways"][0]["packets_back"], 0)
+        self.assertRegex(shown["there"]["program"], r"^alknet \d")
+        text = self.client.run("doctor", self.node.address).stdout
+        self.assertIn("nothing is wrong on the way\n", text)
+
+    def test_the_other_end_dials_back_where_a_node_runs_here(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.client.configure(f'[[listener]]\nname = "main"\naddresses = ["127.0.0.1:{port}"]\n')
+        with Node(self.client, listen=()):
+            shown = self.client.json("doctor", self.node.address)
+        ways = {way["way"]: way for way in shown["there"]["ways"]}
+        for name in ("QUIC IPv4", "TCP IPv4"):
+            self.assertEqual(ways[name]["outcome"], "connected")
+            self.assertEqual(ways[name]["remote"], f"127.0.0.1:{port}")
+
+    def test_a_stranger_is_told_nothing_but_what_a_dial_shows(self):
+        shown = json.loads(run("doctor", self.node.address, "--json",
+                               "--home", self.directory / "none").stdout)
+        self.assertEqual(causes(shown), ["E-AUTH-REQUIRED"])
+        self.assertIsNone(shown["there"])
+        for way in shown["ways"]:
+            self.assertEqual(way["outcome"], "stranger")
+            self.assertIsNone(way["observed"])
+
+    def test_another_key(self):
+        shown = self.client.json("doctor", f"alknet://{OTHER_ID}@{self.node.bare}", expect=EXIT_FAILURE)
+        self.assertEqual(causes(shown), ["E-TLS-KEY-MISMATCH"])
+        text = self.client.run("doctor", f"alknet://{OTHER_ID}@{self.node.bare}", expect=EXIT_FAILURE).stdout
+        self.assertIn("causes\n  E-TLS-KEY-MISMATCH: ", text)
+        self.assertIn("next: compare the node id", text)
+
+    def test_services(self):
+        shown = self.client.json("doctor", self.node.address, "--alpn", "example/none", expect=EXIT_FAILURE)
+        self.assertEqual(causes(shown), ["E-TLS-NO-ALPN"])
+        shown = self.client.json("doctor", self.node.address, "--alpn", "alknet/echo")
+        self.assertEqual((causes(shown), shown["service"]), ([], "alknet/echo"))
+        self.assertEqual(shown["ways"][0]["up_bytes"], 262144)
+        error = self.client.error("doctor", self.node.address, "--alpn", "x" * 32, expect=EXIT_USAGE)
+        self.assertEqual(error["id"], "E-ALPN-INVALID")
+
+    def test_no_node(self):
+        self.node.stop()
+        shown = self.client.json("doctor", self.node.address, expect=EXIT_FAILURE)
+        self.assertEqual(causes(shown), ["E-NET-NODE-DOWN"])
+
+    def test_a_name_that_nobody_has(self):
+        shown = self.client.json("doctor", f"alknet://{OTHER_ID}@no-such-host.invalid", expect=EXIT_FAILURE)
+        self.assertEqual(causes(shown), ["E-NET-RESOLVE"])
+
+
+class WithoutTcp(WithNode):
+    listener = '[[listener]]\nname = "u"\naddresses = ["127.0.0.1:0"]\ntcp = false\n'
+
+    def test_tcp_that_is_refused(self):
+        shown = self.client.json("doctor", self.node.address, expect=EXIT_FAILURE)
+        self.assertEqual(causes(shown), ["E-NET-TCP-BLOCKED"])
+
+    def test_a_middlebox_that_opens_tls(self):
+        other = self.home("other")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(other.path / "cert.pem", other.path / "cert-key.pem")
+        context.set_alpn_protocols(["alknet/doctor"])
+        with socket.create_server(("127.0.0.1", self.node.port)) as server:
+            def answer():
+                while True:
+                    try:
+                        connection, _ = server.accept()
+                    except OSError:
+                        return
+                    try:
+                        with context.wrap_socket(connection, server_side=True) as stream:
+                            stream.recv(1)
+                    except OSError:
+                        pass  # it does not like what it is shown
+
+            thread = threading.Thread(target=answer)
+            thread.start()
+            shown = self.client.json("doctor", self.node.address, expect=EXIT_FAILURE)
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+        self.assertEqual(causes(shown), ["E-NET-TLS-OPENED"])
+        self.assertIn("certificate", shown["verdicts"][0]["what"])
+
+
+class WithoutUdp(WithNode):
+    listener = '[[listener]]\nname = "t"\naddresses = ["127.0.0.1:0"]\nquic = false\n'
+
+    def test_udp_that_is_refused(self):
+        shown = self.client.json("doctor", self.node.address, expect=EXIT_FAILURE)
+        self.assertEqual(causes(shown), ["E-NET-UDP-BLOCKED"])
+
+    def test_udp_that_vanishes(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+            silent.bind(("127.0.0.1", self.node.port))
+            shown = self.client.json("doctor", self.node.address, "--timeout", "1s", expect=EXIT_FAILURE)
+        self.assertEqual(causes(shown), ["E-NET-UDP-BLOCKED"])
+        self.assertEqual(shown["ways"][0]["outcome"], "silent")
 
 
 if __name__ == "__main__":

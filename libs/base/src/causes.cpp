@@ -199,6 +199,125 @@ constexpr Cause kIdleTimeout{
         "Nothing arrived within the idle timeout, so the path or the other side is "
         "gone.",
 };
+constexpr Cause kClockWrong{
+    .id = "E-CLOCK-WRONG",
+    .condition = errc::invalid,
+    .what = "a clock is wrong",
+    .next = "set it: timedatectl set-ntp true",
+    .explain =
+        "The clocks of the two nodes differ by more than five minutes, or one of them "
+        "stands where it cannot be. Certificates, tokens and signed messages are "
+        "judged by the clock.",
+};
+constexpr Cause kCutShort{
+    .id = "E-NET-CUT-SHORT",
+    .condition = errc::unavailable,
+    .what = "something on the way cuts connections short",
+    .next = "use the other transport: --transport quic or tcp",
+    .explain =
+        "The handshake passes and the data after it does not, as behind filters that "
+        "decide after the first packets.",
+};
+constexpr Cause kNoAnswer{
+    .id = "E-NET-NO-ANSWER",
+    .condition = errc::timeout,
+    .what = "nothing comes back from there",
+    .next = "check that the machine is on, and that the port is open for UDP and TCP",
+    .explain =
+        "Neither UDP nor TCP is answered, not even by a refusal. The machine is off, "
+        "a firewall drops the packets, or a router in front of it does not pass the "
+        "port on.",
+};
+constexpr Cause kNodeDown{
+    .id = "E-NET-NODE-DOWN",
+    .condition = errc::unavailable,
+    .what = "no node runs there",
+    .next = "start it there (alknet serve), or correct the port",
+    .explain = "The machine answers that nothing listens on this port.",
+};
+constexpr Cause kNotForwarded{
+    .id = "E-NET-NOT-FORWARDED",
+    .condition = errc::unavailable,
+    .what = "a router does not pass the port on to the node",
+    .next = "set up port forwarding for UDP and TCP",
+    .explain =
+        "The node stands behind a router that translates addresses (NAT) or filters, "
+        "and connections from outside do not reach it.",
+};
+constexpr Cause kPathLoss{
+    .id = "E-NET-PATH-LOSS",
+    .condition = errc::unavailable,
+    .what = "the path loses many packets",
+    .next = "try a cable, or another network",
+    .explain =
+        "More than a tenth of single, slowly sent packets are lost: bad radio, a bad "
+        "cable or an overloaded line.",
+};
+constexpr Cause kPathMtu{
+    .id = "E-NET-PATH-MTU",
+    .condition = errc::unavailable,
+    .what = "the path is too narrow for QUIC",
+    .next = "raise the MTU of the tunnel on the way; over TCP: --transport tcp",
+    .explain =
+        "QUIC needs packets of 1200 octets of payload in each direction, and the path "
+        "drops them, though small ones pass. Tunnels with a small MTU do that.",
+};
+constexpr Cause kProxyNeeded{
+    .id = "E-NET-PROXY-NEEDED",
+    .condition = errc::unavailable,
+    .what = "this network passes nothing but through its proxy",
+    .next = "set HTTPS_PROXY or ALL_PROXY",
+    .explain = "Direct dials are not answered, and this machine has a proxy for the way out.",
+};
+constexpr Cause kQuicForged{
+    .id = "E-NET-QUIC-FORGED",
+    .condition = errc::forbidden,
+    .what = "somebody else answers QUIC in the node's place",
+    .next = "use TLS over TCP there: --transport tcp",
+    .explain =
+        "Over UDP the answers come from somebody who is not the node, while over TCP "
+        "the node proves its key. Before the handshake ends nobody has proven "
+        "anything, so such answers never end a dial.",
+};
+constexpr Cause kTcpBlocked{
+    .id = "E-NET-TCP-BLOCKED",
+    .condition = errc::unavailable,
+    .what = "TCP does not pass",
+    .next = "open the TCP port, there and on the way",
+    .explain = "QUIC reaches the node, and TCP on the same port number does not.",
+};
+constexpr Cause kTlsOpened{
+    .id = "E-NET-TLS-OPENED",
+    .condition = errc::forbidden,
+    .what = "something on the way opens TLS",
+    .next = "use QUIC, or have the destination excepted from inspection",
+    .explain =
+        "Over TCP a certificate is shown that is not the node's, as by a filter that "
+        "decrypts connections to read them. Nothing was sent to it.",
+};
+constexpr Cause kUdpBlocked{
+    .id = "E-NET-UDP-BLOCKED",
+    .condition = errc::unavailable,
+    .what = "UDP does not pass",
+    .next = "open the UDP port; meanwhile: --transport tcp",
+    .explain = "TCP reaches the node, and no UDP packet does.",
+};
+constexpr Cause kUdpOneWay{
+    .id = "E-NET-UDP-ONE-WAY",
+    .condition = errc::unavailable,
+    .what = "UDP passes in one direction only",
+    .next = "let answers from UDP ports in; meanwhile: --transport tcp",
+    .explain = "The node has seen our first QUIC packets, and its answers do not come back.",
+};
+constexpr Cause kUdpPoliced{
+    .id = "E-NET-UDP-POLICED",
+    .condition = errc::limit,
+    .what = "UDP is held back on the way",
+    .next = "use TLS over TCP there: --transport tcp",
+    .explain =
+        "QUIC works and is much slower than TCP on the same path, though single "
+        "packets pass: somebody limits the rate of UDP.",
+};
 constexpr Cause kTls{
     .id = "E-TLS",
     .condition = errc::protocol,
@@ -367,6 +486,20 @@ constexpr std::array kAll = {
     &causes::kUnreachable,
     &causes::kHandshakeTimeout,
     &causes::kIdleTimeout,
+    &causes::kClockWrong,
+    &causes::kCutShort,
+    &causes::kNoAnswer,
+    &causes::kNodeDown,
+    &causes::kNotForwarded,
+    &causes::kPathLoss,
+    &causes::kPathMtu,
+    &causes::kProxyNeeded,
+    &causes::kQuicForged,
+    &causes::kTcpBlocked,
+    &causes::kTlsOpened,
+    &causes::kUdpBlocked,
+    &causes::kUdpOneWay,
+    &causes::kUdpPoliced,
     &causes::kTls,
     &causes::kNoCommonAlpn,
     &causes::kPeerKeyMismatch,

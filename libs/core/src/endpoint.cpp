@@ -54,6 +54,10 @@ public:
     }
     task<void> recheck_identities() override;
     task<void> serve(std::shared_ptr<Connection> connection) override;
+    [[nodiscard]] std::uint64_t beginnings_from(
+        const SocketAddress& remote) const noexcept override {
+        return state_.beginnings->count(remote, state_.loop.clock().now());
+    }
     [[nodiscard]] std::size_t connections() const noexcept override {
         return state_.counters->connections();
     }

@@ -42,6 +42,10 @@ public:
     task<void> serve(std::shared_ptr<Connection> connection) override {
         return first().serve(std::move(connection));
     }
+    [[nodiscard]] std::uint64_t beginnings_from(
+        const SocketAddress& remote) const noexcept override {
+        return beginnings_->count(remote, loops_.at(0).clock().now());
+    }
     [[nodiscard]] std::size_t connections() const noexcept override {
         return counters_->connections();
     }
@@ -66,6 +70,7 @@ private:
 
     LoopGroup& loops_;
     std::shared_ptr<Counters> counters_ = Counters::create();
+    std::shared_ptr<RecentAddresses> beginnings_ = std::make_shared<RecentAddresses>();
     std::vector<std::unique_ptr<Seat>> seats_;
 };
 
@@ -99,6 +104,7 @@ result<void> EndpointGroup::build_seat(std::uint32_t index, EndpointOptions opti
     shared.share = {index, steering->size()};
     shared.counters = counters_;
     shared.steering = steering;
+    shared.beginnings = beginnings_;
     seats_[index]->endpoint = make_endpoint(loop, std::move(options), std::move(shared));
     seats_[index]->tasks.emplace(loop);
     return {};

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "counters.hpp"
+#include "recent_addresses.hpp"
 #include "session.hpp"
 #include "telemetry.hpp"
 
@@ -26,6 +27,7 @@ struct SharedParts {
     net::PortShare share;
     std::shared_ptr<Counters> counters;
     std::shared_ptr<quic::Steering> steering;
+    std::shared_ptr<RecentAddresses> beginnings;
 };
 
 /// One loop's endpoint. It is used on its loop's thread.
@@ -48,6 +50,8 @@ struct EndpointState {
     const std::shared_ptr<Counters> counters =
         shared.counters ? shared.counters : Counters::create();
     Telemetry telemetry;
+    const std::shared_ptr<RecentAddresses> beginnings =  // of QUIC
+        shared.beginnings ? shared.beginnings : std::make_shared<RecentAddresses>();
     /// By age, so that they are told of a shutdown in an order that does not depend on where the
     /// allocator put them: a seed of the simulation replays.
     std::set<std::shared_ptr<Session>, SessionOrder> sessions;

@@ -205,6 +205,7 @@ std::string Listener::select(const tls::ClientHello& hello, bool AlpnPolicy::* a
 // ---- QUIC ----
 
 quic::Admission Listener::admit(const quic::Incoming& incoming) {
+    state_.beginnings->add(incoming.remote, state_.loop.clock().now());
     if (stopped_ || state_.stopping || !options_.quic) {
         return quic::Admission::refuse;
     }

@@ -354,13 +354,13 @@ std::optional<ProxyVariable> proxy_variable(SystemProbe& probe) {
     return std::nullopt;
 }
 
-std::vector<Check> local_checks(SystemProbe& probe) {
+std::vector<Check> local_checks(SystemProbe& probe, const CheckOptions& options) {
     std::vector<Check> all;
     const auto node = probe.node();
     const NodeFacts* facts = node ? &*node : nullptr;
     const std::int64_t now = probe.unix_seconds();
     all.push_back(check_node(node));
-    if (facts != nullptr) {
+    if (facts != nullptr && options.ports) {
         check_ports(all, probe, *facts);
     }
     all.push_back(check_clock(now, facts));

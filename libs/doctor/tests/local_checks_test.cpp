@@ -205,6 +205,12 @@ TEST(LocalChecks, AMachineInOrderHasNothingToComplainOf) {
     EXPECT_EQ(worst({}), Status::ok);
 }
 
+TEST(LocalChecks, PortsCanBeLeftOut) {
+    FakeProbe probe;
+    probe.bind_udp = fail(causes::kAddressInUse);
+    EXPECT_EQ(find(local_checks(probe, {.ports = false}), kUdp), nullptr);
+}
+
 TEST(LocalChecks, GroupsStandTogether) {
     FakeProbe probe;
     std::vector<std::string> groups;

@@ -37,6 +37,22 @@ extern const Cause kUnreachable;
 extern const Cause kHandshakeTimeout;
 extern const Cause kIdleTimeout;
 
+// What the doctor finds on the way between two nodes.
+extern const Cause kClockWrong;
+extern const Cause kCutShort;
+extern const Cause kNoAnswer;
+extern const Cause kNodeDown;
+extern const Cause kNotForwarded;
+extern const Cause kPathLoss;
+extern const Cause kPathMtu;
+extern const Cause kProxyNeeded;
+extern const Cause kQuicForged;
+extern const Cause kTcpBlocked;
+extern const Cause kTlsOpened;
+extern const Cause kUdpBlocked;
+extern const Cause kUdpOneWay;
+extern const Cause kUdpPoliced;
+
 // TLS and identity.
 extern const Cause kTls;
 extern const Cause kNoCommonAlpn;

@@ -110,6 +110,12 @@ public:
     /// the connection with code 7.
     virtual task<void> serve(std::shared_ptr<Connection> connection) = 0;
 
+    /// How many QUIC connections somebody at this address (of any port) has begun, or tried to, in
+    /// the last half a minute; for a diagnosis. The latest 64 addresses are remembered.
+    /// Thread-safe.
+    [[nodiscard]] virtual std::uint64_t beginnings_from(
+        const SocketAddress& remote) const noexcept = 0;
+
     /// Half-open ones included.
     [[nodiscard]] virtual std::size_t connections() const noexcept = 0;
     [[nodiscard]] virtual std::size_t half_open() const noexcept = 0;

@@ -28,8 +28,11 @@ inline constexpr std::size_t kMtuMinV4 = 1200 + 28;
 inline constexpr std::size_t kMtuMinV6 = 1200 + 48;
 inline constexpr std::size_t kMtuUsual = 1500;
 
+struct CheckOptions {
+    bool ports = true;  // who holds them: slow where many programs run
+};
 /// In the order in which they are shown, those of one group together.
-[[nodiscard]] std::vector<Check> local_checks(SystemProbe& probe);
+[[nodiscard]] std::vector<Check> local_checks(SystemProbe& probe, const CheckOptions& options = {});
 
 /// Whether the clock of somebody else, or ours, can be right at all.
 [[nodiscard]] bool plausible_clock(std::int64_t unix_seconds) noexcept;

@@ -1,0 +1,36 @@
+// Examines the ways to a node: real dials with the real service on each, and over those that work
+// what they carry; then both ends exchange reports. What follows from it is diagnose()'s.
+#pragma once
+
+#include <alknet/core/dial.hpp>
+#include <alknet/doctor/diagnose.hpp>
+#include <alknet/net/network.hpp>
+#include <alknet/rt/loop.hpp>
+#include <alknet/rt/task.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace alknet::doctor {
+
+struct ExamineOptions {
+    NodeAddress address;
+    std::string service;                         // the ALPN of the dials; empty: the doctor's own
+    Duration timeout = std::chrono::seconds(5);  // of each handshake
+    bool carry = true;  // also find out what the ways carry, and exchange reports
+    bool quic = true;
+    bool tcp = true;
+    std::string program;
+    std::vector<Check> checks;      // of this machine
+    std::uint16_t listens_udp = 0;  // where this node runs, to be dialled back; 0: it does not
+    std::uint16_t listens_tcp = 0;
+    bool proxy_configured = false;
+};
+
+/// Sends octets without meaning, and to the node alone whose key was verified. Errors: kCancelled;
+/// what else goes wrong is in the report.
+task<result<PairReport>> examine(Loop& loop, net::Network& network, Dialer& dialer,
+                                 ExamineOptions options);
+
+}  // namespace alknet::doctor
