@@ -458,6 +458,83 @@ constexpr Cause kOutputClosed{
         "The program that this one wrote to has closed its end, as `head` does when it has seen "
         "enough. The command stops quietly with exit code 141.",
 };
+constexpr Cause kDiskFull{
+    .id = "E-DISK-FULL",
+    .condition = errc::io,
+    .what = "the disk is full",
+    .next = "make room on the disk that holds the home, and try again",
+    .explain =
+        "What was to be written did not fit, or the quota is used up. What was there before is "
+        "there still.",
+};
+constexpr Cause kDiskReadOnly{
+    .id = "E-DISK-READ-ONLY",
+    .condition = errc::io,
+    .what = "the disk can only be read",
+    .next = "mount the disk that holds the home for writing, or choose another: --home DIR",
+    .explain =
+        "The file system or the state of the node was opened for reading alone. Nothing was "
+        "changed.",
+};
+constexpr Cause kStoreInvalid{
+    .id = "E-STORE-INVALID",
+    .condition = errc::invalid,
+    .what = "the node's state cannot be used",
+    .next = "put state.db back from a backup, or move it away and add what it held again",
+    .explain =
+        "state.db is damaged, belongs to another program or user, or was written by a newer "
+        "alknet. It is left as it is. The key and alknet.toml are files of their own and are not "
+        "touched by this.",
+};
+constexpr Cause kStoreBusy{
+    .id = "E-STORE-BUSY",
+    .condition = errc::timeout,
+    .what = "another program holds the node's state",
+    .next = "wait until the other command has ended, and try again",
+    .explain =
+        "One writer at a time changes state.db, and the other one did not end within a few "
+        "seconds. Nothing was changed.",
+};
+constexpr Cause kScopeInvalid{
+    .id = "E-SCOPE-INVALID",
+    .condition = errc::invalid,
+    .what = "this is not a scope",
+    .next = "write SERVICE:ACTION or SERVICE:ACTION:RESOURCE, for example git:read:website",
+    .explain =
+        "A scope names a service, what may be done there, and perhaps with what. Service and "
+        "action are lower-case letters, digits, '.', '_' and '-', or '*' for any; the resource is "
+        "everything after the second colon, without white space.",
+};
+constexpr Cause kScopeMissing{
+    .id = "E-AUTH-SCOPE",
+    .condition = errc::forbidden,
+    .what = "this identity lacks a scope",
+    .next = "ask the owner of the node for the named scope",
+    .explain =
+        "The node knows who you are, and none of your scopes covers what was asked (close code "
+        "3). Its owner sees the line that decides with: alknet access check.",
+};
+constexpr Cause kPeerExists{
+    .id = "E-PEER-EXISTS",
+    .condition = errc::exists,
+    .what = "another peer has this name or key",
+    .next = "choose another name, or see who it is: alknet peer list",
+    .explain =
+        "A key belongs to one peer. Names must differ by more than letter case and characters "
+        "that look alike, such as 0 and o or 1 and l, so that nobody can be mistaken for somebody "
+        "else.",
+};
+constexpr Cause kTokenInvalid{
+    .id = "E-TOKEN-INVALID",
+    .condition = errc::forbidden,
+    .what = "this token is not accepted",
+    .next = "get a new token from the owner of the node",
+    .explain =
+        "The token is not known here, has expired, was used before, is for another node or "
+        "purpose, or belongs to a peer that is disabled. Which of these is told to the node's "
+        "owner alone, in its log. A token that fails is never ignored in favour of a weaker "
+        "identity.",
+};
 
 }  // namespace causes
 
@@ -516,6 +593,14 @@ constexpr std::array kAll = {
     &causes::kUsage,
     &causes::kUnknownPeer,
     &causes::kOutputClosed,
+    &causes::kDiskFull,
+    &causes::kDiskReadOnly,
+    &causes::kStoreInvalid,
+    &causes::kStoreBusy,
+    &causes::kScopeInvalid,
+    &causes::kScopeMissing,
+    &causes::kPeerExists,
+    &causes::kTokenInvalid,
 };
 
 char lower(char c) noexcept {

@@ -73,6 +73,18 @@ extern const Cause kUsage;
 extern const Cause kUnknownPeer;
 extern const Cause kOutputClosed;
 
+// State on the disk.
+extern const Cause kDiskFull;
+extern const Cause kDiskReadOnly;
+extern const Cause kStoreInvalid;
+extern const Cause kStoreBusy;
+
+// Peers and what they may do.
+extern const Cause kScopeInvalid;
+extern const Cause kScopeMissing;
+extern const Cause kPeerExists;
+extern const Cause kTokenInvalid;
+
 }  // namespace causes
 
 /// All entries, in the order above.

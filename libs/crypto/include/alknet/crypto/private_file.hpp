@@ -18,7 +18,8 @@ inline constexpr std::size_t kPrivateFileBytesMax = 64 << 10;
 result<SecretBytes> read_private_file(const std::filesystem::path& file);
 
 /// Creates the file with mode 0600. It appears under its name complete and on the disk, or not at
-/// all, and never in the place of another. Errors: kHomeExists, kIo.
+/// all, and never in the place of another. Errors: kHomeExists, kDiskFull, kDiskReadOnly,
+/// kIo.
 result<void> create_private_file(const std::filesystem::path& file, BytesView content);
 
 }  // namespace alknet::crypto
