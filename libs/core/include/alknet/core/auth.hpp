@@ -37,6 +37,12 @@ public:
     /// `fingerprint` in canonical text. nullopt: not known here. Errors: kCancelled, kUnavailable…
     virtual task<result<std::optional<Identity>>> resolve_from_fingerprint(
         std::string fingerprint) = 0;
+    /// A token as it arrived, any octets of any length, and what it is shown for: a name of the
+    /// service, which signed tokens are bound to. nullopt: not known here, which is a refusal
+    /// unless another provider knows it; never a reason to go on with a weaker identity. Errors:
+    /// kTokenInvalid, kCancelled, kUnavailable…
+    virtual task<result<std::optional<Identity>>> resolve_from_token(std::string token,
+                                                                     std::string purpose);
 };
 
 }  // namespace alknet

@@ -1,0 +1,22 @@
+// Fingerprints: the one canonical text under which a key stands in a peer record, from every form
+// in which a person may have it.
+#pragma once
+
+#include <alknet/base/result.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace alknet::identity {
+
+/// Accepts what core's canonical_fingerprint does (node ids in hex, `ed25519:<hex>`, z-base-32,
+/// base32, an ssh-ed25519 line; `x509-sha256:<hex>`) and `SHA256:<base64>`, as ssh-keygen -l prints
+/// it. The last is a digest, from which no key can be told: it stays as it is, without padding, and
+/// is compared with the digest of a key that was proven. Errors: kKeyInvalid.
+result<std::string> parse_fingerprint(std::string_view text);
+
+/// All texts under which a record may have the key `canonical` names: itself, and for an Ed25519
+/// key its `SHA256:` form.
+[[nodiscard]] std::vector<std::string> fingerprint_aliases(const std::string& canonical);
+
+}  // namespace alknet::identity

@@ -1,0 +1,147 @@
+// Peer records, and the immutable directory in which they are found.
+#pragma once
+
+#include <alknet/base/result.hpp>
+#include <alknet/core/auth.hpp>
+#include <alknet/identity/scope.hpp>
+#include <alknet/rt/time.hpp>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace alknet::identity {
+
+inline constexpr std::size_t kPeersMax = 100'000;
+inline constexpr std::size_t kFingerprintsPerPeerMax = 64;
+inline constexpr std::size_t kGrantsPerPeerMax = 1024;  // those of its roles included
+inline constexpr std::size_t kRolesMax = 1024;
+inline constexpr std::size_t kTokensMax = 100'000;
+
+/// From so long before a peer expires its owner is warned …
+inline constexpr Duration kExpiryWarning = std::chrono::hours(24 * 14);
+/// … and so long after it the peer is known still, and may do nothing but renew.
+inline constexpr Duration kExpiryGrace = std::chrono::hours(24 * 7);
+/// The scope for that. Whoever has a term has it without a grant.
+inline constexpr std::string_view kRenewScope = "peer:renew";
+
+/// Where a rule was written down.
+struct Origin {
+    std::string file;
+    std::size_t line = 0;  // 0: the place has no lines
+
+    bool operator==(const Origin&) const = default;
+    /// `FILE:LINE`
+    [[nodiscard]] std::string text() const;
+};
+
+struct Grant {
+    Scope scope;
+    Origin origin;
+    std::string role;  // through which it came; empty: given to the peer itself
+
+    bool operator==(const Grant&) const = default;
+};
+
+struct Role {
+    std::string name;
+    std::vector<Grant> grants;
+};
+
+/// One peer as it was written down.
+struct PeerRecord {
+    std::string id;                         // stable, not empty, never the key
+    std::string name;                       // what people call it
+    std::vector<std::string> fingerprints;  // as parse_fingerprint gives them
+    std::vector<Grant> grants;
+    std::vector<std::string> roles;
+    std::map<std::string, std::vector<std::string>> resources;
+    bool enabled = true;
+    std::optional<WallTime> expires;
+    std::string address;  // where to reach it; empty: not known
+    Origin origin;
+
+    bool operator==(const PeerRecord&) const = default;
+};
+
+using TokenHash = std::array<std::byte, 32>;
+
+/// A token that is known by the SHA-256 digest of its text: a peer's, or an API key, which is an
+/// identity of its own.
+struct TokenRecord {
+    std::string id;  // public: it names the token in lists and logs
+    TokenHash hash{};
+    std::string peer;           // its id; empty: an API key
+    std::vector<Grant> grants;  // of an API key; a peer's token may do what the peer may
+    std::string label;
+    std::optional<WallTime> expires;
+    Origin origin;
+
+    bool operator==(const TokenRecord&) const = default;
+};
+
+enum class Standing : std::uint8_t {
+    valid,
+    expiring,  // valid, and to be warned of
+    grace,     // may renew
+    expired,
+    disabled,
+};
+[[nodiscard]] std::string_view to_string(Standing standing) noexcept;
+[[nodiscard]] Standing standing_of(const PeerRecord& peer, WallTime now) noexcept;
+
+/// What was written down, to be made into a directory.
+struct PeerList {
+    std::vector<PeerRecord> peers;
+    std::vector<Role> roles;
+    std::vector<TokenRecord> tokens;
+};
+
+/// Immutable, so that any thread may use it.
+class PeerDirectory {
+public:
+    /// Errors, each with the peer and where it stands: kPeerExists for an id, a key or a token
+    /// twice and for names that look alike; kConfigInvalid for an empty id, or a role or peer that
+    /// is named and not there; kLimit.
+    static result<std::shared_ptr<const PeerDirectory>> create(PeerList list);
+
+    /// Their grants have those of their roles behind them.
+    [[nodiscard]] const std::vector<PeerRecord>& peers() const noexcept { return list_.peers; }
+    [[nodiscard]] const std::vector<TokenRecord>& tokens() const noexcept { return list_.tokens; }
+
+    /// By id. Null: there is none.
+    [[nodiscard]] const PeerRecord* find(std::string_view id) const;
+    /// By the name that people use.
+    [[nodiscard]] const PeerRecord* find_name(std::string_view name) const;
+    /// `proven` is canonical: what TLS proved. Finds records with the `SHA256:` form too.
+    [[nodiscard]] const PeerRecord* find_fingerprint(const std::string& proven) const;
+    /// Compares in constant time what has the same first octets.
+    [[nodiscard]] const TokenRecord* find_token(const TokenHash& hash) const;
+    /// The first moment after `now` at which somebody's standing changes.
+    [[nodiscard]] std::optional<WallTime> next_change(WallTime now) const;
+
+private:
+    explicit PeerDirectory(PeerList list) : list_(std::move(list)) {}
+    result<void> index();
+    result<void> index_peer(std::size_t i);
+    result<void> index_tokens();
+    result<void> expand_roles(PeerRecord& peer) const;
+
+    PeerList list_;
+    std::map<std::string, const Role*, std::less<>> roles_;
+    std::map<std::string, std::size_t, std::less<>> by_id_;
+    std::map<std::string, std::size_t, std::less<>> by_name_;
+    std::map<std::string, std::size_t, std::less<>> by_skeleton_;
+    std::map<std::string, std::size_t, std::less<>> by_fingerprint_;
+    std::multimap<std::uint64_t, std::size_t> by_token_;
+};
+
+/// What a peer is known as now: nullopt for one that is disabled or expired.
+[[nodiscard]] std::optional<Identity> identity_of(const PeerRecord& peer, WallTime now);
+
+}  // namespace alknet::identity

@@ -1,0 +1,65 @@
+// Access decisions: a pure function of the peers, the time and what is asked, which also says what
+// decided and what would have to change.
+#pragma once
+
+#include <alknet/identity/peers.hpp>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace alknet::identity {
+
+enum class Verdict : std::uint8_t {
+    allowed,
+    unknown_peer,  // nobody is known as that
+    disabled,
+    expired,
+    only_renewal,  // its term has ended, and it may still renew
+    no_grant,      // none of its scopes covers what is asked
+};
+[[nodiscard]] std::string_view to_string(Verdict verdict) noexcept;
+
+/// One edit of one peer's record.
+struct Change {
+    enum class Kind : std::uint8_t { add_peer, enable, renew, add_scope };
+    Kind kind = Kind::add_scope;
+    std::string scope;  // of add_scope
+
+    bool operator==(const Change&) const = default;
+};
+
+/// A term that `Change::Kind::renew` gives.
+inline constexpr Duration kRenewal = std::chrono::hours(24 * 30);
+
+struct Question {
+    std::string peer;  // an id
+    Scope wanted;      // exact
+    WallTime now;
+};
+
+struct Decision {
+    Verdict verdict = Verdict::unknown_peer;
+    /// The rule that decided, as it is written down: "git:read:website", "enabled = false".
+    std::string rule;
+    Origin origin;     // where it stands; for no_grant, where the peer stands
+    std::string role;  // through which the grant came
+    /// The fewest changes that would allow this; none if it is allowed.
+    std::vector<Change> changes;
+
+    [[nodiscard]] bool allowed() const noexcept { return verdict == Verdict::allowed; }
+    bool operator==(const Decision&) const = default;
+};
+
+/// Deny by default. Of several grants that cover it the first one decides.
+[[nodiscard]] Decision decide(const PeerDirectory& peers, const Question& question);
+
+/// The record with the change made. `add_peer` leaves it alone: it is the record's being there.
+[[nodiscard]] PeerRecord changed(PeerRecord peer, const Change& change, WallTime now);
+
+/// What services do: whether an identity that was resolved before may do it.
+[[nodiscard]] bool allows(const Identity& identity, const Scope& wanted);
+/// The same as an error that may be told to the peer: kScopeMissing with the scope it lacks.
+result<void> require(const Identity& identity, const Scope& wanted);
+
+}  // namespace alknet::identity

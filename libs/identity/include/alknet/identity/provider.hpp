@@ -1,0 +1,60 @@
+// Providers of identities: the peers that a node's owner wrote down, and several providers in a
+// row.
+#pragma once
+
+#include <alknet/base/result.hpp>
+#include <alknet/core/auth.hpp>
+#include <alknet/identity/peers.hpp>
+#include <alknet/rt/snapshot.hpp>
+#include <alknet/rt/time.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace alknet::identity {
+
+/// What alknet.toml and state.db say. Thread-safe.
+class ConfigIdentityProvider final : public IdentityProvider {
+public:
+    /// `clock` outlives this.
+    ConfigIdentityProvider(const Clock& clock, std::shared_ptr<const PeerDirectory> peers)
+        : clock_(clock), peers_(std::move(peers)) {}
+
+    /// Who has resolved keeps what it got; for live connections there is
+    /// Endpoint::recheck_identities, also when `next_change` has come.
+    void replace(std::shared_ptr<const PeerDirectory> peers) { peers_.set(std::move(peers)); }
+    [[nodiscard]] std::shared_ptr<const PeerDirectory> peers() const { return peers_.get(); }
+    /// When what this gives changes by time alone.
+    [[nodiscard]] std::optional<WallTime> next_change() const;
+
+    task<result<std::optional<Identity>>> resolve_from_fingerprint(
+        std::string fingerprint) override;
+    /// API keys and peers' tokens, by their digest. Errors: kTokenInvalid for one that is known and
+    /// expired, or whose peer is disabled or expired.
+    task<result<std::optional<Identity>>> resolve_from_token(std::string token,
+                                                             std::string purpose) override;
+
+private:
+    const Clock& clock_;
+    Snapshot<PeerDirectory> peers_;
+};
+
+/// Asks one after the other; the first that knows answers, and an error is an answer: nothing falls
+/// back to what another provider might say.
+class IdentityChain final : public IdentityProvider {
+public:
+    explicit IdentityChain(std::vector<std::shared_ptr<IdentityProvider>> providers) noexcept
+        : providers_(std::move(providers)) {}
+
+    task<result<std::optional<Identity>>> resolve_from_fingerprint(
+        std::string fingerprint) override;
+    task<result<std::optional<Identity>>> resolve_from_token(std::string token,
+                                                             std::string purpose) override;
+
+private:
+    const std::vector<std::shared_ptr<IdentityProvider>> providers_;
+};
+
+}  // namespace alknet::identity

@@ -1,0 +1,42 @@
+#include <alknet/base/causes.hpp>
+#include <alknet/base/encoding.hpp>
+#include <alknet/core/static_identities.hpp>
+#include <alknet/crypto/node_id.hpp>
+#include <alknet/identity/fingerprint.hpp>
+
+namespace alknet::identity {
+
+namespace {
+
+constexpr std::string_view kSshPrefix = "SHA256:";
+constexpr std::string_view kRawPrefix = "ed25519:";
+constexpr std::size_t kDigestSize = 32;
+
+}  // namespace
+
+result<std::string> parse_fingerprint(std::string_view text) {
+    if (!text.starts_with(kSshPrefix)) {
+        return canonical_fingerprint(text);
+    }
+    std::string_view digits = text.substr(kSshPrefix.size());
+    if (digits.ends_with('=')) {
+        digits.remove_suffix(1);
+    }
+    const auto digest = base64_decode(digits, Base64::unpadded);
+    if (!digest || digest->size() != kDigestSize) {
+        return fail(causes::kKeyInvalid, "SHA256: takes 43 base64 digits");
+    }
+    return std::string(kSshPrefix).append(digits);
+}
+
+std::vector<std::string> fingerprint_aliases(const std::string& canonical) {
+    std::vector<std::string> aliases{canonical};
+    if (canonical.starts_with(kRawPrefix)) {
+        if (const auto id = NodeId::parse(canonical)) {
+            aliases.push_back(id->openssh_fingerprint());
+        }
+    }
+    return aliases;
+}
+
+}  // namespace alknet::identity

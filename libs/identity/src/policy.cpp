@@ -1,0 +1,151 @@
+#include <algorithm>
+#include <alknet/base/causes.hpp>
+#include <alknet/identity/policy.hpp>
+
+namespace alknet::identity {
+
+namespace {
+
+const Grant* first_grant(const PeerRecord& peer, const Scope& wanted) noexcept {
+    const auto found = std::ranges::find_if(
+        peer.grants, [&](const Grant& grant) { return covers(grant.scope, wanted); });
+    return found == peer.grants.end() ? nullptr : &*found;
+}
+
+Change add_scope(const Scope& wanted) {
+    return {.kind = Change::Kind::add_scope, .scope = wanted.text()};
+}
+
+bool is_renewal(const PeerRecord& peer, const Scope& wanted) {
+    return peer.expires && wanted.text() == kRenewScope;
+}
+
+Decision allowed_by(const Grant& grant) {
+    return {.verdict = Verdict::allowed,
+            .rule = grant.scope.text(),
+            .origin = grant.origin,
+            .role = grant.role,
+            .changes = {}};
+}
+
+Decision refused(Verdict verdict, std::string rule, const PeerRecord& peer) {
+    return {.verdict = verdict,
+            .rule = std::move(rule),
+            .origin = peer.origin,
+            .role = {},
+            .changes = {}};
+}
+
+// Before grants are looked at: what the record as a whole says.
+std::optional<Decision> decided_by_standing(const PeerRecord& peer, const Question& question) {
+    switch (standing_of(peer, question.now)) {
+        case Standing::disabled: {
+            Decision decision = refused(Verdict::disabled, "enabled = false", peer);
+            decision.changes.push_back({.kind = Change::Kind::enable, .scope = {}});
+            // Whoever is enabled may turn out to be expired.
+            PeerRecord enabled = peer;
+            enabled.enabled = true;
+            const auto then = decided_by_standing(enabled, question);
+            if (then && !then->allowed()) {
+                decision.changes.push_back({.kind = Change::Kind::renew, .scope = {}});
+            }
+            return decision;
+        }
+        case Standing::expired: {
+            Decision decision = refused(Verdict::expired, "expires", peer);
+            decision.changes.push_back({.kind = Change::Kind::renew, .scope = {}});
+            return decision;
+        }
+        case Standing::grace: {
+            if (is_renewal(peer, question.wanted)) {
+                return refused(Verdict::allowed, std::string(kRenewScope), peer);
+            }
+            Decision decision = refused(Verdict::only_renewal, "expires", peer);
+            decision.changes.push_back({.kind = Change::Kind::renew, .scope = {}});
+            return decision;
+        }
+        case Standing::valid:
+        case Standing::expiring:
+            break;
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::string_view to_string(Verdict verdict) noexcept {
+    switch (verdict) {
+        case Verdict::allowed:
+            return "allowed";
+        case Verdict::unknown_peer:
+            return "unknown peer";
+        case Verdict::disabled:
+            return "disabled";
+        case Verdict::expired:
+            return "expired";
+        case Verdict::only_renewal:
+            return "only renewal";
+        case Verdict::no_grant:
+            return "no grant";
+    }
+    return "unknown";
+}
+
+Decision decide(const PeerDirectory& peers, const Question& question) {
+    const PeerRecord* peer = peers.find(question.peer);
+    if (peer == nullptr) {
+        Decision decision;
+        decision.changes = {{.kind = Change::Kind::add_peer, .scope = {}},
+                            add_scope(question.wanted)};
+        return decision;
+    }
+    const Grant* grant = first_grant(*peer, question.wanted);
+    const bool may = grant != nullptr || is_renewal(*peer, question.wanted);
+    if (auto decision = decided_by_standing(*peer, question)) {
+        if (!decision->allowed() && !may) {
+            decision->changes.push_back(add_scope(question.wanted));
+        }
+        return *std::move(decision);
+    }
+    if (grant != nullptr) {
+        return allowed_by(*grant);
+    }
+    if (may) {
+        return refused(Verdict::allowed, std::string(kRenewScope), *peer);
+    }
+    Decision decision = refused(Verdict::no_grant, "", *peer);
+    decision.changes.push_back(add_scope(question.wanted));
+    return decision;
+}
+
+PeerRecord changed(PeerRecord peer, const Change& change, WallTime now) {
+    switch (change.kind) {
+        case Change::Kind::add_peer:
+            break;
+        case Change::Kind::enable:
+            peer.enabled = true;
+            break;
+        case Change::Kind::renew:
+            peer.expires = now > WallTime::max() - kRenewal ? WallTime::max() : now + kRenewal;
+            break;
+        case Change::Kind::add_scope:
+            if (auto scope = Scope::parse(change.scope)) {
+                peer.grants.push_back({.scope = *std::move(scope), .origin = {}, .role = {}});
+            }
+            break;
+    }
+    return peer;
+}
+
+bool allows(const Identity& identity, const Scope& wanted) {
+    return std::ranges::any_of(identity.scopes, [&](const std::string& text) {
+        const auto grant = Scope::parse(text);
+        return grant && covers(*grant, wanted);
+    });
+}
+
+result<void> require(const Identity& identity, const Scope& wanted) {
+    return allows(identity, wanted) ? result<void>() : fail(causes::kScopeMissing, wanted.text());
+}
+
+}  // namespace alknet::identity

@@ -1,0 +1,42 @@
+#include <alknet/base/causes.hpp>
+#include <alknet/identity/fingerprint.hpp>
+
+#include "support.hpp"
+
+namespace alknet::identity {
+namespace {
+
+TEST(Fingerprint, HasOneTextForEveryFormOfAKey) {
+    const NodeId id = NodeKey::generate()->id();
+    for (const std::string& text :
+         {id.hex(), id.fingerprint(), id.z_base_32(), id.base32(), id.openssh(),
+          id.openssh() + " alice@laptop", "  " + id.hex() + "\n"}) {
+        EXPECT_EQ(parse_fingerprint(text).value_or("refused"), id.fingerprint()) << text;
+    }
+}
+
+TEST(Fingerprint, OfSshIsADigestAndStaysOne) {
+    const NodeId id = NodeKey::generate()->id();
+    const std::string digest = id.openssh_fingerprint();
+    EXPECT_EQ(parse_fingerprint(digest).value_or("refused"), digest);
+    EXPECT_EQ(parse_fingerprint(digest + "=").value_or("refused"), digest);
+    const std::vector<std::string> both{id.fingerprint(), digest};
+    EXPECT_EQ(fingerprint_aliases(id.fingerprint()), both);
+    EXPECT_EQ(fingerprint_aliases(digest), std::vector<std::string>{digest});
+}
+
+TEST(Fingerprint, RefusesWhatIsNone) {
+    const std::string digest = NodeKey::generate()->id().openssh_fingerprint();
+    for (const std::string& text :
+         {std::string(), std::string("SHA256:"), digest + "A", digest.substr(0, 49),
+          digest + "==", "sha256:" + digest.substr(7), "SHA256:" + std::string(43, '!'),
+          std::string("x509-sha256:00"), std::string("ed25519:") + std::string(64, '0'),
+          std::string("MD5:00:11")}) {
+        const auto parsed = parse_fingerprint(text);
+        ASSERT_FALSE(parsed) << text;
+        EXPECT_TRUE(parsed.error().is(causes::kKeyInvalid));
+    }
+}
+
+}  // namespace
+}  // namespace alknet::identity

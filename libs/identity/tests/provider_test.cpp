@@ -1,0 +1,91 @@
+#include <alknet/base/causes.hpp>
+#include <alknet/identity/provider.hpp>
+#include <alknet/identity/token.hpp>
+#include <alknet/testing/co_test.hpp>
+
+#include "support.hpp"
+
+namespace alknet::identity {
+namespace {
+
+ALKNET_CO_TEST(ConfigIdentityProvider, FindsPeersByWhatTheyProved) {
+    const NodeId id = NodeKey::generate()->id();
+    const WallTime end = loop.wall_now() + std::chrono::hours(1);
+    PeerRecord bob = peer("bob", {id.openssh_fingerprint()}, {"git:read"});
+    bob.expires = end;
+    ConfigIdentityProvider provider(clock, directory_of({bob}));
+    EXPECT_EQ(provider.next_change(), end);
+
+    const auto known = co_await provider.resolve_from_fingerprint(id.fingerprint());
+    ALKNET_CO_ASSERT(known && *known);
+    EXPECT_EQ((*known)->id, "bob");
+    const auto stranger = co_await provider.resolve_from_fingerprint(new_key());
+    EXPECT_TRUE(stranger && !*stranger);
+
+    (void)co_await loop.sleep(std::chrono::hours(1));
+    const auto late = co_await provider.resolve_from_fingerprint(id.fingerprint());
+    ALKNET_CO_ASSERT(late && *late);
+    EXPECT_EQ((*late)->scopes, std::vector<std::string>{"peer:renew"});
+    (void)co_await loop.sleep(kExpiryGrace);
+    const auto gone = co_await provider.resolve_from_fingerprint(id.fingerprint());
+    EXPECT_TRUE(gone && !*gone);
+
+    provider.replace(directory_of({peer("alice", {id.fingerprint()})}));
+    EXPECT_EQ((co_await provider.resolve_from_fingerprint(id.fingerprint())).value()->id, "alice");
+}
+
+ALKNET_CO_TEST(ConfigIdentityProvider, GivesTheSamePeerForKeyAndToken) {
+    const std::string key = new_key();
+    const NewToken made = make_token();
+    PeerList list;
+    list.peers = {peer("bob", {key}, {"git:read"})};
+    list.tokens.resize(1);
+    list.tokens[0].id = made.id;
+    list.tokens[0].hash = made.hash;
+    list.tokens[0].peer = "bob";
+    ConfigIdentityProvider provider(clock, directory(list));
+    const auto by_key = co_await provider.resolve_from_fingerprint(key);
+    const std::string text(as_text(made.text.view()));
+    const auto by_token = co_await provider.resolve_from_token(text, "call");
+    ALKNET_CO_ASSERT(by_key && *by_key && by_token && *by_token);
+    EXPECT_EQ(**by_key, **by_token);
+}
+
+class Failing final : public IdentityProvider {
+public:
+    task<result<std::optional<Identity>>> resolve_from_fingerprint(std::string) override {
+        co_return fail(causes::kTimeout);
+    }
+    task<result<std::optional<Identity>>> resolve_from_token(std::string, std::string) override {
+        co_return fail(causes::kTokenInvalid);
+    }
+};
+
+std::shared_ptr<IdentityProvider> of(const Clock& clock, std::vector<PeerRecord> peers) {
+    return std::make_shared<ConfigIdentityProvider>(clock, directory_of(std::move(peers)));
+}
+
+ALKNET_CO_TEST(IdentityChain, TakesTheFirstAnswer) {
+    const std::string shared = new_key();
+    const std::string second = new_key();
+    IdentityChain chain({of(clock, {peer("a", {shared})}), of(clock, {peer("b", {shared, second})}),
+                         std::make_shared<Failing>()});
+    EXPECT_EQ((co_await chain.resolve_from_fingerprint(shared)).value()->id, "a");
+    EXPECT_EQ((co_await chain.resolve_from_fingerprint(second)).value()->id, "b");
+    // An error is not the same as not knowing.
+    const auto failed = co_await chain.resolve_from_fingerprint(new_key());
+    EXPECT_TRUE(!failed && failed.error().is(causes::kTimeout));
+    const auto refused = co_await chain.resolve_from_token("x", "call");
+    EXPECT_TRUE(!refused && refused.error().is(causes::kTokenInvalid));
+}
+
+ALKNET_CO_TEST(IdentityChain, KnowsNobodyByItself) {
+    IdentityChain chain({});
+    const auto nobody = co_await chain.resolve_from_fingerprint(new_key());
+    EXPECT_TRUE(nobody && !*nobody);
+    const auto token = co_await chain.resolve_from_token("x", "call");
+    EXPECT_TRUE(token && !*token);
+}
+
+}  // namespace
+}  // namespace alknet::identity
