@@ -64,6 +64,15 @@ def wait_for_udp_port(port):
         os.sched_yield()
 
 
+def wait_for_tcp_port(port):
+    """Until some process of this machine listens on the port of 127.0.0.1."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while f" 0100007F:{port:04X} 00000000:0000 0A " not in pathlib.Path("/proc/net/tcp").read_text():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"nobody listens on TCP port {port}")
+        os.sched_yield()
+
+
 def die_with_parent():
     """In a child: a test that is killed leaves no node behind (PR_SET_PDEATHSIG, SIGKILL)."""
     ctypes.CDLL(None).prctl(1, 9)

@@ -16,7 +16,7 @@
 namespace alknet::app {
 
 /// Which transports a connection may use.
-enum class Via : std::uint8_t { any, quic, tcp };
+enum class Via : std::uint8_t { any, quic, tcp, proxy };
 
 struct InitOptions {
     std::vector<std::string> listen;

@@ -112,8 +112,10 @@ void add_address(CLI::App& command, std::string& into) {
 }
 
 void add_via(CLI::App& command, Via& into) {
-    add_choice<Via>(command, "--transport", into, {{"quic", Via::quic}, {"tcp", Via::tcp}},
-                    "Use this one alone; without it QUIC is tried, then TLS on TCP");
+    add_choice<Via>(command, "--transport", into,
+                    {{"quic", Via::quic}, {"tcp", Via::tcp}, {"proxy", Via::proxy}},
+                    "Use this one alone; without it QUIC, TLS on TCP, and TLS on TCP through the "
+                    "proxy that HTTPS_PROXY or ALL_PROXY names are raced");
 }
 
 template <class Options>

@@ -94,6 +94,7 @@ result<std::unique_ptr<Client>> Client::create(const CommandLine& line, As as) {
     client->peers_ = std::move(self.peers);
     client->network_ = net::make_system_network();
     client->dialer_ = Dialer::create(*client->loop_, client->network_, std::move(tls), Log());
+    client->dialer_->set_place({.proxies = net::ProxySettings::from_environment()});
     return client;
 }
 
@@ -126,8 +127,9 @@ task<result<void>> Client::finish(task<result<void>> work) {
 DialOptions dial_options(Via via, std::vector<std::string> alpns) {
     DialOptions options;
     options.alpns = std::move(alpns);
-    options.quic = via != Via::tcp;
-    options.tcp = via != Via::quic;
+    options.quic = via == Via::any || via == Via::quic;
+    options.tcp = via == Via::any || via == Via::tcp;
+    options.proxy = via == Via::any || via == Via::proxy;
     return options;
 }
 

@@ -18,7 +18,7 @@ packages_of() {
         libfmt-dev libspdlog-dev libcli11-dev libtomlplusplus-dev \
         libsodium-dev libsqlite3-dev nettle-dev libgnutls28-dev ;;
     test) echo libclang-rt-19-dev llvm-19 libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev \
-        python3 openssl curl openssh-client openssh-server ;;
+        python3 openssl curl openssh-client openssh-server squid microsocks ;;
     lint) echo clang-format-19 clang-tidy-19 libclang-rt-19-dev python3 ;;
     peers) echo python3-venv ;;
     reach) echo iproute2 ;;
@@ -64,7 +64,9 @@ as_root() {
 }
 
 apt_install() {
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 \
+    # RUNLEVEL=1: a server that comes with a package (squid) is not started.
+    as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -qq -y --no-install-recommends \
+        -o Dpkg::Use-Pty=0 \
         -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 "$@" </dev/null
 }
 

@@ -234,7 +234,7 @@ class CommandLine(TestCase):
             ("ping", "x", "--count", "0"): "--count is a number from 1",
             ("ping", "x", "--count", "3x"): "--count is a number from 1",
             ("ping", "x", "--interval", "fast"): "--interval is a duration",
-            ("ping", "x", "--transport", "sctp"): "must be one of quic|tcp",
+            ("ping", "x", "--transport", "sctp"): "must be one of proxy|quic|tcp",
             ("ping", "not an address"): "not a usable address",
             ("ping", "host:99999"): "not a usable address",
             ("pipe", "x"): "--alpn is required",

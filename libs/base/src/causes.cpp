@@ -318,6 +318,35 @@ constexpr Cause kUdpPoliced{
         "QUIC works and is much slower than TCP on the same path, though single "
         "packets pass: somebody limits the rate of UDP.",
 };
+constexpr Cause kProxyInvalid{
+    .id = "E-NET-PROXY-INVALID",
+    .condition = errc::invalid,
+    .what = "the proxy in the environment cannot be used",
+    .next = "write http://HOST:PORT or socks5h://HOST:PORT, or unset the variable",
+    .explain =
+        "HTTPS_PROXY, or else ALL_PROXY, names the proxy that a dial tries last; the detail "
+        "says which variable. User and password stand before the host, as USER:PASSWORD@, with "
+        "%40 for @ and %3A for a colon. Proxies that are themselves reached by TLS (https://) are "
+        "not supported.",
+};
+constexpr Cause kProxyAuth{
+    .id = "E-NET-PROXY-AUTH",
+    .condition = errc::auth_required,
+    .what = "the proxy wants other credentials",
+    .next = "put USER:PASSWORD@ before the host in HTTPS_PROXY or ALL_PROXY",
+    .explain =
+        "The proxy answered with status 407, or its SOCKS form. Basic credentials and SOCKS user "
+        "and password are supported; Negotiate and NTLM are not.",
+};
+constexpr Cause kProxyRefused{
+    .id = "E-NET-PROXY-REFUSED",
+    .condition = errc::forbidden,
+    .what = "the proxy refuses to connect there",
+    .next = "ask who runs it to allow this port, or have the node listen on 443",
+    .explain =
+        "Many HTTP proxies let CONNECT through to port 443 alone. A listener on port 443 reaches "
+        "people behind them. NO_PROXY leaves hosts out of the proxy's way.",
+};
 constexpr Cause kTls{
     .id = "E-TLS",
     .condition = errc::protocol,
@@ -577,6 +606,9 @@ constexpr std::array kAll = {
     &causes::kUdpBlocked,
     &causes::kUdpOneWay,
     &causes::kUdpPoliced,
+    &causes::kProxyInvalid,
+    &causes::kProxyAuth,
+    &causes::kProxyRefused,
     &causes::kTls,
     &causes::kNoCommonAlpn,
     &causes::kPeerKeyMismatch,

@@ -110,12 +110,21 @@ std::optional<Duration> DialRace::next() const {
 int dial_error_rank(const error& why) noexcept {
     // Least telling first.
     constexpr std::array kOrder = {
-        &causes::kCancelled,       &causes::kResolve,
-        &causes::kUnreachable,     &causes::kIo,
-        &causes::kTimeout,         &causes::kHandshakeTimeout,
-        &causes::kReset,           &causes::kClosed,
-        &causes::kVersionMismatch, &causes::kTls,
-        &causes::kNoCommonAlpn,    &causes::kPeerUnverified,
+        &causes::kCancelled,
+        &causes::kResolve,
+        &causes::kUnreachable,
+        &causes::kIo,
+        &causes::kTimeout,
+        &causes::kHandshakeTimeout,
+        &causes::kProxyInvalid,
+        &causes::kProxyRefused,
+        &causes::kProxyAuth,
+        &causes::kReset,
+        &causes::kClosed,
+        &causes::kVersionMismatch,
+        &causes::kTls,
+        &causes::kNoCommonAlpn,
+        &causes::kPeerUnverified,
         &causes::kPeerKeyMismatch,
     };
     const auto found = std::ranges::find(kOrder, &why.cause());

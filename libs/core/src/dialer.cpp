@@ -17,6 +17,8 @@ struct Running {
     NodeAddress address;
     DialOptions options;
     tls::ClientOptions client;
+    std::uint16_t port = kDefaultPort;
+    std::optional<net::ProxyUrl> proxy;
     DialRace race{{}};
     std::optional<Dialled> winner;
     std::optional<error> failure;  // the one that says most so far
@@ -41,6 +43,7 @@ LadderOptions ladder_options(const Running& dial) {
     ladder.tcp = dial.options.tcp;
     ladder.v4 = dial.options.v4;
     ladder.v6 = dial.options.v6;
+    ladder.proxy = dial.proxy.has_value();
     ladder.better_than = dial.options.better_than;
     return ladder;
 }
@@ -60,21 +63,26 @@ public:
     task<result<std::shared_ptr<Connection>>> dial(NodeAddress address,
                                                    DialOptions options) override;
     task<result<Dialled>> dial_way(NodeAddress address, DialOptions options) override;
+    void set_place(DialPlace place) override { place_ = std::move(place); }
     void set_tls(std::shared_ptr<const tls::TlsContext> tls) override { tls_ = std::move(tls); }
     task<void> shutdown() override;
 
 private:
     result<void> prepare(Running& dial) const;
+    result<void> find_proxy(Running& dial) const;
+    task<result<void>> go(Running& dial);
+    task<result<void>> race_to(Running& dial, std::vector<SocketAddress> addresses);
     task<result<void>> climb(Running& dial, TaskScope& scope);
     task<void> attempt(Running& dial, DialAttempt attempt);
     task<result<std::shared_ptr<Connection>>> dial_quic(const Running& dial, SocketAddress remote);
-    task<result<std::shared_ptr<Connection>>> dial_tcp(const Running& dial, SocketAddress remote);
+    task<result<std::shared_ptr<Connection>>> dial_tcp(const Running& dial, DialAttempt attempt);
     result<std::shared_ptr<quic::Endpoint>> endpoint_for(const SocketAddress& remote);
 
     Loop& loop_;
     std::shared_ptr<net::Network> network_;
     std::shared_ptr<const tls::TlsContext> tls_;
     Log log_;
+    DialPlace place_;
     std::shared_ptr<tls::ResumptionStore> resumption_ = tls::make_resumption_store();
     std::shared_ptr<quic::Endpoint> quic_v4_;  // made when first needed
     std::shared_ptr<quic::Endpoint> quic_v6_;
@@ -85,9 +93,6 @@ private:
 result<void> DialerImpl::prepare(Running& dial) const {
     const NodeAddress& address = dial.address;
     const DialOptions& options = dial.options;
-    if (!options.quic && !options.tcp) {
-        return fail(causes::kUsage, "no transport is left to try");
-    }
     if (options.alpns.empty() || options.alpns.size() > tls::kAlpnsOfferedMax) {
         return fail(causes::kAlpnInvalid, "a dial offers 1 to 8 names");
     }
@@ -136,23 +141,78 @@ task<result<Dialled>> DialerImpl::dial_way(NodeAddress address, DialOptions opti
     dial.address = std::move(address);
     dial.options = std::move(options);
     ALKNET_CO_CHECK(prepare(dial));
-    const std::uint16_t port = dial.address.port.value_or(kDefaultPort);
-    ALKNET_CO_TRY(const std::vector<SocketAddress> addresses,
-                  co_await network_->resolve(loop_, dial.address.host, port));
+    dial.port = dial.address.port.value_or(kDefaultPort);
+    ALKNET_CO_CHECK(find_proxy(dial));
+    ALKNET_CO_CHECK(co_await go(dial));
+    if (dial.winner) {
+        co_return std::move(*dial.winner);
+    }
+    if (!dial.failure) {
+        co_return fail(causes::kResolve, dial.address.host + " has no address to be reached by");
+    }
+    co_return unexpected(std::move(*dial.failure));
+}
+
+result<void> DialerImpl::find_proxy(Running& dial) const {
+    const DialOptions& options = dial.options;
+    const bool direct = options.quic || options.tcp;
+    const std::string& host = dial.address.host;
+    const auto literal = net::SocketAddress::parse(
+        host.find(':') == std::string::npos ? host + ":1" : "[" + host + "]:1");
+    const bool local = host == "localhost" || (literal && literal->is_loopback());
+    if (options.proxy && !(direct && local)) {
+        auto found = place_.proxies.proxy_for(host, dial.port);
+        if (found) {
+            dial.proxy = std::move(*found);
+        } else if (direct) {
+            dial.lost(std::move(found).error());
+        } else {
+            return unexpected(std::move(found).error());
+        }
+    }
+    if (!direct && !dial.proxy) {
+        return fail(causes::kUsage, "no transport is left to try");
+    }
+    return {};
+}
+
+/// Where there is a proxy, neither a name that nobody here can resolve nor a resolver that is
+/// silent keeps the dial from it.
+task<result<void>> DialerImpl::go(Running& dial) {
+    if (!dial.options.quic && !dial.options.tcp) {
+        co_return co_await race_to(dial, {});
+    }
+    const Duration patience = dial.proxy ? Dialer::kProxyDelay : Duration::max();
+    auto addresses =
+        co_await with_timeout(patience, network_->resolve(loop_, dial.address.host, dial.port));
+    if (addresses) {
+        co_return co_await race_to(dial, std::move(*addresses));
+    }
+    if (!dial.proxy || addresses.error().is(causes::kCancelled)) {
+        co_return unexpected(std::move(addresses).error());
+    }
+    const bool silent = addresses.error().is(causes::kTimeout);
+    dial.lost(std::move(addresses).error());
+    ALKNET_CO_CHECK(co_await race_to(dial, {}));
+    if (!dial.winner && silent) {
+        dial.proxy.reset();
+        ALKNET_CO_TRY(auto late, co_await network_->resolve(loop_, dial.address.host, dial.port));
+        ALKNET_CO_CHECK(co_await race_to(dial, std::move(late)));
+    }
+    co_return result<void>{};
+}
+
+task<result<void>> DialerImpl::race_to(Running& dial, std::vector<SocketAddress> addresses) {
     dial.race = DialRace(dial_ladder(addresses, ladder_options(dial)));
     const TaskContext context = co_await current_context();
     TaskScope scope(loop_, context.cancel);
     const result<void> climbed = co_await climb(dial, scope);
     scope.cancel();
     (void)co_await scope.join();
-    if (dial.winner) {
-        co_return std::move(*dial.winner);
+    if (!dial.winner) {
+        ALKNET_CO_CHECK(climbed);
     }
-    ALKNET_CO_CHECK(climbed);
-    if (!dial.failure) {
-        co_return fail(causes::kResolve, dial.address.host + " has no address to be reached by");
-    }
-    co_return unexpected(std::move(*dial.failure));
+    co_return result<void>{};
 }
 
 /// Begins the attempts in turn, until one has succeeded or all have failed.
@@ -175,7 +235,7 @@ task<result<void>> DialerImpl::climb(Running& dial, TaskScope& scope) {
 
 task<void> DialerImpl::attempt(Running& dial, DialAttempt attempt) {
     auto connected = is_quic(attempt.rung) ? co_await dial_quic(dial, attempt.remote)
-                                           : co_await dial_tcp(dial, attempt.remote);
+                                           : co_await dial_tcp(dial, attempt);
     if (!connected) {
         const error& why = connected.error();
         log_.debug("dial.failed", {{"remote_addr", attempt.remote.to_string()},
@@ -183,8 +243,9 @@ task<void> DialerImpl::attempt(Running& dial, DialAttempt attempt) {
                                    {"reason", why.cause().id},
                                    {"detail", why.detail()}});
         const std::string where =
-            std::string(is_quic(attempt.rung) ? "quic " : "tcp ") + attempt.remote.to_string();
-        dial.lost(std::move(connected).error().within(where));
+            std::string(to_string(attempt.rung)) + " " + attempt.remote.to_string();
+        dial.lost(attempt.rung == Rung::proxy ? std::move(connected).error()
+                                              : std::move(connected).error().within(where));
         dial.race.failed();
     } else if (!dial.winner) {
         dial.winner = Dialled{.connection = std::move(*connected), .rung = attempt.rung};
@@ -233,11 +294,15 @@ task<result<T>> in_time(Duration limit, task<result<T>> work) {
 }
 
 task<result<std::shared_ptr<Connection>>> DialerImpl::dial_tcp(const Running& dial,
-                                                               SocketAddress remote) {
+                                                               DialAttempt attempt) {
     // Each part has its own time: with long round trips all of them together take several.
     const quic::TransportOptions& limits = dial.options.transport;
+    auto reaching =
+        attempt.rung == Rung::proxy
+            ? net::connect_through(loop_, *network_, *dial.proxy, dial.address.host, dial.port)
+            : network_->connect_tcp(loop_, attempt.remote);
     ALKNET_CO_TRY(net::TcpStream tcp,
-                  co_await in_time(limits.handshake_timeout, network_->connect_tcp(loop_, remote)));
+                  co_await in_time(limits.handshake_timeout, std::move(reaching)));
     ALKNET_CO_TRY(auto stream,
                   co_await in_time(limits.handshake_timeout,
                                    tls::connect_tls(loop_, std::move(tcp.stream), dial.client)));

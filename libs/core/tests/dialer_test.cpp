@@ -132,7 +132,7 @@ TEST_F(DialerTest, TellsTheFailureThatSaysMost) {
     const auto unknown = dial(dialling);
     ASSERT_FALSE(unknown);
     EXPECT_TRUE(unknown.error().is(causes::kNoCommonAlpn)) << unknown.error().message();
-    EXPECT_TRUE(contains(unknown.error().detail(), "tcp " + server_host.v4(kPort).to_string()));
+    EXPECT_TRUE(contains(unknown.error().detail(), "tcp-v4 " + server_host.v4(kPort).to_string()));
     NodeAddress target = address();
     target.port = kPort + 1;
     EXPECT_TRUE(run(dialer->dial(target, both())).error().is(causes::kUnreachable));

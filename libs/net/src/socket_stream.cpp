@@ -112,7 +112,8 @@ task<result<void>> SocketStream::finish() {
     if (!fd_) {
         co_return fail(causes::kClosed);
     }
-    if (!std::exchange(finished_, true) && shutdown(fd_.get(), SHUT_WR) != 0) {
+    if (!std::exchange(finished_, true) && !finish_by_closing_ &&
+        shutdown(fd_.get(), SHUT_WR) != 0) {
         co_return failure("shutdown", errno);
     }
     co_return result<void>{};

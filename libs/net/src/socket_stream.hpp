@@ -28,6 +28,8 @@ public:
     /// A socket knows no codes, and cannot break one direction alone: the connection is gone.
     void reset(std::uint64_t code) noexcept override;
     void stop(std::uint64_t code) noexcept override;
+    /// From now on `finish` is told to the peer when the stream is destroyed, and not before.
+    void finish_by_closing() noexcept { finish_by_closing_ = true; }
 
 private:
     void abort() noexcept;
@@ -38,7 +40,8 @@ private:
     TurnBudget reading_;
     TurnBudget writing_;
     bool finished_ = false;  // by us
-    bool ended_ = false;     // by the peer, and we have read it all
+    bool finish_by_closing_ = false;
+    bool ended_ = false;  // by the peer, and we have read it all
     bool stopped_ = false;
 };
 

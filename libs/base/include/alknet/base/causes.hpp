@@ -36,6 +36,9 @@ extern const Cause kResolve;
 extern const Cause kUnreachable;
 extern const Cause kHandshakeTimeout;
 extern const Cause kIdleTimeout;
+extern const Cause kProxyInvalid;
+extern const Cause kProxyAuth;
+extern const Cause kProxyRefused;
 
 // What the doctor finds on the way between two nodes.
 extern const Cause kClockWrong;

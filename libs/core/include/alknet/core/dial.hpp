@@ -7,6 +7,7 @@
 #include <alknet/core/rung.hpp>
 #include <alknet/net/connection.hpp>
 #include <alknet/net/network.hpp>
+#include <alknet/net/proxy.hpp>
 #include <alknet/quic/endpoint.hpp>
 #include <alknet/rt/loop.hpp>
 #include <alknet/rt/task.hpp>
@@ -22,7 +23,8 @@ struct DialOptions {
     std::vector<std::string> alpns;  // 1 to 8
     bool quic = true;                // tried first
     bool tcp = true;
-    bool v4 = true;
+    bool proxy = true;  // TLS over TCP through the environment's proxy, if it has one
+    bool v4 = true;     // of the node's own addresses
     bool v6 = true;
     /// Only rungs above this one: what a connection on it could be exchanged for.
     std::optional<Rung> better_than;
@@ -35,6 +37,12 @@ struct DialOptions {
 struct Dialled {
     std::shared_ptr<Connection> connection;
     Rung rung = Rung::quic_v4;
+};
+
+/// What dials know of the place that they are made from.
+struct DialPlace {
+    /// Not asked for loopback addresses, unless nothing else is allowed.
+    net::ProxySettings proxies;
 };
 
 /// Owns the sockets that it dials from; connections keep what they need alive. One loop.
@@ -62,12 +70,14 @@ public:
     /// refusals, resets and alerts can come from anybody on the way. Errors:
     /// kAlpnInvalid, kShuttingDown, kCancelled; kUsage without any transport, or for a weaker
     /// verification than the address asks for; those of Network::resolve, quic::Endpoint::connect,
-    /// Network::connect_tcp and tls::connect_tls: with several attempts, the one that says most.
+    /// Network::connect_tcp, net::connect_through and tls::connect_tls: with several attempts, the
+    /// one that says most.
     virtual task<result<std::shared_ptr<Connection>>> dial(NodeAddress address,
                                                            DialOptions options) = 0;
     /// The same, and by which rung the node was reached.
     virtual task<result<Dialled>> dial_way(NodeAddress address, DialOptions options) = 0;
     /// For the next dials.
+    virtual void set_place(DialPlace place) = 0;
     virtual void set_tls(std::shared_ptr<const tls::TlsContext> tls) = 0;
     /// Closes everything that was dialled, with code 0. Later dials fail.
     virtual task<void> shutdown() = 0;
