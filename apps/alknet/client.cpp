@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/config/home.hpp>
+#include <alknet/core/path_memory_file.hpp>
 #include <alknet/rt/combine.hpp>
 #include <alknet/rt/scope.hpp>
 #include <array>
@@ -17,6 +18,7 @@ namespace {
 struct Person {
     std::shared_ptr<const NodeKey> key;
     std::vector<config::Peer> peers;
+    std::filesystem::path paths{};  // what is remembered of ways; empty: nothing
 };
 
 // Whom this command speaks for.
@@ -33,7 +35,9 @@ result<Person> person(const CommandLine& line, Client::As as) {
         return unexpected(std::move(home).error());
     }
     ALKNET_TRY(auto config, home->load_config());
-    Person self{.key = nullptr, .peers = std::move(config.dynamic.peers)};
+    Person self{.key = nullptr,
+                .peers = std::move(config.dynamic.peers),
+                .paths = home->directory() / "paths"};
     if (as == Client::As::stranger) {
         self.key = NodeKey::generate();
     } else {
@@ -94,12 +98,22 @@ result<std::unique_ptr<Client>> Client::create(const CommandLine& line, As as) {
     client->peers_ = std::move(self.peers);
     client->network_ = net::make_system_network();
     client->dialer_ = Dialer::create(*client->loop_, client->network_, std::move(tls), Log());
-    client->dialer_->set_place({.proxies = net::ProxySettings::from_environment()});
+    client->paths_file_ = std::move(self.paths);
+    if (!client->paths_file_.empty()) {
+        client->paths_ = std::make_shared<PathMemory>(load_path_memory(client->paths_file_, Log()));
+    }
+    client->dialer_->set_place({.proxies = net::ProxySettings::from_environment(),
+                                .memory = client->paths_,
+                                .network = current_network});
     return client;
 }
 
 result<void> Client::run(task<result<void>> work) {
-    return block_on(*loop_, finish(std::move(work)), "command");
+    result<void> outcome = block_on(*loop_, finish(std::move(work)), "command");
+    if (paths_ != nullptr && paths_->size() > 0) {
+        (void)save_path_memory(paths_file_, *paths_);  // a hint, not worth an error
+    }
+    return outcome;
 }
 
 task<void> Client::say_goodbye(Event& said) {

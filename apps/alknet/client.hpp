@@ -12,6 +12,7 @@
 #include <alknet/rt/task.hpp>
 #include <alknet/rt/time.hpp>
 #include <alknet/rt/wait.hpp>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -59,6 +60,8 @@ private:
     std::unique_ptr<Signals> signals_;
     std::shared_ptr<net::Network> network_;
     std::vector<config::Peer> peers_;
+    std::filesystem::path paths_file_;  // empty: nothing is remembered
+    std::shared_ptr<PathMemory> paths_;
     std::unique_ptr<Dialer> dialer_;
 };
 

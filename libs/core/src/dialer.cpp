@@ -19,6 +19,9 @@ struct Running {
     tls::ClientOptions client;
     std::uint16_t port = kDefaultPort;
     std::optional<net::ProxyUrl> proxy;
+    PathKey path;
+    std::shared_ptr<PathMemory> memory;  // null: this dial has nothing to remember
+    PathMemory::Advice advice;
     DialRace race{{}};
     std::optional<Dialled> winner;
     std::optional<error> failure;  // the one that says most so far
@@ -44,6 +47,8 @@ LadderOptions ladder_options(const Running& dial) {
     ladder.v4 = dial.options.v4;
     ladder.v6 = dial.options.v6;
     ladder.proxy = dial.proxy.has_value();
+    ladder.remembered = dial.advice.remembered;
+    ladder.quic_demoted = dial.advice.quic_demoted;
     ladder.better_than = dial.options.better_than;
     return ladder;
 }
@@ -70,6 +75,7 @@ public:
 private:
     result<void> prepare(Running& dial) const;
     result<void> find_proxy(Running& dial) const;
+    void remember(Running& dial) const;
     task<result<void>> go(Running& dial);
     task<result<void>> race_to(Running& dial, std::vector<SocketAddress> addresses);
     task<result<void>> climb(Running& dial, TaskScope& scope);
@@ -143,8 +149,12 @@ task<result<Dialled>> DialerImpl::dial_way(NodeAddress address, DialOptions opti
     ALKNET_CO_CHECK(prepare(dial));
     dial.port = dial.address.port.value_or(kDefaultPort);
     ALKNET_CO_CHECK(find_proxy(dial));
+    remember(dial);
     ALKNET_CO_CHECK(co_await go(dial));
     if (dial.winner) {
+        if (dial.memory != nullptr) {
+            dial.memory->worked(dial.path, dial.winner->rung, loop_.wall_now());
+        }
         co_return std::move(*dial.winner);
     }
     if (!dial.failure) {
@@ -174,6 +184,22 @@ result<void> DialerImpl::find_proxy(Running& dial) const {
         return fail(causes::kUsage, "no transport is left to try");
     }
     return {};
+}
+
+/// What was remembered of this node in this network. A dial that may not take every way, or that
+/// verifies nothing, tells nothing about the ways.
+void DialerImpl::remember(Running& dial) const {
+    const DialOptions& options = dial.options;
+    const bool every_way = options.quic && options.tcp && options.v4 && options.v6;
+    const bool verifies = !std::holds_alternative<tls::VerifyNothing>(dial.client.verify);
+    if (place_.memory == nullptr || !every_way || !verifies) {
+        return;
+    }
+    dial.memory = place_.memory;
+    dial.path.network = network_fingerprint(place_.network ? place_.network() : NetworkIdentity());
+    dial.path.node = dial.address.id ? dial.address.id->fingerprint()
+                                     : dial.address.host + ":" + std::to_string(dial.port);
+    dial.advice = dial.memory->advice(dial.path, loop_.wall_now());
 }
 
 /// Where there is a proxy, neither a name that nobody here can resolve nor a resolver that is
@@ -242,6 +268,9 @@ task<void> DialerImpl::attempt(Running& dial, DialAttempt attempt) {
                                    {"rung", to_string(attempt.rung)},
                                    {"reason", why.cause().id},
                                    {"detail", why.detail()}});
+        if (dial.memory != nullptr && !why.is(causes::kCancelled)) {
+            dial.memory->failed(dial.path, attempt.rung);
+        }
         const std::string where =
             std::string(to_string(attempt.rung)) + " " + attempt.remote.to_string();
         dial.lost(attempt.rung == Rung::proxy ? std::move(connected).error()

@@ -98,6 +98,67 @@ TEST_F(DialTraps, LongRoundTripsWithLoss) {
     }
 }
 
+class DialMemory : public DialTraps {
+protected:
+    DialMemory() {
+        DialPlace place;
+        place.memory = memory;
+        place.network = [this] { return network; };
+        dialer->set_place(std::move(place));
+    }
+    std::optional<Rung> remembered() {
+        const PathKey key{network_fingerprint(network), server_tls->key().id().fingerprint()};
+        return memory->advice(key, client_process->loop().wall_now()).remembered;
+    }
+
+    std::shared_ptr<PathMemory> memory = std::make_shared<PathMemory>();
+    NetworkIdentity network{.interface = "eth0", .gateway = "10.0.0.254", .prefix = {}};
+};
+
+TEST_F(DialMemory, WhatWorkedBeginsAtOnce) {
+    weather([](LinkOptions& link) { link.udp_payload_bytes_max = 0; });
+    EXPECT_LT(first_byte().time, milliseconds(1500));
+    EXPECT_EQ(remembered(), Rung::tcp_v4);
+    const FirstByte again = first_byte();
+    EXPECT_EQ(again.transport, Transport::tcp);
+    EXPECT_LT(again.time, milliseconds(300));
+    EXPECT_LT(again.time, Dialer::kTcpDelay);
+}
+
+TEST_F(DialMemory, BelongsToOneNetwork) {
+    weather([](LinkOptions& link) { link.udp_payload_bytes_max = 0; });
+    first_byte();
+    network.gateway = "10.0.0.253";
+    EXPECT_FALSE(remembered());
+    EXPECT_GT(first_byte().time, Dialer::kTcpDelay);
+}
+
+TEST_F(DialMemory, IsForgottenWhenItFails) {
+    EXPECT_EQ(first_byte().transport, Transport::quic);
+    EXPECT_EQ(remembered(), Rung::quic_v4);
+    weather([](LinkOptions& link) { link.udp_rejected = true; });
+    EXPECT_EQ(first_byte().transport, Transport::tcp);
+    EXPECT_EQ(remembered(), Rung::tcp_v4);
+    world.set_cut(server_host, client_host, true);
+    EXPECT_FALSE(dial(any()));
+    EXPECT_FALSE(remembered());
+    world.set_cut(server_host, client_host, false);
+}
+
+TEST_F(DialMemory, ADialThatMayNotTakeEveryWayTellsNothing) {
+    first_byte(only(Transport::tcp));
+    EXPECT_EQ(memory->size(), 0U);
+}
+
+TEST_F(DialMemory, PolicedQuicComesAfterTcp) {
+    first_byte();
+    const PathKey key{network_fingerprint(network), server_tls->key().id().fingerprint()};
+    const WallTime now = client_process->loop().wall_now();
+    memory->report(key, {.rung = Rung::quic_v4, .bytes = 1'250'000, .time = seconds(10)}, now);
+    memory->report(key, {.rung = Rung::tcp_v4, .bytes = 12'500'000, .time = seconds(10)}, now);
+    EXPECT_EQ(first_byte().transport, Transport::tcp);
+}
+
 /// A stranger answers on the node's UDP port, with another key and other services.
 class AStrangerOnUdp : public WorldTest {
 protected:

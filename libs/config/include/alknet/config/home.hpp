@@ -7,6 +7,7 @@
 //   endpoint.secrets           what tokens and stateless resets are made with
 //   manifest.toml              the version of this layout
 //   node.lock                  held while a node runs here
+//   paths, paths.lock          which ways to other nodes worked, for a day; may be removed
 #pragma once
 
 #include <alknet/base/result.hpp>

@@ -4,6 +4,7 @@
 #include <alknet/base/log.hpp>
 #include <alknet/base/result.hpp>
 #include <alknet/core/node_address.hpp>
+#include <alknet/core/path_memory.hpp>
 #include <alknet/core/rung.hpp>
 #include <alknet/net/connection.hpp>
 #include <alknet/net/network.hpp>
@@ -12,6 +13,7 @@
 #include <alknet/rt/loop.hpp>
 #include <alknet/rt/task.hpp>
 #include <alknet/tls/context.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -43,6 +45,10 @@ struct Dialled {
 struct DialPlace {
     /// Not asked for loopback addresses, unless nothing else is allowed.
     net::ProxySettings proxies;
+    /// What worked before begins at once. Null: nothing is remembered.
+    std::shared_ptr<PathMemory> memory;
+    /// Asked at each dial; null: all networks are one.
+    std::function<NetworkIdentity()> network;
 };
 
 /// Owns the sockets that it dials from; connections keep what they need alive. One loop.
