@@ -4,7 +4,8 @@
 import re
 
 HEADER = "libs/base/include/alknet/base/causes.hpp"
-SOURCE = "libs/base/src/causes.cpp"
+SOURCE = "libs/base/src/causes.cpp"  # has the list; definitions may stand in causes_*.cpp beside it
+DEFINITIONS = re.compile(r"libs/base/src/causes\w*\.cpp$")
 TEST_PLACES = re.compile(r"(libs/(?!base/)\w+|apps/\w+)/tests/|sim/|interop/")
 
 
@@ -13,7 +14,8 @@ def check(tree):
         return
     header = (tree.root / HEADER).read_text()
     source = (tree.root / SOURCE).read_text()
-    ids = dict(re.findall(r'constexpr Cause (k\w+)\{\s*\.id = "([^"]+)"', source))
+    definitions = "\n".join((tree.root / name).read_text() for name in tree.files if DEFINITIONS.match(name))
+    ids = dict(re.findall(r'constexpr Cause (k\w+)\{\s*\.id = "([^"]+)"', definitions))
     listed = set(re.findall(r"&causes::(k\w+)", source))
     tests = "\n".join((tree.root / name).read_text(errors="replace") for name in tree.files
                       if TEST_PLACES.match(name) and name.endswith((".cpp", ".hpp", ".py", ".mjs", ".js")))

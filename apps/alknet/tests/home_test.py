@@ -292,7 +292,7 @@ class Pages(TestCase):
                                "_alknet\necho ${COMPREPLY[*]}\nCOMP_WORDS=(alknet config ch); COMP_CWORD=2\n"
                                "_alknet\necho ${COMPREPLY[*]}\n"],
                               capture_output=True, text=True, check=True)
-        self.assertEqual(done.stdout.splitlines(), ["--transport", "quic tcp", "config completion", "check"])
+        self.assertEqual(done.stdout.splitlines(), ["--transport", "proxy quic tcp", "config completion", "check"])
 
     def test_completion_of_all_shells_names_all_commands(self):
         for shell in ("bash", "zsh", "fish"):
