@@ -59,7 +59,8 @@ std::vector<ListenerOptions> listener_options(const std::vector<config::Listener
                  .quic = listener.quic,
                  .tcp = listener.tcp,
                  .alpns = listener.alpns,
-                 .congestion = listener.congestion});
+                 .congestion = listener.congestion,
+                 .proxies = listener.proxies});
         }
     }
     return all;

@@ -385,6 +385,7 @@ constexpr std::array kAll = {
     &causes::kAddressInvalid,
     &causes::kResolve,
     &causes::kUnreachable,
+    &causes::kProxyHeader,
     &causes::kHandshakeTimeout,
     &causes::kIdleTimeout,
     &causes::kClockWrong,

@@ -42,6 +42,16 @@ constexpr Cause kUnreachable{
         "The network said that the address or port cannot be reached, or the "
         "connection was refused.",
 };
+constexpr Cause kProxyHeader{
+    .id = "E-NET-PROXY-HEADER",
+    .condition = errc::protocol,
+    .what = "the PROXY protocol header is not as it must be",
+    .next = "compare proxy_protocol_from of the listener with the proxies that send to it",
+    .explain =
+        "A listener with `proxy_protocol_from` takes the client's address from the header that a "
+        "proxy sends first (PROXY protocol, version 1 or 2). A proxy of that list must send one, "
+        "well formed; from anybody else it is refused, since it could claim any address.",
+};
 constexpr Cause kHandshakeTimeout{
     .id = "E-NET-HANDSHAKE-TIMEOUT",
     .condition = errc::timeout,

@@ -75,6 +75,11 @@ constexpr std::array kListenerFields = {
          .about = "The services that are offered here; an empty array offers all that there are."}),
     field<&Listener::congestion, CongestionControl>(
         {.name = "congestion", .about = "The congestion control of QUIC connections."}),
+    field<&Listener::proxies, List<Range, kProxiesMax>>(
+        {.name = "proxy_protocol_from",
+         .about = "Proxies whose TCP connections begin with a PROXY protocol header (version 1 or "
+                  "2), which says who the client is. From these it is demanded, from others "
+                  "refused. QUIC is not affected."}),
 };
 
 constexpr std::array kAlpnFields = {

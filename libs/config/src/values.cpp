@@ -168,6 +168,19 @@ void Address::read(Reading& in, const toml::node& value, SocketAddress& into) {
     }
 }
 
+void Range::read(Reading& in, const toml::node& value, net::AddressRange& into) {
+    const std::string* text = in.text(value);
+    if (text == nullptr) {
+        return;
+    }
+    auto range = net::AddressRange::parse(*text);
+    if (!range) {
+        in.refuse(value, fmt::format("must be {}: '{}'", type(), range.error().detail()));
+    } else {
+        into = *range;
+    }
+}
+
 void Alpn::read(Reading& in, const toml::node& value, std::string& into) {
     const std::string* text = in.text(value);
     if (text == nullptr) {

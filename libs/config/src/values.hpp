@@ -86,6 +86,12 @@ struct Address {
     static std::string type() { return "IP:PORT or [IPV6]:PORT"; }
 };
 
+struct Range {
+    static void read(Reading& in, const toml::node& value, net::AddressRange& into);
+    static std::string show(const net::AddressRange& value) { return toml_text(value.to_string()); }
+    static std::string type() { return "IP/BITS or IP"; }
+};
+
 struct Alpn {
     static void read(Reading& in, const toml::node& value, std::string& into);
     static std::string show(const std::string& value) { return toml_text(value); }

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "endpoint_state.hpp"
+#include "proxied.hpp"
 #include "tls_connection.hpp"
 
 namespace alknet {
@@ -163,6 +164,7 @@ result<void> Listener::update(ListenerOptions options) {
     options_.tcp = options.tcp;
     options_.alpns = std::move(options.alpns);
     options_.congestion = options.congestion;
+    options_.proxies = std::move(options.proxies);
     return {};
 }
 
@@ -319,40 +321,80 @@ task<result<void>> Listener::accept_tcp() {
     }
 }
 
-void Listener::begin_tcp(net::TcpStream stream) {
-    AdmissionVerdict verdict = state_.counters->admit(state_.options.limits, stream.remote, true);
+Ticket Listener::admit_tcp(const SocketAddress& remote) {
+    AdmissionVerdict verdict = state_.counters->admit(state_.options.limits, remote, true);
     state_.telemetry.admitted(Transport::tcp, verdict.admission);
     if (verdict.admission != quic::Admission::accept) {
-        state_.telemetry.limit_hit(*verdict.struck, stream.remote);
-        return;  // which resets the connection
+        state_.telemetry.limit_hit(*verdict.struck, remote);
     }
     state_.telemetry.half_open(*state_.counters);
+    return std::move(verdict.ticket);
+}
+
+/// Without a ticket the stream is dropped, which resets the connection.
+void Listener::begin_tcp(net::TcpStream stream) {
+    const TimePoint now = state_.loop.now();
+    if (options_.proxies.empty()) {
+        if (Ticket ticket = admit_tcp(stream.remote)) {
+            state_.handshakes.spawn(
+                handshake_tcp(shared_from_this(), std::move(stream), std::move(ticket), now),
+                "core.handshake_tcp");
+        }
+        return;
+    }
+    // Until its header has come it counts for nobody, only among those that have not finished.
+    AdmissionVerdict verdict = state_.counters->admit(state_.options.limits, {}, true);
+    if (verdict.admission != quic::Admission::accept) {
+        state_.telemetry.admitted(Transport::tcp, verdict.admission);
+        state_.telemetry.limit_hit(*verdict.struck, stream.remote);
+        return;
+    }
     state_.handshakes.spawn(
-        handshake_tcp(shared_from_this(), std::move(stream), std::move(verdict.ticket)),
-        "core.handshake_tcp");
+        identify_tcp(shared_from_this(), std::move(stream), std::move(verdict.ticket)),
+        "core.identify_tcp");
+}
+
+task<void> Listener::identify_tcp(std::shared_ptr<Listener> self, net::TcpStream stream,
+                                  Ticket ticket) {
+    EndpointState& state = self->state_;
+    const TimePoint began = state.loop.now();
+    const SocketAddress proxy = stream.remote;
+    const bool trusted =
+        std::ranges::any_of(self->options_.proxies,
+                            [&](const net::AddressRange& range) { return range.contains(proxy); });
+    auto identified = co_await with_timeout(state.options.limits.handshake_timeout,
+                                            identify_client(std::move(stream), trusted));
+    ticket = Ticket();
+    if (!identified) {
+        self->fail_tcp(proxy, std::move(identified).error());
+    } else if (Ticket own = self->admit_tcp(identified->remote)) {
+        co_await handshake_tcp(self, std::move(*identified), std::move(own), began);
+    }
+}
+
+void Listener::fail_tcp(const SocketAddress& remote, error why) {
+    state_.telemetry.half_open(*state_.counters);
+    if (why.is(causes::kTimeout)) {
+        why = error(causes::kHandshakeTimeout);
+        state_.telemetry.limit_hit(Limit::handshake_timeout, remote);
+    }
+    if (!why.is(errc::cancelled)) {
+        state_.telemetry.handshake_failed(Transport::tcp, remote, true, why);
+    }
 }
 
 task<void> Listener::handshake_tcp(std::shared_ptr<Listener> self, net::TcpStream stream,
-                                   Ticket ticket) {
+                                   Ticket ticket, TimePoint began) {
     EndpointState& state = self->state_;
     const EndpointLimits& limits = state.options.limits;
-    const TimePoint began = state.loop.now();
     // One deadline for the whole handshake: a client that sends an octet a second gains nothing.
-    auto handshake =
-        co_await with_timeout(limits.handshake_timeout,
-                              catching(tls::accept_tls(state.loop, std::move(stream.stream),
-                                                       state.options.tls, self->tcp_selector_)));
+    const Duration left = limits.handshake_timeout - (state.loop.now() - began);
+    auto handshake = co_await with_timeout(
+        left, catching(tls::accept_tls(state.loop, std::move(stream.stream), state.options.tls,
+                                       self->tcp_selector_)));
     if (!handshake) {
         ticket = Ticket();
-        state.telemetry.half_open(*state.counters);
-        error why = std::move(handshake).error();
-        if (why.is(causes::kTimeout)) {
-            why = error(causes::kHandshakeTimeout);
-            state.telemetry.limit_hit(Limit::handshake_timeout, stream.remote);
-        }
-        if (!why.is(errc::cancelled)) {
-            state.telemetry.handshake_failed(Transport::tcp, stream.remote, true, why);
-        }
+        self->fail_tcp(stream.remote, std::move(handshake).error());
         co_return;
     }
     const bool admitted = ticket.established(limits.connections_per_ip_max);

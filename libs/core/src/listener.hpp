@@ -83,8 +83,12 @@ private:
     static task<void> accept_quic(std::shared_ptr<Listener> self);
     task<result<void>> accept_tcp();
     void begin_tcp(net::TcpStream stream);
+    [[nodiscard]] Ticket admit_tcp(const SocketAddress& remote);
+    static task<void> identify_tcp(std::shared_ptr<Listener> self, net::TcpStream stream,
+                                   Ticket ticket);
     static task<void> handshake_tcp(std::shared_ptr<Listener> self, net::TcpStream stream,
-                                    Ticket ticket);
+                                    Ticket ticket, TimePoint began);
+    void fail_tcp(const SocketAddress& remote, error why);
 
     // quic::ServerPolicy
     [[nodiscard]] std::string select_alpn(const tls::ClientHello& hello) override {

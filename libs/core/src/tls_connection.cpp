@@ -12,6 +12,7 @@ std::shared_ptr<StreamConnection> make_tls_connection(Loop& loop,
     options.info.server_side = server_side;
     options.info.local = tcp.local;
     options.info.remote = tcp.remote;
+    options.info.proxy = tcp.proxy;
     options.idle_timeout = idle_timeout;
     options.exporter = [tls = stream.get()](std::string_view label, BytesView context,
                                             MutableBytes out) {

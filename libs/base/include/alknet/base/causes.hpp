@@ -34,6 +34,7 @@ extern const Cause kAddressInUse;
 extern const Cause kAddressInvalid;
 extern const Cause kResolve;
 extern const Cause kUnreachable;
+extern const Cause kProxyHeader;
 extern const Cause kHandshakeTimeout;
 extern const Cause kIdleTimeout;
 extern const Cause kProxyInvalid;

@@ -26,6 +26,7 @@ inline constexpr std::size_t kFileBytesMax = 1 << 20;
 inline constexpr std::size_t kProblemsMax = 20;  // reported at once
 inline constexpr std::size_t kListenersMax = 64;
 inline constexpr std::size_t kAddressesMax = 16;  // of one listener
+inline constexpr std::size_t kProxiesMax = 64;    // of one listener
 inline constexpr std::size_t kPeersMax = 10'000;
 inline constexpr std::size_t kKeysMax = 16;    // of one peer
 inline constexpr std::size_t kScopesMax = 64;  // of one peer
@@ -57,6 +58,7 @@ struct Listener {
     bool tcp = true;
     std::vector<std::string> alpns;  // empty: all
     quic::Congestion congestion = quic::Congestion::bbr;
+    std::vector<net::AddressRange> proxies;  // whose PROXY protocol header is believed
 
     bool operator==(const Listener&) const = default;
 };

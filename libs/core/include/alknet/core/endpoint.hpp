@@ -7,6 +7,7 @@
 #include <alknet/base/result.hpp>
 #include <alknet/core/auth.hpp>
 #include <alknet/core/registry.hpp>
+#include <alknet/net/address_range.hpp>
 #include <alknet/net/network.hpp>
 #include <alknet/quic/endpoint.hpp>
 #include <alknet/rt/loop.hpp>
@@ -27,6 +28,8 @@ struct ListenerOptions {
     bool tcp = true;
     std::vector<std::string> alpns;  // empty: all that are registered
     quic::Congestion congestion = quic::Congestion::bbr;
+    /// Whose TCP connections begin with a PROXY protocol header, which says whom they are from.
+    std::vector<net::AddressRange> proxies{};
 };
 
 /// Each has its key under [limits] in alknet.toml; a limit that strikes names it.

@@ -57,6 +57,10 @@ struct PeerIdentity {
 
 /// What is known when the handshake has ended; it does not change, except for the addresses when a
 /// QUIC connection migrates (ask `remote()` for the present one).
+namespace net {
+struct ProxyHeader;
+}  // namespace net
+
 struct ConnectionInfo {
     std::string alpn;
     Transport transport = Transport::memory;
@@ -69,6 +73,8 @@ struct ConnectionInfo {
     std::string cipher;        // "AES-128-GCM"
     std::string quic_version;  // "v1", "v2"; empty on others
     std::string trace_id;      // 16 hex digits, the same on both ends (from the exporter)
+    /// What the trusted proxy said that the connection came through; null without one.
+    std::shared_ptr<const net::ProxyHeader> proxy;
 };
 
 struct ConnectionStats {

@@ -90,10 +90,13 @@ public:
     static constexpr std::size_t kBatchBytesMax = 65'000;
 };
 
+struct ProxyHeader;
+
 struct TcpStream {
     std::unique_ptr<ByteStream> stream;
     SocketAddress local;
     SocketAddress remote{};
+    std::shared_ptr<const ProxyHeader> proxy{};  // what a proxy said first; null if there was none
 };
 
 class TcpListener {
