@@ -92,12 +92,12 @@ TEST_F(ProxiedTest, LimitsCountTheClientAndNotTheProxy) {
     listen_behind_client();
     const auto one = dial_with(v1("192.0.2.7"));
     ASSERT_TRUE(one) << one.error().message();
-    EXPECT_TRUE(echoes(*one));
     EXPECT_FALSE(dial_with(v1("192.0.2.7")));
     const auto other = dial_with(v1("192.0.2.8"));
     ASSERT_TRUE(other) << other.error().message();
-    EXPECT_TRUE(echoes(*other));
     EXPECT_EQ(node->endpoint().connections(), 2U);
+    EXPECT_TRUE(echoes(*one));
+    EXPECT_TRUE(echoes(*other));
 }
 
 TEST_F(ProxiedTest, AProxyThatSpeaksForItselfKeepsItsAddress) {
