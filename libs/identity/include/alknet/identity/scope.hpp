@@ -1,4 +1,4 @@
-// Scopes: what somebody may do, as `service:action[:resource]`. docs/scopes.md is the table of all
+// Scopes: what somebody may do, as `service:action[:resource]`. scopes.md beside the README is the table of all
 // of them.
 //
 // A grant may stand for many: `*` for any service or any action; as the resource `*` for any or
