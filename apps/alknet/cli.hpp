@@ -34,8 +34,15 @@ struct PingOptions {
     std::string address;
     Via via = Via::any;
     std::uint32_t count = 5;
+    bool all_transports = false;
     Duration interval = std::chrono::milliseconds(200);
     Duration timeout = std::chrono::seconds(10);
+};
+struct PathsOptions {
+    std::string address;  // empty: every peer that has one
+    bool watch = false;
+    Duration interval = std::chrono::seconds(5);
+    Duration timeout = std::chrono::seconds(5);
 };
 struct PipeOptions {
     std::string address;
@@ -70,9 +77,10 @@ struct HelpOptions {
 };
 struct VersionOptions {};
 
-using Verb = std::variant<InitOptions, IdOptions, ServeOptions, PingOptions, PipeOptions,
-                          ProbeOptions, DoctorOptions, ExplainOptions, ConfigCheckOptions,
-                          CompletionOptions, ManualOptions, HelpOptions, VersionOptions>;
+using Verb =
+    std::variant<InitOptions, IdOptions, ServeOptions, PingOptions, PathsOptions, PipeOptions,
+                 ProbeOptions, DoctorOptions, ExplainOptions, ConfigCheckOptions, CompletionOptions,
+                 ManualOptions, HelpOptions, VersionOptions>;
 
 struct CommandLine {
     std::optional<std::filesystem::path> home;

@@ -196,6 +196,8 @@ void Grammar::add_network_commands() {
     ping_command.footer(std::string(kAddressDetails));
     add_address(ping_command, ping->address);
     add_via(ping_command, ping->via);
+    ping_command.add_flag("--all-transports", ping->all_transports,
+                          "Try every way to the node, and print a line for each");
     add_count(ping_command, "--count", ping->count, "How many round trips");
     add_duration(ping_command, "--interval", ping->interval, "Time between them");
     add_duration(ping_command, "--timeout", ping->timeout, "How long each of them may take");
@@ -245,6 +247,20 @@ void Grammar::add_doctor_commands() {
                                           "Dial this service instead of the doctor's own"),
                 "NAME");
     add_duration(doctor_command, "--timeout", doctor->timeout, "How long each handshake may take");
+
+    const auto paths = std::make_shared<PathsOptions>();
+    CLI::App& paths_command =
+        leaf(root_, "paths", "Show each way to a node, and which one is taken", paths);
+    paths_command.footer(
+        "For each way: where it leads, how long the handshake and a round trip take, and how many "
+        "of 30 packets come back. Without an address: the ways to every peer of alknet.toml that "
+        "has one. " +
+        std::string(kAddressDetails));
+    placeholder(paths_command.add_option("ADDRESS", paths->address, std::string(kAddressHelp)),
+                "ADDRESS");
+    paths_command.add_flag("--watch", paths->watch, "Go on until Ctrl-C");
+    add_duration(paths_command, "--interval", paths->interval, "Time between two looks");
+    add_duration(paths_command, "--timeout", paths->timeout, "How long each handshake may take");
 }
 
 void Grammar::add_help_commands() {

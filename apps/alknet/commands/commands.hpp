@@ -16,6 +16,7 @@ result<ExitCode> run(const CommandLine& line, const InitOptions& options);
 result<ExitCode> run(const CommandLine& line, const IdOptions& options);
 result<ExitCode> run(const CommandLine& line, const ServeOptions& options);
 result<ExitCode> run(const CommandLine& line, const PingOptions& options);
+result<ExitCode> run(const CommandLine& line, const PathsOptions& options);
 result<ExitCode> run(const CommandLine& line, const PipeOptions& options);
 result<ExitCode> run(const CommandLine& line, const ProbeOptions& options);
 result<ExitCode> run(const CommandLine& line, const DoctorOptions& options);

@@ -2,12 +2,14 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/core/echo.hpp>
+#include <alknet/doctor/examine.hpp>
 #include <alknet/rt/combine.hpp>
 #include <array>
 
 #include "client.hpp"
 #include "commands.hpp"
 #include "output.hpp"
+#include "pair_text.hpp"
 #include "statistics.hpp"
 
 namespace alknet::app {
@@ -140,6 +142,37 @@ task<result<void>> measure(Ping& ping) {
     co_return measured;
 }
 
+// A line for each way. Fails if none of them works.
+task<result<void>> measure_all(Ping& ping) {
+    doctor::ExamineOptions examine;
+    examine.address = ping.address;
+    examine.service = std::string(kEchoAlpn);
+    examine.timeout = ping.options.timeout;
+    examine.depth = doctor::Depth::echo;
+    examine.quic = ping.options.via != Via::tcp;
+    examine.tcp = ping.options.via != Via::quic;
+    ALKNET_CO_TRY(const auto pair,
+                  co_await doctor::examine(ping.client.loop(), ping.client.network(),
+                                           ping.client.dialer(), std::move(examine)));
+    if (pair.not_resolved) {
+        co_return fail(causes::kResolve, *pair.not_resolved);
+    }
+    if (ping.line.json) {
+        ALKNET_CO_CHECK(print_line(
+            Json::object({{"address", ping.address.to_string()}, {"ways", ways_json(pair.ways)}})
+                .text()));
+    } else {
+        ALKNET_CO_CHECK(print_text(ways_text(pair.ways)));
+    }
+    const bool works = std::ranges::any_of(pair.ways, [](const doctor::WayReport& way) {
+        return way.outcome == doctor::Outcome::connected;
+    });
+    if (!works) {
+        co_return fail(causes::kUnreachable, "by none of the ways");
+    }
+    co_return result<void>();
+}
+
 }  // namespace
 
 result<ExitCode> run(const CommandLine& line, const PingOptions& options) {
@@ -150,7 +183,8 @@ result<ExitCode> run(const CommandLine& line, const PingOptions& options) {
               .client = *client,
               .address = std::move(address),
               .round_trips = {}};
-    if (auto outcome = client->run(measure(ping)); !outcome) {
+    if (auto outcome = client->run(options.all_transports ? measure_all(ping) : measure(ping));
+        !outcome) {
         return unexpected(explain_close(std::move(outcome).error()));
     }
     return ExitCode::ok;

@@ -1,12 +1,16 @@
 """doctor and its kin, with real nodes on this machine."""
 
 import json
+import signal
 import socket
 import ssl
+import subprocess
 import threading
 import unittest
 
-from support import EXIT_FAILURE, EXIT_USAGE, Node, TestCase, run
+import support
+from support import (EXIT_CONFIG, EXIT_FAILURE, EXIT_UNREACHABLE, EXIT_USAGE, Node, TestCase,
+                     run)
 
 OTHER_ID = "e78c2766a792f09bfccb51493968ac322283e8d021a30063784d806929762ecc"
 
@@ -162,6 +166,54 @@ class Pair(WithNode):
     def test_a_name_that_nobody_has(self):
         shown = self.client.json("doctor", f"alknet://{OTHER_ID}@no-such-host.invalid", expect=EXIT_FAILURE)
         self.assertEqual(causes(shown), ["E-NET-RESOLVE"])
+
+
+class Paths(WithNode):
+    def test_each_way_and_the_chosen_one(self):
+        self.client.configure(f'[[peer]]\nname = "friend"\nkeys = ["{self.server.id}"]\n'
+                              f'address = "{self.node.bare}"\n')
+        for arguments in (("friend",), ()):
+            shown = self.client.json("paths", *arguments)
+            self.assertEqual(shown["node"], "friend")
+            self.assertEqual(shown["chosen"], "QUIC IPv4")
+            self.assertEqual([way["way"] for way in shown["ways"]], ["QUIC IPv4", "TCP IPv4"])
+            for way in shown["ways"]:
+                self.assertEqual(way["outcome"], "connected")
+                self.assertGreater(way["rtt_ms"], 0)
+            self.assertEqual(shown["ways"][0]["packets_sent"], 30)
+        text = self.client.run("paths", "friend").stdout
+        self.assertIn(f"friend\n  QUIC IPv4  {self.node.bare}  connected in ", text)
+        self.assertIn("\n  chosen     QUIC IPv4\n", text)
+
+    def test_watching_goes_on_until_it_is_interrupted(self):
+        process = subprocess.Popen([support.PROGRAM, "paths", self.node.address, "--watch", "--json",
+                                    "--interval", "1ms", "--home", str(self.client.path)],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   env=support.clean_environment())
+        for _ in range(3):
+            self.assertEqual(json.loads(process.stdout.readline())["chosen"], "QUIC IPv4")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=support.PATIENCE_S)
+        self.assertEqual(process.returncode, 130)
+
+    def test_nobody_to_look_at(self):
+        self.assertEqual(self.client.error("paths", expect=EXIT_CONFIG)["id"], "E-PEER-UNKNOWN")
+
+    def test_a_node_that_is_gone(self):
+        self.node.stop()
+        shown = self.client.json("paths", self.node.address)
+        self.assertIsNone(shown["chosen"])
+        self.assertEqual({way["outcome"] for way in shown["ways"]}, {"refused"})
+        error = self.client.error("ping", self.node.address, "--all-transports", expect=EXIT_UNREACHABLE)
+        self.assertEqual(error["id"], "E-NET-UNREACHABLE")
+
+    def test_ping_on_all_transports(self):
+        shown = self.client.json("ping", self.node.address, "--all-transports")
+        self.assertEqual({way["way"]: way["outcome"] for way in shown["ways"]},
+                         {"QUIC IPv4": "connected", "TCP IPv4": "connected"})
+        shown = self.client.json("ping", self.node.address, "--all-transports", "--transport", "tcp")
+        self.assertEqual([way["way"] for way in shown["ways"]], ["TCP IPv4"])
+        self.assertEqual(len(self.client.run("ping", self.node.address, "--all-transports").stdout.splitlines()), 2)
 
 
 class WithoutTcp(WithNode):

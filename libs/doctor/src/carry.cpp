@@ -13,15 +13,47 @@ namespace alknet::doctor {
 
 namespace {
 
+constexpr Duration kBulkPatience = std::chrono::microseconds(kBulkPatienceUs);
+
+task<result<void>> collect(Connection& connection, std::uint32_t& count) {
+    for (;;) {
+        ALKNET_CO_TRY(const Bytes datagram, co_await connection.recv_datagram());
+        ++count;
+    }
+}
+
+}  // namespace
+
 std::uint32_t us32(Duration duration) {
     const auto us = std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
     constexpr std::int64_t kMax = std::numeric_limits<std::uint32_t>::max();
     return static_cast<std::uint32_t>(std::clamp<std::int64_t>(us, 1, kMax));
 }
 
-constexpr Duration kBulkPatience = std::chrono::microseconds(kBulkPatienceUs);
-
-}  // namespace
+task<result<void>> exchange_datagrams(Loop& loop, Connection& connection, WayReport& way) {
+    if (connection.datagram_bytes_max() < Carrying::kDatagramBytes) {
+        co_return result<void>();
+    }
+    const TaskContext context = co_await current_context();
+    std::uint32_t back = 0;
+    TaskScope scope(loop, context.cancel);
+    scope.spawn(collect(connection, back), "doctor.datagrams");
+    std::uint32_t sent = 0;
+    result<void> slept;
+    for (std::uint32_t i = 0; i < Carrying::kDatagrams && slept; ++i) {
+        sent += connection.send_datagram(Bytes(Carrying::kDatagramBytes)) ? 1U : 0U;
+        slept = co_await loop.sleep(Carrying::kDatagramInterval);
+    }
+    if (slept) {
+        const Duration rtt = std::chrono::microseconds(way.rtt_us);
+        slept = co_await loop.sleep(2 * rtt + std::chrono::milliseconds(100));
+    }
+    scope.cancel();
+    (void)co_await scope.join();
+    way.datagrams_sent = sent;
+    way.datagrams_back = std::min(back, sent);
+    co_return slept;
+}
 
 task<result<void>> Carrying::look() {
     const TimePoint began = loop_.refresh_now();
@@ -37,33 +69,12 @@ task<result<void>> Carrying::look() {
     co_return result<void>();
 }
 
-task<result<void>> Carrying::collect(std::uint32_t& count) {
-    for (;;) {
-        ALKNET_CO_TRY(const Bytes datagram, co_await connection_->recv_datagram());
-        ++count;
-    }
-}
-
 // One after the other, so slowly that no queue fills.
 task<result<void>> Carrying::send_datagrams() {
-    if (connection_->datagram_bytes_max() < kDatagramBytes) {
+    if (connection_->datagram_bytes_max() == 0) {
         co_return result<void>();
     }
-    const TaskContext context = co_await current_context();
-    std::uint32_t back = 0;
-    TaskScope scope(loop_, context.cancel);
-    scope.spawn(collect(back), "doctor.datagrams");
-    std::uint32_t sent = 0;
-    for (std::uint32_t i = 0; i < kDatagrams; ++i) {
-        sent += connection_->send_datagram(Bytes(kDatagramBytes)) ? 1U : 0U;
-        ALKNET_CO_CHECK(co_await loop_.sleep(kDatagramInterval));
-    }
-    const Duration rtt = std::chrono::microseconds(way_.rtt_us);
-    ALKNET_CO_CHECK(co_await loop_.sleep(2 * rtt + std::chrono::milliseconds(100)));
-    scope.cancel();
-    (void)co_await scope.join();
-    way_.datagrams_sent = sent;
-    way_.datagrams_back = std::min(back, sent);
+    ALKNET_CO_CHECK(co_await exchange_datagrams(loop_, *connection_, way_));
     co_return co_await look();
 }
 

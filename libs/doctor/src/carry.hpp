@@ -11,6 +11,14 @@
 
 namespace alknet::doctor {
 
+/// Microseconds, at least one, at most what fits.
+[[nodiscard]] std::uint32_t us32(Duration duration);
+
+/// Sends single datagrams to a service that sends them back, so slowly that no queue fills, and
+/// counts them into `way`, whose round trip is known. Nothing where there are no datagrams.
+/// Errors: kCancelled.
+task<result<void>> exchange_datagrams(Loop& loop, Connection& connection, WayReport& way);
+
 /// A diagnosis under way on one stream.
 class Carrying {
 public:
@@ -38,7 +46,6 @@ private:
     task<result<void>> look();
     task<result<void>> carry();
     task<result<void>> send_datagrams();
-    task<result<void>> collect(std::uint32_t& count);
     task<result<void>> upload();
     task<result<void>> send_bulk();
     task<result<void>> read_counts(TimePoint began);

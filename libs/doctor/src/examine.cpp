@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "carry.hpp"
+#include "echo_way.hpp"
 
 namespace alknet::doctor {
 
@@ -183,6 +184,22 @@ task<result<void>> carry_way(Examination& at, std::size_t index) {
     co_return result<void>();
 }
 
+task<result<void>> try_echo(Examination& at, std::size_t index) {
+    WayReport& way = at.pair.ways[index];
+    const std::shared_ptr<Connection> connection = at.connections[index];
+    if (connection == nullptr) {
+        co_return result<void>();
+    }
+    const auto echoed = co_await echo_way(at.loop, connection, way);
+    if (!echoed && echoed.error().is(causes::kCancelled)) {
+        co_return echoed;
+    }
+    if (!echoed) {
+        way.detail = echoed.error().message();
+    }
+    co_return result<void>();
+}
+
 task<result<void>> examine_ways(Examination& at) {
     const TaskContext context = co_await current_context();
     TaskScope dials(at.loop, context.cancel);
@@ -194,8 +211,9 @@ task<result<void>> examine_ways(Examination& at) {
     }
     ALKNET_CO_CHECK(co_await dials.join());
     // One after the other, or they would hold each other back. The likeliest to work first.
-    for (std::size_t i = at.pair.ways.size(); at.options.carry && i > 0; --i) {
-        ALKNET_CO_CHECK(co_await carry_way(at, i - 1));
+    for (std::size_t i = at.pair.ways.size(); i > 0; --i) {
+        const bool whole = at.options.depth == Depth::all;
+        ALKNET_CO_CHECK(co_await (whole ? carry_way(at, i - 1) : try_echo(at, i - 1)));
     }
     for (const std::shared_ptr<Connection>& connection : at.connections) {
         if (connection != nullptr) {

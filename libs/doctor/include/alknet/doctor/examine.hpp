@@ -14,11 +14,17 @@
 
 namespace alknet::doctor {
 
+/// How far an examination goes.
+enum class Depth : std::uint8_t {
+    echo,  // handshakes, round trips and single datagrams; the service must be alknet/echo
+    all,   // what the ways carry too, and reports are exchanged
+};
+
 struct ExamineOptions {
     NodeAddress address;
     std::string service;                         // the ALPN of the dials; empty: the doctor's own
     Duration timeout = std::chrono::seconds(5);  // of each handshake
-    bool carry = true;  // also find out what the ways carry, and exchange reports
+    Depth depth = Depth::all;
     bool quic = true;
     bool tcp = true;
     std::string program;

@@ -1,0 +1,115 @@
+#include <alknet/base/causes.hpp>
+#include <alknet/core/echo.hpp>
+#include <alknet/doctor/examine.hpp>
+#include <optional>
+
+#include "client.hpp"
+#include "commands.hpp"
+#include "output.hpp"
+#include "pair_text.hpp"
+
+namespace alknet::app {
+
+namespace {
+
+using doctor::PairReport;
+using doctor::Way;
+
+struct Target {
+    std::string name;
+    NodeAddress address;
+};
+
+result<std::vector<Target>> targets(const Client& client, const std::string& address) {
+    std::vector<Target> all;
+    if (!address.empty()) {
+        ALKNET_TRY(NodeAddress resolved, resolve_address(address, client.peers()));
+        all.push_back({.name = address, .address = std::move(resolved)});
+        return all;
+    }
+    for (const config::Peer& peer : client.peers()) {
+        if (peer.address) {
+            ALKNET_TRY(NodeAddress resolved, resolve_address(peer.name, client.peers()));
+            all.push_back({.name = peer.name, .address = std::move(resolved)});
+        }
+    }
+    if (all.empty()) {
+        return fail(causes::kUnknownPeer, "no peer in alknet.toml has an address; name a node");
+    }
+    return all;
+}
+
+// Which way a dial takes that may take any.
+task<result<std::optional<Way>>> chosen_way(Client& client, const Target& target,
+                                            Duration timeout) {
+    DialOptions options;
+    options.alpns = {std::string(kEchoAlpn)};
+    options.transport.handshake_timeout = timeout;
+    auto dialled = co_await client.dialer().dial_way(target.address, std::move(options));
+    if (!dialled) {
+        if (dialled.error().is(causes::kCancelled)) {
+            co_return unexpected(std::move(dialled).error());
+        }
+        co_return std::nullopt;
+    }
+    dialled->connection->close(close_code::kOk, {});
+    // Both count the same ways in the same order.
+    co_return static_cast<Way>(dialled->rung);
+}
+
+result<void> print_target(const CommandLine& line, const Target& target, const PairReport& pair,
+                          std::optional<Way> chosen) {
+    if (line.json) {
+        return print_line(Json::object({{"node", target.name},
+                                        {"ways", ways_json(pair.ways)},
+                                        {"chosen", chosen ? Json(to_string(*chosen)) : Json()}})
+                              .text());
+    }
+    std::string text = printable(target.name) + "\n";
+    if (pair.not_resolved) {
+        text += "  " + printable(*pair.not_resolved) + "\n";
+    }
+    text += ways_text(pair.ways);
+    if (chosen) {
+        text += "  chosen     " + std::string(to_string(*chosen)) + "\n";
+    }
+    return print_text(text);
+}
+
+task<result<void>> show_once(const CommandLine& line, const PathsOptions& options, Client& client,
+                             const std::vector<Target>& all) {
+    for (const Target& target : all) {
+        doctor::ExamineOptions examine;
+        examine.address = target.address;
+        examine.service = std::string(kEchoAlpn);
+        examine.timeout = options.timeout;
+        examine.depth = doctor::Depth::echo;
+        ALKNET_CO_TRY(const PairReport pair,
+                      co_await doctor::examine(client.loop(), client.network(), client.dialer(),
+                                               std::move(examine)));
+        ALKNET_CO_TRY(const auto chosen, co_await chosen_way(client, target, options.timeout));
+        ALKNET_CO_CHECK(print_target(line, target, pair, chosen));
+    }
+    co_return result<void>();
+}
+
+task<result<void>> show(const CommandLine& line, const PathsOptions& options, Client& client,
+                        const std::vector<Target>& all) {
+    ALKNET_CO_CHECK(co_await show_once(line, options, client, all));
+    while (options.watch) {
+        ALKNET_CO_CHECK(co_await client.loop().sleep(options.interval));
+        ALKNET_CO_CHECK(co_await show_once(line, options, client, all));
+    }
+    co_return result<void>();
+}
+
+}  // namespace
+
+result<ExitCode> run(const CommandLine& line, const PathsOptions& options) {
+    ALKNET_TRY(auto client, Client::create(line));
+    ALKNET_TRY(const auto all, targets(*client, options.address));
+    ALKNET_CHECK(client->run(show(line, options, *client, all)));
+    return ExitCode::ok;
+}
+
+}  // namespace alknet::app
