@@ -23,8 +23,8 @@ struct Datagram {
 /// One direction between two hosts.
 struct Link {
     LinkOptions options;
-    TimePoint busy_until;    // the sender's side of a link with a bandwidth
-    TimePoint last_arrival;  // datagrams that are not reordered arrive in order
+    TimePoint busy_until;         // the sender's side of a link with a bandwidth
+    TimePoint last_arrival;       // datagrams that are not reordered arrive in order
     std::uint64_t udp_bytes = 0;  // that passed since the options were set
 };
 
