@@ -17,6 +17,16 @@ struct Read {
     bool refused = false;
 };
 
+/// A body that is accepted is written back and read again as the same.
+template <class Body>
+void written_back(const result<Body>& body, result<Body> (*decode)(BytesView)) {
+    if (body) {
+        const Bytes frame = encode(*body);
+        const auto again = decode(BytesView(frame).subspan(kFrameHeaderBytes));
+        ALKNET_ASSERT(again && *again == *body);
+    }
+}
+
 Read read_frames(BytesView bytes, std::size_t step) {
     FrameReader reader;
     Read read;
@@ -38,9 +48,9 @@ Read read_frames(BytesView bytes, std::size_t step) {
             }
             ++read.frames;
             read.octets += (*frame)->body.size();
-            (void)decode_seen((*frame)->body);
-            (void)decode_counted((*frame)->body);
-            (void)decode_download((*frame)->body);
+            written_back(decode_seen((*frame)->body), decode_seen);
+            written_back(decode_counted((*frame)->body), decode_counted);
+            written_back(decode_download((*frame)->body), decode_download);
         }
     }
     return read;

@@ -11,6 +11,12 @@ namespace {
 using namespace alknet;
 
 void http(std::string_view text) {
+    net::ProxyUrl proxy;
+    proxy.user = "user";
+    // Whatever the credentials are, the request stays one head.
+    proxy.password = std::string(text);
+    const std::string request = net::connect_request(proxy, "2001:db8::1", 4433);
+    ALKNET_ASSERT(request.find("\r\n\r\n") == request.size() - 4);
     const auto head = net::read_connect_head(text);
     if (head && *head) {
         ALKNET_ASSERT((*head)->bytes <= text.size());

@@ -3,6 +3,7 @@
 #include <alknet/net/proxy_codec.hpp>
 #include <alknet/rt/race.hpp>
 #include <array>
+#include <cstdlib>
 
 #include "socket_stream.hpp"
 
@@ -99,6 +100,21 @@ task<result<TcpStream>> connect(Loop& loop, Network& network, const ProxyUrl& pr
 }
 
 }  // namespace
+
+ProxySettings ProxySettings::from_environment() {
+    const auto read = [](const char* small, const char* large) {
+        for (const char* name : {small, large}) {
+            const char* value = std::getenv(name);
+            if (value != nullptr && *value != '\0') {
+                return std::string(value);
+            }
+        }
+        return std::string();
+    };
+    return {.https_proxy = read("https_proxy", "HTTPS_PROXY"),
+            .all_proxy = read("all_proxy", "ALL_PROXY"),
+            .no_proxy = read("no_proxy", "NO_PROXY")};
+}
 
 task<result<TcpStream>> connect_through(Loop& loop, Network& network, ProxyUrl proxy,
                                         std::string host, std::uint16_t port) {

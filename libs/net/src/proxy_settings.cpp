@@ -3,7 +3,6 @@
 #include <alknet/net/proxy.hpp>
 #include <alknet/net/socket_address.hpp>
 #include <charconv>
-#include <cstdlib>
 
 namespace alknet::net {
 
@@ -202,21 +201,6 @@ std::string ProxyUrl::to_string() const {
     const bool v6 = host.find(':') != std::string::npos;
     return (kind == Kind::http ? "http://" : "socks5h://") + (v6 ? "[" + host + "]" : host) + ":" +
            std::to_string(port);
-}
-
-ProxySettings ProxySettings::from_environment() {
-    const auto read = [](const char* small, const char* large) {
-        for (const char* name : {small, large}) {
-            const char* value = std::getenv(name);
-            if (value != nullptr && *value != '\0') {
-                return std::string(value);
-            }
-        }
-        return std::string();
-    };
-    return {.https_proxy = read("https_proxy", "HTTPS_PROXY"),
-            .all_proxy = read("all_proxy", "ALL_PROXY"),
-            .no_proxy = read("no_proxy", "NO_PROXY")};
 }
 
 bool no_proxy_covers(std::string_view no_proxy, std::string_view host, std::uint16_t port) {
