@@ -123,7 +123,7 @@ void forgotten(Context& context) {
     Stage stage(context, 2);
     Node& caller = stage.node(0);
     Node& callee = stage.node(1);
-    const Duration rest = context.random().duration(seconds(4), seconds(8));
+    const Duration rest = context.random().duration(seconds(24), seconds(32));
     Visit visit;
     visit.call.to = callee.address(context.random().chance(0.5));
     visit.rest = rest;

@@ -33,9 +33,9 @@ std::string_view take(std::string_view& text, std::string_view separators) {
 template <class Integer>
 std::optional<Integer> number(std::string_view text, int base = 10) {
     Integer value = 0;
-    const char* end = text.data() + text.size();
-    const auto parsed = std::from_chars(text.data(), end, value, base);
-    return parsed.ec == std::errc() && parsed.ptr == end ? std::optional(value) : std::nullopt;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value, base);
+    const bool whole = parsed.ptr == text.data() + text.size();
+    return parsed.ec == std::errc() && whole ? std::optional(value) : std::nullopt;
 }
 
 bool is_word(std::string_view text) {

@@ -7,7 +7,6 @@ namespace {
 using namespace test;
 
 using sim::LinkOptions;
-using sim::SimHost;
 
 class DialTraps : public WorldTest {
 protected:

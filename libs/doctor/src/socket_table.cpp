@@ -16,9 +16,8 @@ constexpr std::size_t kInodeColumn = 9;
 template <class Number>
 std::optional<Number> number(std::string_view text, int base) {
     Number value{};
-    const char* end = text.data() + text.size();
-    const auto parsed = std::from_chars(text.data(), end, value, base);
-    if (parsed.ec != std::errc() || parsed.ptr != end) {
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value, base);
+    if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) {
         return std::nullopt;
     }
     return value;

@@ -44,10 +44,9 @@ std::optional<std::string> percent_decode(std::string_view text) {
 
 std::optional<std::uint16_t> port_of(std::string_view text) {
     std::uint16_t port = 0;
-    const char* end = text.data() + text.size();
-    const auto parsed = std::from_chars(text.data(), end, port);
-    return parsed.ec == std::errc() && parsed.ptr == end && port != 0 ? std::optional(port)
-                                                                      : std::nullopt;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), port);
+    const bool whole = parsed.ptr == text.data() + text.size();
+    return parsed.ec == std::errc() && whole && port != 0 ? std::optional(port) : std::nullopt;
 }
 
 struct HostPort {
