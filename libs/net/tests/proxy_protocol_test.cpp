@@ -53,8 +53,8 @@ TEST(ProxyProtocol, ReadsTheExamplesOfVersion1) {
     const auto worst6 = read("PROXY TCP6 " + full + " " + full + " 65535 65535\r\n");
     ASSERT_TRUE(worst6);
     EXPECT_EQ(worst6->source.to_string(), "[" + full + "]:65535");
-    for (const std::string& unknown : {std::string("PROXY UNKNOWN\r\n"),
-                                       "PROXY UNKNOWN " + full + " " + full + " 65535 65535\r\n"}) {
+    const std::string unknown_worst = "PROXY UNKNOWN " + full + " " + full + " 65535 65535\r\n";
+    for (const std::string& unknown : {std::string("PROXY UNKNOWN\r\n"), unknown_worst}) {
         const auto header = read(unknown);
         ASSERT_TRUE(header) << unknown;
         EXPECT_EQ(*header, ProxyHeader());
