@@ -87,13 +87,15 @@ TEST(ConfigParse, ReadsListenersInTheirOrder) {
     const Listener web{.name = "web",
                        .addresses = {address("192.0.2.1:443"), address("[2001:db8::1]:443")},
                        .quic = false,
-                       .alpns = {"h2", "http/1.1"}};
+                       .alpns = {"h2", "http/1.1"},
+                       .proxies = {}};
     const Listener native{.name = "native",
                           .addresses = {address("127.0.0.1:0")},
                           .quic = true,
                           .tcp = false,
                           .alpns = {},
-                          .congestion = quic::Congestion::cubic};
+                          .congestion = quic::Congestion::cubic,
+                          .proxies = {}};
     EXPECT_THAT(config.dynamic.listeners, ElementsAre(web, native));
 }
 

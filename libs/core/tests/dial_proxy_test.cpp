@@ -90,7 +90,8 @@ protected:
 
     void use(std::string url, std::string except = {}) {
         dialer->set_place(
-            {.proxies = {.https_proxy = std::move(url), .all_proxy = {}, .no_proxy = except}});
+            {.proxies = {.https_proxy = std::move(url), .all_proxy = {}, .no_proxy = except},
+             .memory = {}});
     }
     static DialOptions any() {
         DialOptions options;
