@@ -89,9 +89,9 @@ protected:
     ~DialProxy() override { world.set_cut(server_host, client_host, false); }
 
     void use(std::string url, std::string except = {}) {
-        dialer->set_place(
-            {.proxies = {.https_proxy = std::move(url), .all_proxy = {}, .no_proxy = except},
-             .memory = {}});
+        DialPlace place;
+        place.proxies = {.https_proxy = std::move(url), .all_proxy = {}, .no_proxy = except};
+        dialer->set_place(std::move(place));
     }
     static DialOptions any() {
         DialOptions options;
