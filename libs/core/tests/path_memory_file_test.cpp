@@ -7,6 +7,7 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/base/unique_fd.hpp>
 #include <alknet/testing/memory_log_sink.hpp>
+#include <alknet/testing/temp_dir.hpp>
 #include <cstdlib>
 #include <fstream>
 
@@ -18,18 +19,11 @@ const PathKey kKey{"0123456789abcdef", "node:1"};
 
 class PathMemoryFile : public testing::Test {
 protected:
-    PathMemoryFile() {
-        std::string name = testing::TempDir() + "alknet-paths-XXXXXX";
-        directory = mkdtemp(name.data());
-        file = directory / "paths";
-    }
-    ~PathMemoryFile() override { std::filesystem::remove_all(directory); }
-
     void write(std::string_view text) const { std::ofstream(file) << text; }
     PathMemory load() { return load_path_memory(file, Log(sink)); }
 
-    std::filesystem::path directory;
-    std::filesystem::path file;
+    sim::TempDir directory;
+    std::filesystem::path file = directory / "paths";
     std::shared_ptr<sim::MemoryLogSink> sink = std::make_shared<sim::MemoryLogSink>();
 };
 
@@ -76,7 +70,7 @@ TEST_F(PathMemoryFile, LeavesTheFileToWhoHoldsTheLock) {
 }
 
 TEST_F(PathMemoryFile, TellsWhereItCannotWrite) {
-    const auto saved = save_path_memory(directory / "none" / "paths", {});
+    const auto saved = save_path_memory(directory / "none/paths", {});
     ASSERT_FALSE(saved);
     EXPECT_TRUE(saved.error().is(causes::kIo));
     std::filesystem::create_directory(file);

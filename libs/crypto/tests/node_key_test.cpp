@@ -4,15 +4,16 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/base/encoding.hpp>
 #include <alknet/crypto/node_key.hpp>
+#include <alknet/testing/temp_dir.hpp>
 #include <array>
 #include <cstdio>
 #include <fstream>
 #include <string>
 
-#include "temp_dir.hpp"
-
 namespace alknet::crypto {
 namespace {
+
+using sim::TempDir;
 
 constexpr std::string_view kSeed =
     "603aa5c626317fda4afd87b902e5c9de76c33f40834005245e1c5a675e92d700";

@@ -3,14 +3,16 @@
 #include <sys/stat.h>
 #include <alknet/base/causes.hpp>
 #include <alknet/crypto/private_file.hpp>
+#include <alknet/testing/temp_dir.hpp>
 #include <csignal>
 #include <fstream>
 
 #include "private_mode.hpp"
-#include "temp_dir.hpp"
 
 namespace alknet::crypto {
 namespace {
+
+using sim::TempDir;
 
 namespace fs = std::filesystem;
 

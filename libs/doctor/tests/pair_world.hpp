@@ -10,6 +10,7 @@
 #include <alknet/rt/combine.hpp>
 #include <alknet/rt/scope.hpp>
 #include <alknet/testing/sim_world.hpp>
+#include <alknet/testing/temp_dir.hpp>
 #include <array>
 #include <cstdlib>
 #include <filesystem>
@@ -29,15 +30,12 @@ inline constexpr WallTime kRightTime = WallTime(std::chrono::seconds(1'800'000'0
 
 /// With a key, and a certificate that nobody signed.
 inline std::shared_ptr<const tls::TlsContext> make_context() {
-    std::string name = (std::filesystem::temp_directory_path() / "alknet-pair-XXXXXX").native();
-    const std::filesystem::path directory = ::mkdtemp(name.data());
+    const sim::TempDir directory;
     tls::ContextOptions options;
     options.key = NodeKey::generate();
     options.certificates = {{.chain = directory / "cert.pem", .key = directory / "cert-key.pem"}};
     (void)tls::make_self_signed(options.certificates.front(), {"other.example"});
-    auto context = tls::TlsContext::create(std::move(options)).value();
-    std::filesystem::remove_all(directory);
-    return context;
+    return tls::TlsContext::create(std::move(options)).value();
 }
 
 /// One machine with a node on it. The keys are the same in every world: to make them takes longer

@@ -7,6 +7,7 @@
 #include <alknet/base/unique_fd.hpp>
 #include <alknet/config/home.hpp>
 #include <alknet/doctor/local_checks.hpp>
+#include <alknet/testing/temp_dir.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -20,13 +21,7 @@ namespace fs = std::filesystem;
 
 class RealHome : public testing::Test {
 protected:
-    RealHome() {
-        std::string name = (fs::temp_directory_path() / "alknet-doctor-XXXXXX").native();
-        path = ::mkdtemp(name.data());
-    }
-    ~RealHome() override { fs::remove_all(path); }
-
-    fs::path path;
+    sim::TempDir path;
 };
 
 TEST_F(RealHome, SaysWhatANewNodeHas) {

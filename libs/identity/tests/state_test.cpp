@@ -1,8 +1,7 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/identity/state.hpp>
 #include <alknet/identity/token.hpp>
-#include <cstdlib>
-#include <filesystem>
+#include <alknet/testing/temp_dir.hpp>
 
 #include "support.hpp"
 
@@ -11,13 +10,7 @@ namespace {
 
 class State : public testing::Test {
 protected:
-    void SetUp() override {
-        std::string pattern = testing::TempDir() + "alknet-identity-XXXXXX";
-        ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-        directory_ = pattern;
-        reopen();
-    }
-    void TearDown() override { std::filesystem::remove_all(directory_); }
+    void SetUp() override { reopen(); }
     void reopen() {
         state_.reset();
         auto opened = store::Database::open(directory_ / kStateFile, state_options());
@@ -31,7 +24,7 @@ protected:
         return list ? *std::move(list) : PeerList();
     }
 
-    std::filesystem::path directory_;
+    sim::TempDir directory_;
     std::unique_ptr<store::Database> state_;
 };
 

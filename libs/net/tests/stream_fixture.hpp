@@ -8,6 +8,7 @@
 #include <alknet/net/unix_socket.hpp>
 #include <alknet/rt/combine.hpp>
 #include <alknet/rt/loop.hpp>
+#include <alknet/testing/temp_dir.hpp>
 #include <csignal>
 #include <filesystem>
 #include <random>
@@ -61,27 +62,14 @@ protected:
         return MemoryStreamPair(std::move(first), std::move(second));
     }
 
-    std::filesystem::path socket_path() {
-        if (directory_.empty()) {
-            std::string pattern = testing::TempDir() + "alknet-net-XXXXXX";
-            EXPECT_NE(mkdtemp(pattern.data()), nullptr);
-            directory_ = pattern;
-        }
-        return directory_ / "socket";
-    }
-    void TearDown() override {
-        std::error_code ignored;
-        if (!directory_.empty()) {
-            std::filesystem::remove_all(directory_, ignored);
-        }
-    }
+    [[nodiscard]] std::filesystem::path socket_path() const { return directory_ / "socket"; }
 
     SystemClock clock;
     std::unique_ptr<Loop> loop = *Loop::create(clock);
     std::unique_ptr<Network> network = make_system_network();
 
 private:
-    std::filesystem::path directory_;
+    sim::TempDir directory_;
 };
 
 inline task<result<void>> send_all(ByteStream& stream, Bytes data) {

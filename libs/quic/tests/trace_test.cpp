@@ -1,6 +1,6 @@
 // What can be read afterwards: qlog files and log lines.
 #include <alknet/testing/memory_log_sink.hpp>
-#include <cstdlib>
+#include <alknet/testing/temp_dir.hpp>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -14,28 +14,19 @@ using namespace std::chrono_literals;
 
 class TraceTest : public QuicTest {
 protected:
-    TraceTest() {
-        std::string pattern = testing::TempDir() + "alknet-quic-XXXXXX";
-        EXPECT_NE(mkdtemp(pattern.data()), nullptr);
-        directory = pattern;
-    }
-    ~TraceTest() override {
-        std::error_code ignored;
-        std::filesystem::remove_all(directory, ignored);
-    }
-    std::filesystem::path directory;
+    sim::TempDir directory;
 };
 
 TEST_F(TraceTest, AQlogFileForEachSideOfEachConnection) {
     TransportOptions transport;
-    transport.qlog_directory = directory;
+    transport.qlog_directory = directory.path();
     policy.transport = transport;
     start(transport);
     connect();
     pair.client->close(0, "");
     world.run_for(5s);
     std::vector<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    for (const auto& entry : std::filesystem::directory_iterator(directory.path())) {
         names.push_back(entry.path().filename().string());
         std::ifstream in(entry.path());
         const std::string text{std::istreambuf_iterator<char>(in), {}};

@@ -3,6 +3,7 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/rt/combine.hpp>
 #include <alknet/rt/file_watch.hpp>
+#include <alknet/testing/temp_dir.hpp>
 #include <alknet/testing/virtual_clock.hpp>
 #include <fstream>
 #include <functional>
@@ -18,14 +19,6 @@ using std::chrono::seconds;
 /// Real files, and virtual time for what waits between them.
 class FileWatchTest : public testing::Test {
 protected:
-    FileWatchTest() {
-        std::string pattern = (fs::temp_directory_path() / "alknet-watch-XXXXXX").native();
-        EXPECT_NE(mkdtemp(pattern.data()), nullptr);
-        directory = pattern;
-        file = directory / "alknet.toml";
-    }
-    ~FileWatchTest() override { fs::remove_all(directory); }
-
     static void write(const fs::path& path, std::string_view text) { std::ofstream(path) << text; }
 
     void open(const fs::path& path) { watch = *FileWatch::open(*loop, path); }
@@ -65,8 +58,9 @@ protected:
 
     sim::VirtualClock clock;
     std::unique_ptr<Loop> loop = std::make_unique<Loop>(clock, *make_epoll_poller());
-    fs::path directory;
-    fs::path file;
+    sim::TempDir temporary;
+    const fs::path& directory = temporary.path();
+    fs::path file = directory / "alknet.toml";
     std::unique_ptr<FileWatch> watch;
     int changes = 0;
     std::optional<error> failure;

@@ -4,15 +4,17 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/store/database.hpp>
 #include <alknet/testing/co_test.hpp>
+#include <alknet/testing/temp_dir.hpp>
 #include <cerrno>
 #include <fstream>
 #include <limits>
 
 #include "failure.hpp"
-#include "temp_dir.hpp"
 
 namespace alknet::store {
 namespace {
+
+using sim::TempDir;
 
 namespace fs = std::filesystem;
 using sim::describe;

@@ -7,15 +7,16 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/base/durable_file.hpp>
 #include <alknet/store/database.hpp>
+#include <alknet/testing/temp_dir.hpp>
 #include <csignal>
 #include <fstream>
 #include <functional>
 #include <sstream>
 
-#include "temp_dir.hpp"
-
 namespace alknet::store {
 namespace {
+
+using sim::TempDir;
 
 namespace fs = std::filesystem;
 

@@ -3,11 +3,12 @@
 #include <alknet/rt/scope.hpp>
 #include <alknet/store/store.hpp>
 #include <alknet/testing/co_test.hpp>
-
-#include "temp_dir.hpp"
+#include <alknet/testing/temp_dir.hpp>
 
 namespace alknet::store {
 namespace {
+
+using sim::TempDir;
 
 constexpr std::string_view kSchema = "CREATE TABLE word (id INTEGER PRIMARY KEY, word TEXT) STRICT";
 

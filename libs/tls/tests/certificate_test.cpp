@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/encoding.hpp>
+#include <alknet/testing/temp_dir.hpp>
 #include <alknet/tls/certificate.hpp>
 #include <alknet/tls/context.hpp>
 #include <cstdlib>
@@ -24,11 +25,10 @@ Bytes der_of(const std::filesystem::path& pem) {
 }
 
 TEST(CertificateSummary, SaysWhatTheCertificateSays) {
-    std::string directory = testing::TempDir() + "alknet-certificate-XXXXXX";
-    ASSERT_NE(mkdtemp(directory.data()), nullptr);
-    const std::filesystem::path pem = std::filesystem::path(directory) / "cert.pem";
-    ASSERT_TRUE(make_self_signed({.chain = pem, .key = std::filesystem::path(directory) / "key"},
-                                 {"node.example", "localhost"}));
+    const sim::TempDir directory;
+    const std::filesystem::path pem = directory / "cert.pem";
+    ASSERT_TRUE(
+        make_self_signed({.chain = pem, .key = directory / "key"}, {"node.example", "localhost"}));
     const auto summary = summarize_certificate(der_of(pem));
     ASSERT_TRUE(summary);
     EXPECT_EQ(summary->subject, "CN=alknet");
@@ -36,7 +36,6 @@ TEST(CertificateSummary, SaysWhatTheCertificateSays) {
     EXPECT_THAT(summary->names, ElementsAre("node.example", "localhost"));
     EXPECT_GT(summary->not_after, summary->not_before);
     EXPECT_TRUE(summary->self_issued);
-    std::filesystem::remove_all(directory);
 }
 
 TEST(CertificateSummary, RefusesWhatIsNoCertificate) {

@@ -2,14 +2,16 @@
 #pragma once
 
 #include "handles.hpp"
-#include "temp_dir.hpp"
 
+#include <alknet/testing/temp_dir.hpp>
 #include <alknet/tls/context.hpp>
 #include <ctime>
 #include <string>
 #include <vector>
 
 namespace alknet::tls {
+
+using sim::TempDir;
 
 enum class KeyKind { p256, rsa, ed25519 };
 

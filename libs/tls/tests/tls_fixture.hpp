@@ -1,13 +1,12 @@
 // Two TLS ends over a pipe in memory, on one loop.
 #pragma once
 
-#include "temp_dir.hpp"
-
 #include <gtest/gtest.h>
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/net/memory_stream.hpp>
 #include <alknet/rt/combine.hpp>
+#include <alknet/testing/temp_dir.hpp>
 #include <alknet/testing/virtual_loop.hpp>
 #include <alknet/tls/session.hpp>
 #include <alknet/tls/stream.hpp>
