@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <system_error>
 
 #include "toml.hpp"
@@ -228,22 +229,27 @@ result<Created> Home::create(const fs::path& directory, const CreateOptions& opt
     ALKNET_CHECK(check_directory(directory));
     ALKNET_CHECK(check_room(directory));
     Created created;
-    // Keeps what is there; `make` gets the path.
-    const auto provide = [&](std::string_view name, auto make) -> result<void> {
-        if (present(directory / name)) {
-            created.kept.emplace_back(name);
-            return {};
+    // Keeps what is there; `make` gets the path, and writes `beside` too.
+    const auto provide = [&](std::string_view name, auto make,
+                             std::optional<std::string_view> beside = {}) -> result<void> {
+        const bool kept = present(directory / name);
+        if (!kept) {
+            ALKNET_CHECK(make(directory / name));
         }
-        ALKNET_CHECK(make(directory / name));
-        created.written.emplace_back(name);
+        auto& files = kept ? created.kept : created.written;
+        files.emplace_back(name);
+        if (beside.has_value() && present(directory / *beside)) {
+            files.emplace_back(*beside);
+        }
         return {};
     };
     ALKNET_CHECK(
         provide(kKeyName, [](const fs::path& file) { return NodeKey::generate()->save(file); }));
-    ALKNET_CHECK(provide(kCertificateName, [&](const fs::path& file) {
+    const auto make_certificate = [&](const fs::path& file) {
         return tls::make_self_signed({.chain = file, .key = directory / kCertificateKeyName},
                                      options.names);
-    }));
+    };
+    ALKNET_CHECK(provide(kCertificateName, make_certificate, kCertificateKeyName));
     ALKNET_CHECK(provide(kSecretsName, create_secrets));
     ALKNET_CHECK(provide(kManifestName, [&](const fs::path& file) {
         return crypto::create_private_file(file, as_bytes(manifest_text(options)));

@@ -5,7 +5,6 @@
 #include <alknet/core/static_identities.hpp>
 #include <array>
 #include <cctype>
-#include <charconv>
 
 namespace alknet::config {
 
