@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/number.hpp>
 #include <alknet/config/config.hpp>
 #include <alknet/config/units.hpp>
-#include <charconv>
 #include <functional>
 #include <map>
 #include <memory>
@@ -53,7 +53,8 @@ private:
     std::vector<std::pair<const CLI::App*, std::function<Verb()>>> leaves_;
 };
 
-CLI::Option* placeholder(CLI::Option* option, std::string value) {
+// Names the option's value in the help.
+CLI::Option* metavar(CLI::Option* option, std::string value) {
     return option->type_name(std::move(value))->allow_extra_args(false);
 }
 
@@ -72,7 +73,7 @@ CLI::Option* add_choice(CLI::App& command, const std::string& name, T& into,
         }
         into = found->second;
     };
-    return placeholder(command.add_option_function<std::string>(name, assign, about), value);
+    return metavar(command.add_option_function<std::string>(name, assign, about), value);
 }
 
 CLI::Option* add_duration(CLI::App& command, const std::string& name, Duration& into,
@@ -86,29 +87,26 @@ CLI::Option* add_duration(CLI::App& command, const std::string& name, Duration& 
         into = *duration;
     };
     const std::string text = about + " (" + config::duration_text(into) + ")";
-    return placeholder(command.add_option_function<std::string>(name, assign, text), "DURATION");
+    return metavar(command.add_option_function<std::string>(name, assign, text), "DURATION");
 }
 
 CLI::Option* add_count(CLI::App& command, const std::string& name, std::uint32_t& into,
                        const std::string& about) {
     constexpr std::uint32_t kMax = 1'000'000;
     const auto assign = [&into, name](const std::string& text) {
-        std::uint32_t number = 0;
-        const char* end = text.data() + text.size();
-        const auto parsed = std::from_chars(text.data(), end, number);
-        if (parsed.ec != std::errc() || parsed.ptr != end || number < 1 || number > kMax) {
+        const auto number = parse_number<std::uint32_t>(text);
+        if (!number || *number < 1 || *number > kMax) {
             throw CLI::ValidationError(name + " is a number from 1 to " + std::to_string(kMax) +
                                        ", and not '" + text + "'");
         }
-        into = number;
+        into = *number;
     };
     const std::string text = about + " (" + std::to_string(into) + ")";
-    return placeholder(command.add_option_function<std::string>(name, assign, text), "N");
+    return metavar(command.add_option_function<std::string>(name, assign, text), "N");
 }
 
 void add_address(CLI::App& command, std::string& into) {
-    placeholder(command.add_option("ADDRESS", into, std::string(kAddressHelp)), "ADDRESS")
-        ->required();
+    metavar(command.add_option("ADDRESS", into, std::string(kAddressHelp)), "ADDRESS")->required();
 }
 
 void add_via(CLI::App& command, Via& into) {
@@ -128,10 +126,10 @@ CLI::App& Grammar::leaf(CLI::App& parent, const std::string& name, const std::st
 }
 
 void Grammar::add_global(CLI::App& command) {
-    placeholder(command.add_option("--home", home_,
-                                   "The node's directory; else $ALKNET_HOME, else alknet in "
-                                   "$XDG_DATA_HOME or ~/.local/share"),
-                "DIR");
+    metavar(command.add_option("--home", home_,
+                               "The node's directory; else $ALKNET_HOME, else alknet in "
+                               "$XDG_DATA_HOME or ~/.local/share"),
+            "DIR");
     command.add_flag("--json", json_, "Print JSON, one object on a line; errors too");
 }
 
@@ -153,22 +151,22 @@ void Grammar::add_node_commands() {
     init_command.footer(
         "What is there already is kept, and never overwritten; with nothing left to make, the "
         "command fails. On a terminal it asks for what was not given.");
-    placeholder(init_command.add_option("--listen", init->listen,
-                                        "Where the node will listen; may be repeated"),
-                "IP:PORT");
-    placeholder(init_command.add_option("--name", init->names,
-                                        "A name for the self-signed certificate; may be repeated"),
-                "NAME");
+    metavar(init_command.add_option("--listen", init->listen,
+                                    "Where the node will listen; may be repeated"),
+            "IP:PORT");
+    metavar(init_command.add_option("--name", init->names,
+                                    "A name for the self-signed certificate; may be repeated"),
+            "NAME");
     init_command.add_flag("--no-input", init->no_input, "Ask nothing");
 
     const auto id = std::make_shared<IdOptions>();
     CLI::App& id_command = leaf(root_, "id", "Print the node id in every text form", id);
     id_command.add_flag("--address", id->address,
                         "Print alknet://NODE_ID@HOST:PORT, with the first configured listener");
-    placeholder(id_command.add_option("--host", id->host,
-                                      "The HOST that others see; else that of the listener, or "
-                                      "127.0.0.1 if it listens everywhere"),
-                "HOST");
+    metavar(id_command.add_option("--host", id->host,
+                                  "The HOST that others see; else that of the listener, or "
+                                  "127.0.0.1 if it listens everywhere"),
+            "HOST");
 
     const auto serve = std::make_shared<ServeOptions>();
     CLI::App& serve_command = leaf(root_, "serve", "Run the node", serve);
@@ -177,17 +175,16 @@ void Grammar::add_node_commands() {
         "alknet.toml, makes it read its configuration again; a bad one is refused and the old one "
         "stays. SIGTERM and SIGINT stop it in order. Under systemd it tells when it is ready and "
         "feeds the watchdog.");
-    placeholder(serve_command.add_option("--listen", serve->listen,
-                                         "Listen here instead of where alknet.toml says; may be "
-                                         "repeated"),
-                "HOST:PORT");
+    metavar(serve_command.add_option("--listen", serve->listen,
+                                     "Listen here instead of where alknet.toml says; may be "
+                                     "repeated"),
+            "HOST:PORT");
 
     CLI::App& config = *root_.add_subcommand("config", "Work on the configuration");
     config.require_subcommand(1);
     const auto check = std::make_shared<ConfigCheckOptions>();
     CLI::App& check_command = leaf(config, "check", "Say what is wrong with alknet.toml", check);
-    placeholder(check_command.add_option("FILE", check->file, "Another file than the home's"),
-                "FILE");
+    metavar(check_command.add_option("FILE", check->file, "Another file than the home's"), "FILE");
 }
 
 void Grammar::add_network_commands() {
@@ -213,7 +210,7 @@ void Grammar::add_network_commands() {
         "standard error tells of interruptions of more than two seconds. " +
         std::string(kAddressDetails));
     add_address(pipe_command, pipe->address);
-    placeholder(pipe_command.add_option("--alpn", pipe->alpn, "The service's ALPN name"), "NAME")
+    metavar(pipe_command.add_option("--alpn", pipe->alpn, "The service's ALPN name"), "NAME")
         ->required();
     add_via(pipe_command, pipe->via);
     pipe_command.add_flag("--resume", pipe->resume, "Go on after a lost connection");
@@ -225,9 +222,9 @@ void Grammar::add_network_commands() {
         "Goes no further than handshakes. An unknown node is not trusted by this: nothing but the "
         "handshake is sent, and what is printed is what the node claims.");
     add_address(probe_command, probe->address);
-    placeholder(probe_command.add_option("--alpn", probe->alpns,
-                                         "Ask for this service too; may be repeated"),
-                "NAME");
+    metavar(probe_command.add_option("--alpn", probe->alpns,
+                                     "Ask for this service too; may be repeated"),
+            "NAME");
     add_duration(probe_command, "--timeout", probe->timeout, "How long each handshake may take");
 }
 
@@ -241,11 +238,11 @@ void Grammar::add_doctor_commands() {
         "With one: dials that node on every way there is, and where it knows this one, both ends "
         "examine the ways and compare; the causes of what does not work come in order, with the "
         "cheapest remedy first. Ends with code 1 if something fails.");
-    placeholder(doctor_command.add_option("ADDRESS", doctor->address, std::string(kAddressHelp)),
-                "ADDRESS");
-    placeholder(doctor_command.add_option("--alpn", doctor->alpn,
-                                          "Dial this service instead of the doctor's own"),
-                "NAME");
+    metavar(doctor_command.add_option("ADDRESS", doctor->address, std::string(kAddressHelp)),
+            "ADDRESS");
+    metavar(doctor_command.add_option("--alpn", doctor->alpn,
+                                      "Dial this service instead of the doctor's own"),
+            "NAME");
     add_duration(doctor_command, "--timeout", doctor->timeout, "How long each handshake may take");
 
     const auto paths = std::make_shared<PathsOptions>();
@@ -256,8 +253,8 @@ void Grammar::add_doctor_commands() {
         "of 30 packets come back. Without an address: the ways to every peer of alknet.toml that "
         "has one. " +
         std::string(kAddressDetails));
-    placeholder(paths_command.add_option("ADDRESS", paths->address, std::string(kAddressHelp)),
-                "ADDRESS");
+    metavar(paths_command.add_option("ADDRESS", paths->address, std::string(kAddressHelp)),
+            "ADDRESS");
     paths_command.add_flag("--watch", paths->watch, "Go on until Ctrl-C");
     add_duration(paths_command, "--interval", paths->interval, "Time between two looks");
     add_duration(paths_command, "--timeout", paths->timeout, "How long each handshake may take");
@@ -266,9 +263,9 @@ void Grammar::add_doctor_commands() {
 void Grammar::add_help_commands() {
     const auto explain = std::make_shared<ExplainOptions>();
     CLI::App& explain_command = leaf(root_, "explain", "Tell more about an error", explain);
-    placeholder(explain_command.add_option("ID", explain->id,
-                                           "Such as E-TLS-KEY-MISMATCH; without it, list them all"),
-                "ID");
+    metavar(explain_command.add_option("ID", explain->id,
+                                       "Such as E-TLS-KEY-MISMATCH; without it, list them all"),
+            "ID");
 
     const auto completion = std::make_shared<CompletionOptions>();
     CLI::App& completion_command =
@@ -288,7 +285,7 @@ void Grammar::add_help_commands() {
 
     const auto help = std::make_shared<HelpOptions>();
     CLI::App& help_command = leaf(root_, "help", "Explain a command, or the exit codes", help);
-    placeholder(help_command.add_option("TOPIC", help->topic, "A command, or exit-codes"), "TOPIC");
+    metavar(help_command.add_option("TOPIC", help->topic, "A command, or exit-codes"), "TOPIC");
 
     leaf(root_, "version", "Print the version", std::make_shared<VersionOptions>());
 }

@@ -3,10 +3,10 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <alknet/base/number.hpp>
 #include <alknet/base/os_error.hpp>
 #include <alknet/base/unique_fd.hpp>
 #include <cerrno>
-#include <charconv>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -21,10 +21,8 @@ std::string_view variable(const char* name) {
 }
 
 std::optional<std::int64_t> number(std::string_view text) {
-    std::int64_t value = 0;
-    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-    const bool whole = failure == std::errc() && end == text.data() + text.size();
-    return whole && value > 0 ? std::optional(value) : std::nullopt;
+    const auto value = parse_number<std::int64_t>(text);
+    return value && *value > 0 ? value : std::nullopt;
 }
 
 std::optional<Duration> watchdog_of_this_process() {

@@ -1,11 +1,11 @@
 // alknet_sim: see sim/README.md.
 #include <fmt/format.h>
-#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
 #include <thread>
 
+#include <alknet/base/number.hpp>
 #include "context.hpp"
 #include "mutations.hpp"
 #include "runner.hpp"
@@ -43,12 +43,11 @@ constexpr std::string_view kUsage =
 }
 
 std::uint64_t number(std::string_view option, std::string_view text) {
-    std::uint64_t value = 0;
-    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (problem != std::errc() || end != text.data() + text.size()) {
+    const auto value = parse_number<std::uint64_t>(text);
+    if (!value) {
         refuse(fmt::format("{} needs a number, not '{}'", option, text));
     }
-    return value;
+    return *value;
 }
 
 void check_names(const Request& request) {

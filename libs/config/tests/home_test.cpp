@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include <alknet/base/causes.hpp>
 #include <alknet/config/home.hpp>
+#include <alknet/testing/temp_dir.hpp>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -19,16 +20,6 @@ using testing::IsEmpty;
 
 class HomeTest : public testing::Test {
 protected:
-    HomeTest() {
-        std::string pattern = testing::TempDir() + "alknet-home-XXXXXX";
-        EXPECT_NE(mkdtemp(pattern.data()), nullptr);
-        root_ = pattern;
-    }
-    ~HomeTest() override {
-        std::error_code ignored;
-        fs::remove_all(root_, ignored);
-    }
-
     [[nodiscard]] fs::path home() const { return root_ / "below" / "home"; }
     [[nodiscard]] fs::path in_home(const char* name) const { return home() / name; }
     result<Created> create() {
@@ -39,7 +30,7 @@ protected:
         return *Home::open(home());
     }
 
-    fs::path root_;
+    sim::TempDir root_;
 };
 
 void write(const fs::path& file, std::string_view text) {
@@ -77,8 +68,8 @@ TEST_F(HomeTest, CreateMakesEverythingForTheOwnerAlone) {
     const auto made = create();
     ::umask(umask_before);
     ASSERT_TRUE(made);
-    EXPECT_THAT(made->written, ElementsAre("node.key", "cert.pem", "endpoint.secrets",
-                                           "manifest.toml", "alknet.toml"));
+    EXPECT_THAT(made->written, ElementsAre("node.key", "cert.pem", "cert-key.pem",
+                                           "endpoint.secrets", "manifest.toml", "alknet.toml"));
     EXPECT_THAT(made->kept, IsEmpty());
     EXPECT_EQ(mode(home()), 0700U);
     for (const auto& entry : fs::directory_iterator(home())) {
@@ -105,7 +96,8 @@ TEST_F(HomeTest, CreateCompletesWhatWasInterruptedAndKeepsTheKey) {
     const auto again = create();
     ASSERT_TRUE(again);
     EXPECT_THAT(again->written, ElementsAre("manifest.toml", "alknet.toml"));
-    EXPECT_THAT(again->kept, ElementsAre("node.key", "cert.pem", "endpoint.secrets"));
+    EXPECT_THAT(again->kept,
+                ElementsAre("node.key", "cert.pem", "cert-key.pem", "endpoint.secrets"));
     EXPECT_EQ(read(in_home("node.key")), key);
     EXPECT_TRUE(Home::open(home()));
 }

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/number.hpp>
 #include <alknet/core/node_address.hpp>
 #include <alknet/net/socket_address.hpp>
-#include <charconv>
 
 namespace alknet {
 
@@ -70,12 +70,11 @@ result<void> check_host(std::string_view host) {
 }
 
 result<std::uint16_t> parse_port(std::string_view text) {
-    std::uint16_t port = 0;
-    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), port);
-    if (failure != std::errc{} || end != text.data() + text.size() || port == 0) {
+    const auto port = parse_number<std::uint16_t>(text);
+    if (!port || *port == 0) {
         return fail(causes::kAddressInvalid, "the port is not a number from 1 to 65535");
     }
-    return port;
+    return *port;
 }
 
 /// `[v6]` and what follows it.

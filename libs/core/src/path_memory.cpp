@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/encoding.hpp>
+#include <alknet/base/number.hpp>
 #include <alknet/core/path_memory.hpp>
 #include <array>
-#include <charconv>
 #include <utility>
 #include <vector>
 
@@ -28,14 +28,6 @@ std::string_view take(std::string_view& text, std::string_view separators) {
     const std::string_view part = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
     return part;
-}
-
-template <class Integer>
-std::optional<Integer> number(std::string_view text, int base = 10) {
-    Integer value = 0;
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value, base);
-    const bool whole = parsed.ptr == text.data() + text.size();
-    return parsed.ec == std::errc() && whole ? std::optional(value) : std::nullopt;
 }
 
 bool is_word(std::string_view text) {
@@ -65,10 +57,10 @@ std::optional<Route> read_route(std::string_view line) {
     for (std::string_view& column : columns) {
         column = take(line, "\t");
     }
-    const auto destination = number<std::uint32_t>(columns[1], 16);
-    const auto gateway = number<std::uint32_t>(columns[2], 16);
-    const auto metric = number<std::uint32_t>(columns[6]);
-    const auto mask = number<std::uint32_t>(columns[7], 16);
+    const auto destination = parse_number<std::uint32_t>(columns[1], 16);
+    const auto gateway = parse_number<std::uint32_t>(columns[2], 16);
+    const auto metric = parse_number<std::uint32_t>(columns[6]);
+    const auto mask = parse_number<std::uint32_t>(columns[7], 16);
     if (!destination || !gateway || !metric || !mask) {
         return std::nullopt;
     }
@@ -219,8 +211,8 @@ result<PathMemory> PathMemory::parse(std::string_view text) {
         const std::string_view node = take(line, " ");
         const std::string_view name = take(line, " ");
         const auto rung = parse_rung(name);
-        const auto changed = number<std::int64_t>(take(line, " "));
-        const auto slow = number<std::int64_t>(line);
+        const auto changed = parse_number<std::int64_t>(take(line, " "));
+        const auto slow = parse_number<std::int64_t>(line);
         const bool sound = is_word(network) && is_word(node) && (rung || name == kNoRung) &&
                            changed && slow && *changed >= 0 && *slow >= 0;
         if (!sound) {

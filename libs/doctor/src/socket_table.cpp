@@ -1,7 +1,7 @@
 #include "socket_table.hpp"
 
+#include <alknet/base/number.hpp>
 #include <array>
-#include <charconv>
 #include <cstring>
 
 namespace alknet::doctor {
@@ -12,16 +12,6 @@ constexpr std::string_view kListening = "0A";
 constexpr std::size_t kLocalColumn = 1;
 constexpr std::size_t kStateColumn = 3;
 constexpr std::size_t kInodeColumn = 9;
-
-template <class Number>
-std::optional<Number> number(std::string_view text, int base) {
-    Number value{};
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value, base);
-    if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) {
-        return std::nullopt;
-    }
-    return value;
-}
 
 // The columns of one line; those that are not there are empty.
 std::array<std::string_view, kInodeColumn + 1> columns(std::string_view line) {
@@ -46,10 +36,10 @@ std::optional<SocketAddress> parse_table_address(std::string_view text) {
     if (colon != 8 && colon != 32) {
         return std::nullopt;
     }
-    const auto port = number<std::uint16_t>(text.substr(colon + 1), 16);
+    const auto port = parse_number<std::uint16_t>(text.substr(colon + 1), 16);
     std::array<std::uint8_t, 16> ip{};
     for (std::size_t at = 0; at < colon; at += 8) {
-        const auto word = number<std::uint32_t>(text.substr(at, 8), 16);
+        const auto word = parse_number<std::uint32_t>(text.substr(at, 8), 16);
         if (!word) {
             return std::nullopt;
         }
@@ -71,7 +61,7 @@ std::vector<BoundSocket> parse_socket_table(std::string_view text, Transport tra
         const auto column = columns(text.substr(0, end));
         text.remove_prefix(std::min(end + 1, text.size()));
         const auto local = parse_table_address(column[kLocalColumn]);
-        const auto inode = number<std::uint64_t>(column[kInodeColumn], 10);
+        const auto inode = parse_number<std::uint64_t>(column[kInodeColumn]);
         const bool counts = transport != Transport::tcp || column[kStateColumn] == kListening;
         if (local && inode && counts) {
             sockets.push_back({.local = *local, .inode = *inode});
@@ -99,7 +89,7 @@ std::optional<std::uint64_t> parse_socket_link(std::string_view text) noexcept {
     }
     text.remove_prefix(kBegin.size());
     text.remove_suffix(1);
-    return number<std::uint64_t>(text, 10);
+    return parse_number<std::uint64_t>(text);
 }
 
 }  // namespace alknet::doctor

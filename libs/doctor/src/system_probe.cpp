@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/encoding.hpp>
+#include <alknet/base/number.hpp>
 #include <alknet/base/os_error.hpp>
 #include <alknet/base/unique_fd.hpp>
 #include <alknet/config/home.hpp>
@@ -18,7 +19,6 @@
 #include <alknet/tls/certificate.hpp>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
@@ -243,7 +243,7 @@ std::optional<PortHolder> holder(const fs::path& process, std::set<std::uint64_t
     PortHolder found{.pid = 0, .program = read_whole(process / "comm")};
     std::erase(found.program, '\n');
     const std::string name = process.filename().native();
-    std::from_chars(name.data(), name.data() + name.size(), found.pid);
+    found.pid = parse_number<int>(name).value_or(0);
     return found;
 }
 

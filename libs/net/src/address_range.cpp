@@ -1,6 +1,6 @@
 #include <alknet/base/causes.hpp>
+#include <alknet/base/number.hpp>
 #include <alknet/net/address_range.hpp>
-#include <charconv>
 
 namespace alknet::net {
 
@@ -23,7 +23,7 @@ std::uint8_t mask(unsigned bits, unsigned index) noexcept {
 
 }  // namespace
 
-result<AddressRange> AddressRange::parse(std::string_view text) {
+result<AddressRange> AddressRange::parse_loosely(std::string_view text) {
     const std::size_t slash = text.find('/');
     const std::string_view ip = text.substr(0, slash);
     const bool v6 = ip.find(':') != std::string_view::npos;
@@ -37,18 +37,21 @@ result<AddressRange> AddressRange::parse(std::string_view text) {
     range.first_ = *address;
     range.bits_ = bits_of(address->family());
     if (slash != std::string_view::npos) {
-        const std::string_view digits = text.substr(slash + 1);
-        unsigned bits = 0;
-        const auto [end, failed] =
-            std::from_chars(digits.data(), digits.data() + digits.size(), bits);
-        if (failed != std::errc() || end != digits.data() + digits.size() || bits > range.bits_) {
+        const auto bits = parse_number<unsigned>(text.substr(slash + 1));
+        if (!bits || *bits > range.bits_) {
             return fail(causes::kAddressInvalid, shown);
         }
-        range.bits_ = bits;
+        range.bits_ = *bits;
     }
-    for (unsigned i = 0; i < bits_of(address->family()) / kOctetBits; ++i) {
-        if ((address->ip()[i] & ~mask(range.bits_, i)) != 0) {
-            return fail(causes::kAddressInvalid, shown + ": bits after the prefix are not zero");
+    return range;
+}
+
+result<AddressRange> AddressRange::parse(std::string_view text) {
+    ALKNET_TRY(const AddressRange range, parse_loosely(text));
+    for (unsigned i = 0; i < bits_of(range.first_.family()) / kOctetBits; ++i) {
+        if ((range.first_.ip()[i] & ~mask(range.bits_, i)) != 0) {
+            return fail(causes::kAddressInvalid,
+                        std::string(text) + ": bits after the prefix are not zero");
         }
     }
     return range;

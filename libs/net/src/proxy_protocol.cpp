@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <alknet/base/assert.hpp>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/number.hpp>
 #include <alknet/net/proxy_protocol.hpp>
 #include <array>
-#include <charconv>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -60,18 +60,8 @@ std::string_view next_word(std::string_view& text) noexcept {
     return word;
 }
 
-std::optional<std::uint16_t> parse_port(std::string_view text) noexcept {
-    std::uint16_t port = 0;
-    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), port);
-    const bool padded = text.size() > 1 && text.front() == '0';
-    if (failed != std::errc() || end != text.data() + text.size() || padded) {
-        return std::nullopt;
-    }
-    return port;
-}
-
 std::optional<SocketAddress> parse_address(std::string_view ip, std::string_view port, bool v6) {
-    const auto number = parse_port(port);
+    const auto number = parse_plain_number<std::uint16_t>(port);
     if (!number || ip.find('%') != std::string_view::npos) {
         return std::nullopt;
     }

@@ -1,8 +1,9 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/number.hpp>
+#include <alknet/net/address_range.hpp>
 #include <alknet/net/proxy.hpp>
 #include <alknet/net/socket_address.hpp>
-#include <charconv>
 
 namespace alknet::net {
 
@@ -43,10 +44,8 @@ std::optional<std::string> percent_decode(std::string_view text) {
 }
 
 std::optional<std::uint16_t> port_of(std::string_view text) {
-    std::uint16_t port = 0;
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), port);
-    const bool whole = parsed.ptr == text.data() + text.size();
-    return parsed.ec == std::errc() && whole && port != 0 ? std::optional(port) : std::nullopt;
+    const auto port = parse_number<std::uint16_t>(text);
+    return port && *port != 0 ? port : std::nullopt;
 }
 
 struct HostPort {
@@ -114,32 +113,14 @@ result<void> read_credentials(std::string_view text, ProxyUrl& into) {
     return {};
 }
 
-bool in_network(const SocketAddress& network, unsigned bits, const SocketAddress& address) {
-    if (network.family() != address.family()) {
-        return false;
-    }
-    for (unsigned bit = 0; bit < bits; ++bit) {
-        const unsigned mask = 0x80U >> (bit % 8);
-        if ((network.ip()[bit / 8] & mask) != (address.ip()[bit / 8] & mask)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 bool entry_covers(std::string_view entry, std::string_view host, std::uint16_t port) {
     if (entry == "*") {
         return true;
     }
     const std::optional<SocketAddress> address = literal(host);
-    if (const std::size_t slash = entry.find('/'); slash != std::string_view::npos) {
-        const auto network = literal(entry.substr(0, slash));
-        unsigned bits = 0;
-        const char* end = entry.data() + entry.size();
-        const auto parsed = std::from_chars(entry.data() + slash + 1, end, bits);
-        return network && address && parsed.ec == std::errc() && parsed.ptr == end &&
-               bits <= (network->family() == SocketAddress::Family::v4 ? 32U : 128U) &&
-               in_network(*network, bits, *address);
+    if (entry.find('/') != std::string_view::npos) {
+        const auto range = AddressRange::parse_loosely(entry);
+        return range && address && range->contains(*address);
     }
     const auto parts = split(entry);
     if (!parts || (!parts->port.empty() && port_of(parts->port) != port)) {

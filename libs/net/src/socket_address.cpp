@@ -3,8 +3,8 @@
 #include <sys/socket.h>
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/number.hpp>
 #include <alknet/net/socket_address.hpp>
-#include <charconv>
 #include <cstring>
 #include <functional>
 #include <optional>
@@ -15,18 +15,6 @@ namespace {
 
 constexpr std::array<std::uint8_t, 12> kMappedPrefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 constexpr std::size_t kLimitPrefixOctets = 7;  // a /56
-
-/// A decimal number without sign, blank or superfluous zero.
-template <class Integer>
-std::optional<Integer> parse_number(std::string_view text) noexcept {
-    Integer value = 0;
-    const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (status != std::errc() || end != text.data() + text.size() ||
-        (text.size() > 1 && text.front() == '0')) {
-        return std::nullopt;
-    }
-    return value;
-}
 
 /// inet_pton wants a terminated text, and a `string_view` with a NUL inside is no address.
 template <std::size_t Size>
@@ -48,7 +36,7 @@ std::unexpected<error> invalid(std::string_view text) {
 std::optional<SocketAddress> parse_v6(std::string_view text, std::uint16_t port) noexcept {
     std::uint32_t scope = 0;
     if (const std::size_t percent = text.find('%'); percent != std::string_view::npos) {
-        const auto number = parse_number<std::uint32_t>(text.substr(percent + 1));
+        const auto number = parse_plain_number<std::uint32_t>(text.substr(percent + 1));
         if (!number) {
             return std::nullopt;
         }
@@ -90,7 +78,7 @@ result<SocketAddress> SocketAddress::parse(std::string_view text) {
     if (colon == std::string_view::npos) {
         return invalid(text);
     }
-    const auto port = parse_number<std::uint16_t>(text.substr(colon + 1));
+    const auto port = parse_plain_number<std::uint16_t>(text.substr(colon + 1));
     if (!port) {
         return invalid(text);
     }

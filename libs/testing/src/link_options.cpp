@@ -1,4 +1,5 @@
 #include <alknet/base/causes.hpp>
+#include <alknet/base/number.hpp>
 #include <alknet/testing/lossy_link.hpp>
 #include <charconv>
 #include <ranges>
@@ -8,20 +9,10 @@ namespace alknet::sim {
 
 namespace {
 
-template <class Number>
-std::optional<Number> parse_number(std::string_view text) noexcept {
-    Number number{};
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc() || end != text.data() + text.size()) {
-        return std::nullopt;
-    }
-    return number;
-}
-
-template <class Number>
-bool read(std::string_view text, Number& into) noexcept {
-    const auto number = parse_number<Number>(text);
-    into = number.value_or(Number{});
+template <std::integral Integer>
+bool read(std::string_view text, Integer& into) noexcept {
+    const auto number = parse_number<Integer>(text);
+    into = number.value_or(0);
     return number.has_value();
 }
 
@@ -55,7 +46,9 @@ bool read_rate(std::string_view text, std::uint64_t& into) noexcept {
 }
 
 bool read_chance(std::string_view text, double& into) noexcept {
-    return read(text, into) && into >= 0 && into <= 1;
+    const char* const behind = text.data() + text.size();
+    const auto [end, failure] = std::from_chars(text.data(), behind, into);
+    return failure == std::errc() && end == behind && into >= 0 && into <= 1;
 }
 
 bool read_flag(std::string_view text, bool& into) noexcept {

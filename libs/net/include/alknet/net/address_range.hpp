@@ -14,6 +14,8 @@ public:
     /// Bits after the prefix must be zero, since somebody meant something else. Errors:
     /// kAddressInvalid.
     static result<AddressRange> parse(std::string_view text);
+    /// The same where such bits are common, as in NO_PROXY: they do not count.
+    static result<AddressRange> parse_loosely(std::string_view text);
 
     /// Of the same family, whatever the port.
     [[nodiscard]] bool contains(const SocketAddress& address) const noexcept;
