@@ -1,9 +1,12 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/core/goodput_meter.hpp>
 #include <alknet/net/stdio_stream.hpp>
 #include <alknet/resume/client.hpp>
 #include <alknet/rt/scope.hpp>
 #include <cstdio>
+#include <functional>
+#include <optional>
 #include <vector>
 
 #include "client.hpp"
@@ -30,8 +33,25 @@ struct Pipe {
     std::shared_ptr<Connection> connection;
     std::unique_ptr<BiStream> stream;
     std::unique_ptr<ByteStream> stdio;
-    bool received_all = false;  // the other side has finished
-    Cancel* sending = nullptr;  // of the copy from standard input, while it runs
+    bool received_all = false;                 // the other side has finished
+    Cancel* sending = nullptr;                 // of the copy from standard input, while it runs
+    std::function<void(std::size_t)> moved{};  // told of octets that came or went
+};
+
+/// Remembers how fast the way is.
+struct Measuring {
+    Dialer& dialer;
+    Loop& loop;
+    Dialled way;
+    GoodputMeter meter{};
+    std::uint64_t bytes = 0;
+
+    void moved(std::size_t more) {
+        bytes += more;
+        if (const auto measured = meter.look(loop.now(), bytes, false)) {
+            dialer.report(way, measured->bytes, measured->time);
+        }
+    }
 };
 
 task<result<void>> send_input(Pipe& pipe) {
@@ -42,6 +62,9 @@ task<result<void>> send_input(Pipe& pipe) {
             co_return co_await pipe.stream->finish();
         }
         ALKNET_CO_CHECK(co_await pipe.stream->write(BytesView(buffer).first(size)));
+        if (pipe.moved) {
+            pipe.moved(size);
+        }
     }
 }
 
@@ -58,6 +81,9 @@ task<result<void>> receive_output(Pipe& pipe) {
             co_return fail(causes::kOutputClosed);
         }
         ALKNET_CO_CHECK(written);
+        if (pipe.moved) {
+            pipe.moved(size);
+        }
     }
 }
 
@@ -134,8 +160,11 @@ DialOptions pipe_options(const PipeOptions& given, std::string alpn) {
 task<result<void>> join_stdio(Client& client, NodeAddress address, const PipeOptions& given) {
     Loop& loop = client.loop();
     Pipe pipe;
-    ALKNET_CO_TRY(pipe.connection, co_await client.dialer().dial(std::move(address),
+    ALKNET_CO_TRY(Dialled way, co_await client.dialer().dial_way(std::move(address),
                                                                  pipe_options(given, given.alpn)));
+    pipe.connection = way.connection;
+    Measuring measuring{.dialer = client.dialer(), .loop = loop, .way = std::move(way)};
+    pipe.moved = [&measuring](std::size_t bytes) { measuring.moved(bytes); };
     ALKNET_CO_TRY(pipe.stream, co_await pipe.connection->open_bi());
     ALKNET_CO_TRY(pipe.stdio, net::make_stdio_stream(loop));
     ALKNET_CO_CHECK(co_await copy_both_ways(pipe, loop));
@@ -182,9 +211,17 @@ task<result<void>> join_stdio_resumable(Client& client, NodeAddress address,
     const DialOptions options = pipe_options(given, std::string(resume::kResumeAlpn));
     resume::ResumeClientOptions wishes;
     wishes.on_resumed = say_resumed;
+    wishes.report = [&client](const Dialled& way, std::uint64_t bytes, Duration time) {
+        client.dialer().report(way, bytes, time);
+    };
+    wishes.demoted = [&client](const Dialled& way) { return client.dialer().demoted(way); };
     const auto streams = resume::ResumableClient::create(
         client.loop(),
-        [&client, address, options] { return client.dialer().dial(address, options); },
+        [&client, address, options](std::optional<Rung> better_than) {
+            DialOptions better = options;
+            better.better_than = better_than;
+            return client.dialer().dial_way(address, std::move(better));
+        },
         std::move(wishes));
     auto joined = co_await join_resumable(*streams, client.loop(), given.alpn);
     co_await streams->shutdown(kResumeGoodbyeTimeout);

@@ -42,7 +42,7 @@ struct Kept {
 
 LadderOptions ladder_options(const Running& dial) {
     LadderOptions ladder;
-    ladder.quic = dial.options.quic;
+    ladder.quic = dial.options.quic && !(dial.options.better_than && dial.advice.quic_demoted);
     ladder.tcp = dial.options.tcp;
     ladder.v4 = dial.options.v4;
     ladder.v6 = dial.options.v6;
@@ -68,6 +68,8 @@ public:
     task<result<std::shared_ptr<Connection>>> dial(NodeAddress address,
                                                    DialOptions options) override;
     task<result<Dialled>> dial_way(NodeAddress address, DialOptions options) override;
+    void report(const Dialled& way, std::uint64_t bytes, Duration time) override;
+    [[nodiscard]] bool demoted(const Dialled& way) const override;
     void set_place(DialPlace place) override { place_ = std::move(place); }
     void set_tls(std::shared_ptr<const tls::TlsContext> tls) override { tls_ = std::move(tls); }
     task<void> shutdown() override;
@@ -154,6 +156,7 @@ task<result<Dialled>> DialerImpl::dial_way(NodeAddress address, DialOptions opti
     if (dial.winner) {
         if (dial.memory != nullptr) {
             dial.memory->worked(dial.path, dial.winner->rung, loop_.wall_now());
+            dial.winner->path = dial.path;
         }
         co_return std::move(*dial.winner);
     }
@@ -161,6 +164,18 @@ task<result<Dialled>> DialerImpl::dial_way(NodeAddress address, DialOptions opti
         co_return fail(causes::kResolve, dial.address.host + " has no address to be reached by");
     }
     co_return unexpected(std::move(*dial.failure));
+}
+
+void DialerImpl::report(const Dialled& way, std::uint64_t bytes, Duration time) {
+    if (place_.memory != nullptr && way.path) {
+        place_.memory->report(*way.path, {.rung = way.rung, .bytes = bytes, .time = time},
+                              loop_.wall_now());
+    }
+}
+
+bool DialerImpl::demoted(const Dialled& way) const {
+    return place_.memory != nullptr && way.path && is_quic(way.rung) &&
+           place_.memory->advice(*way.path, loop_.wall_now()).quic_demoted;
 }
 
 result<void> DialerImpl::find_proxy(Running& dial) const {

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::string_view kHeader = "alknet-paths 1";
 constexpr std::string_view kNoRung = "-";
+constexpr std::uint64_t kRateMax = std::uint64_t{1} << 60;  // so that twice of it is a number
 
 std::int64_t seconds_of(WallTime time) {
     return std::chrono::floor<std::chrono::seconds>(time.time_since_epoch()).count();
@@ -21,6 +22,10 @@ std::int64_t seconds_of(WallTime time) {
 /// Not after the clock was set back, either.
 bool is_fresh(std::int64_t then_s, std::int64_t now_s) {
     return then_s <= now_s && now_s - then_s < PathMemory::kLifetime.count();
+}
+
+double exact_rate(const Goodput& goodput) {
+    return static_cast<double>(goodput.bytes) / std::chrono::duration<double>(goodput.time).count();
 }
 
 std::string_view take(std::string_view& text, std::string_view separators) {
@@ -33,6 +38,26 @@ std::string_view take(std::string_view& text, std::string_view separators) {
 bool is_word(std::string_view text) {
     return !text.empty() && text.size() <= PathMemory::kNodeBytesMax &&
            std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~'; });
+}
+
+struct Rates {
+    std::int64_t measured_s = 0;
+    std::uint64_t quic = 0;
+    std::uint64_t tcp = 0;
+};
+
+/// The end of a line; nothing: they were not measured.
+std::optional<Rates> read_rates(std::string_view line) {
+    if (line.empty()) {
+        return Rates{};
+    }
+    const auto measured = parse_number<std::int64_t>(take(line, " "));
+    const auto quic = parse_number<std::uint64_t>(take(line, " "));
+    const auto tcp = parse_number<std::uint64_t>(line);
+    if (!measured || !quic || !tcp || *measured <= 0 || std::max(*quic, *tcp) > kRateMax) {
+        return std::nullopt;
+    }
+    return Rates{.measured_s = *measured, .quic = *quic, .tcp = *tcp};
 }
 
 /// The kernel writes addresses as they stand in memory.
@@ -116,14 +141,13 @@ std::string network_fingerprint(const NetworkIdentity& network) {
 }
 
 bool loses_its_place(const Goodput& quic, const Goodput& tcp) noexcept {
-    if (quic.time < PathMemory::kGoodputTimeMin || tcp.time < PathMemory::kGoodputTimeMin) {
-        return false;
-    }
-    const auto rate = [](const Goodput& goodput) {
-        return static_cast<double>(goodput.bytes) /
-               std::chrono::duration<double>(goodput.time).count();
-    };
-    return 2 * rate(quic) < rate(tcp);
+    return quic.time >= PathMemory::kGoodputTimeMin && tcp.time >= PathMemory::kGoodputTimeMin &&
+           2 * exact_rate(quic) < exact_rate(tcp);
+}
+
+bool PathMemory::Entry::on_trial(std::int64_t now_s) const noexcept {
+    return quic_rate != 0 && quic_rate < kSuspectRate && tcp_rate == 0 && measured_s <= now_s &&
+           now_s - measured_s < kTrialTime.count();
 }
 
 PathMemory::Entry& PathMemory::entry(const PathKey& key, std::int64_t now_s) {
@@ -145,7 +169,8 @@ PathMemory::Advice PathMemory::advice(const PathKey& key, WallTime now) const {
     const Entry& entry = found->second;
     const std::int64_t now_s = seconds_of(now);
     Advice advice;
-    advice.quic_demoted = entry.slow_s != 0 && is_fresh(entry.slow_s, now_s);
+    advice.quic_demoted =
+        (entry.slow_s != 0 && is_fresh(entry.slow_s, now_s)) || entry.on_trial(now_s);
     if (is_fresh(entry.changed_s, now_s) &&
         !(advice.quic_demoted && entry.worked && is_quic(*entry.worked))) {
         advice.remembered = entry.worked;
@@ -170,10 +195,25 @@ void PathMemory::report(const PathKey& key, const Goodput& goodput, WallTime now
     if (goodput.time < kGoodputTimeMin || !is_word(key.network) || !is_word(key.node)) {
         return;
     }
-    Entry& known = entry(key, seconds_of(now));
-    (is_quic(goodput.rung) ? known.quic : known.tcp) = goodput;
-    if (known.quic && known.tcp) {
-        known.slow_s = loses_its_place(*known.quic, *known.tcp) ? seconds_of(now) : 0;
+    const std::int64_t now_s = seconds_of(now);
+    Entry& known = entry(key, now_s);
+    if (!is_fresh(known.measured_s, now_s)) {
+        known.quic_rate = known.tcp_rate = 0;
+    }
+    const bool trial = known.on_trial(now_s);
+    known.measured_s = now_s;
+    (is_quic(goodput.rung) ? known.quic_rate : known.tcp_rate) =
+        std::max<std::uint64_t>(1, static_cast<std::uint64_t>(exact_rate(goodput)));
+    if (known.quic_rate == 0 || known.tcp_rate == 0) {
+        return;
+    }
+    // What has lost its place is not given it back by a little less of a difference.
+    const bool lost = known.slow_s != 0 && is_fresh(known.slow_s, now_s);
+    const bool slow =
+        lost ? known.quic_rate < known.tcp_rate : 2 * known.quic_rate < known.tcp_rate;
+    known.slow_s = slow ? (lost ? known.slow_s : now_s) : 0;
+    if (trial && !slow && known.worked && !is_quic(*known.worked)) {
+        known.worked.reset();
     }
 }
 
@@ -192,7 +232,12 @@ std::string PathMemory::to_text() const {
     for (const auto& [key, entry] : entries_) {
         text += key.network + " " + key.node + " ";
         text += entry.worked ? to_string(*entry.worked) : kNoRung;
-        text += " " + std::to_string(entry.changed_s) + " " + std::to_string(entry.slow_s) + "\n";
+        text += " " + std::to_string(entry.changed_s) + " " + std::to_string(entry.slow_s);
+        if (entry.measured_s != 0) {
+            text += " " + std::to_string(entry.measured_s) + " " + std::to_string(entry.quic_rate) +
+                    " " + std::to_string(entry.tcp_rate);
+        }
+        text += "\n";
     }
     return text;
 }
@@ -212,15 +257,19 @@ result<PathMemory> PathMemory::parse(std::string_view text) {
         const std::string_view name = take(line, " ");
         const auto rung = parse_rung(name);
         const auto changed = parse_number<std::int64_t>(take(line, " "));
-        const auto slow = parse_number<std::int64_t>(line);
+        const auto slow = parse_number<std::int64_t>(take(line, " "));
+        const auto rates = read_rates(line);
         const bool sound = is_word(network) && is_word(node) && (rung || name == kNoRung) &&
-                           changed && slow && *changed >= 0 && *slow >= 0;
+                           changed && slow && rates && *changed >= 0 && *slow >= 0;
         if (!sound) {
             return fail(causes::kProtocol, "line " + std::to_string(number_of_line));
         }
         Entry& entry = memory.entry({std::string(network), std::string(node)}, *changed);
         entry.worked = rung;
         entry.slow_s = *slow;
+        entry.measured_s = rates->measured_s;
+        entry.quic_rate = rates->quic;
+        entry.tcp_rate = rates->tcp;
     }
     return memory;
 }

@@ -50,17 +50,45 @@ TEST(PathMemory, PolicedQuicLosesItsPlace) {
 
     PathMemory memory;
     memory.worked(kKey, Rung::quic_v4, kNow);
-    memory.report(kKey, goodput(Rung::quic_v4, 10), kNow);
-    EXPECT_FALSE(memory.advice(kKey, kNow).quic_demoted);
-    memory.report(kKey, goodput(Rung::tcp_v6, 100), kNow);
+    memory.report(kKey, goodput(Rung::quic_v4, 400), kNow);
+    memory.report(kKey, goodput(Rung::tcp_v6, 1000), kNow);
     EXPECT_TRUE(memory.advice(kKey, kNow).quic_demoted);
     EXPECT_FALSE(memory.advice(kKey, kNow).remembered);  // it was QUIC
     EXPECT_FALSE(memory.advice(kKey, kNow + hours(24)).quic_demoted);
-    memory.report(kKey, goodput(Rung::quic_v4, 100), kNow);
+    memory.report(kKey, goodput(Rung::tcp_v6, 600), kNow);  // not much of a difference any more
+    EXPECT_TRUE(memory.advice(kKey, kNow).quic_demoted);
+    memory.report(kKey, goodput(Rung::quic_v4, 600), kNow);
     EXPECT_FALSE(memory.advice(kKey, kNow).quic_demoted);
     EXPECT_EQ(memory.advice(kKey, kNow).remembered, Rung::quic_v4);
     memory.report({"n", "m"}, goodput(Rung::quic_v4, 1, seconds(1)), kNow);  // too short to count
     EXPECT_EQ(memory.size(), 1U);
+}
+
+TEST(PathMemory, SlowQuicPutsTcpOnTrial) {
+    PathMemory memory;
+    const std::uint64_t suspect = PathMemory::kSuspectRate * 10;
+    memory.report(kKey, goodput(Rung::quic_v4, suspect), kNow);
+    EXPECT_FALSE(memory.advice(kKey, kNow).quic_demoted);
+    memory.report(kKey, goodput(Rung::quic_v4, suspect - 10), kNow);
+    EXPECT_TRUE(memory.advice(kKey, kNow).quic_demoted);
+    EXPECT_TRUE(memory.advice(kKey, kNow + seconds(3599)).quic_demoted);
+    EXPECT_FALSE(memory.advice(kKey, kNow + seconds(3600)).quic_demoted);
+    // From one run to the next, too.
+    PathMemory later = PathMemory::parse(memory.to_text()).value();
+    EXPECT_TRUE(later.advice(kKey, kNow).quic_demoted);
+    // TCP is no better: QUIC is first again, and TCP not remembered.
+    later.worked(kKey, Rung::tcp_v4, kNow);
+    later.report(kKey, goodput(Rung::tcp_v4, suspect), kNow);
+    EXPECT_FALSE(later.advice(kKey, kNow).quic_demoted);
+    EXPECT_FALSE(later.advice(kKey, kNow).remembered);
+    // TCP is: that is for a day.
+    memory.worked(kKey, Rung::tcp_v4, kNow);
+    memory.report(kKey, goodput(Rung::tcp_v4, 2 * suspect), kNow);
+    EXPECT_TRUE(memory.advice(kKey, kNow + hours(23)).quic_demoted);
+    EXPECT_EQ(memory.advice(kKey, kNow + hours(23)).remembered, Rung::tcp_v4);
+    // After it nothing is known, and what was measured then is not compared with what is now.
+    memory.report(kKey, goodput(Rung::quic_v4, suspect), kNow + hours(24));
+    EXPECT_FALSE(memory.advice(kKey, kNow + hours(24)).quic_demoted);
 }
 
 TEST(PathMemory, IsBoundedAndForgetsTheOldestFirst) {
@@ -97,8 +125,11 @@ TEST(PathMemory, RefusesWhatIsNone) {
     for (const char* text :
          {"", "alknet-paths 2\n", "alknet-paths 1\n\n", "alknet-paths 1\nn node quic 1 0\n",
           "alknet-paths 1\nn node proxy x 0\n", "alknet-paths 1\nn node proxy 1\n",
-          "alknet-paths 1\nn node proxy 1 0 0\n", "alknet-paths 1\nn node proxy -1 0\n",
-          "alknet-paths 1\nn  proxy 1 0\n", "alknet-paths 1\nn n\xc3\xa9 proxy 1 0\n"}) {
+          "alknet-paths 1\nn node proxy 1 0 0\n", "alknet-paths 1\nn node proxy 1 0 0 1 1\n",
+          "alknet-paths 1\nn node proxy 1 0 1 1\n",
+          "alknet-paths 1\nn node proxy 1 0 1 1 9223372036854775808\n",
+          "alknet-paths 1\nn node proxy -1 0\n", "alknet-paths 1\nn  proxy 1 0\n",
+          "alknet-paths 1\nn n\xc3\xa9 proxy 1 0\n"}) {
         const auto memory = PathMemory::parse(text);
         ASSERT_FALSE(memory) << text;
         EXPECT_TRUE(memory.error().is(causes::kProtocol));

@@ -43,6 +43,7 @@ public:
     [[nodiscard]] bool end_sent() const noexcept { return sent_ == written_ + 1; }
     [[nodiscard]] const ByteRing& ring() const noexcept { return ring_; }
     [[nodiscard]] std::uint64_t written() const noexcept { return written_; }
+    [[nodiscard]] std::uint64_t acknowledged() const noexcept { return acknowledged_; }
     void compact() { ring_.compact(); }
 
 private:

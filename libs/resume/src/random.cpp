@@ -17,4 +17,9 @@ Duration random_below(Duration bound) {
                             randombytes_uniform(static_cast<std::uint32_t>(whole) + 1));
 }
 
+double random_chance() {
+    constexpr std::uint32_t kSteps = 1 << 20;
+    return static_cast<double>(randombytes_uniform(kSteps)) / kSteps;
+}
+
 }  // namespace alknet::resume

@@ -9,4 +9,7 @@ namespace alknet::resume {
 /// 0 … bound, for jitter.
 [[nodiscard]] Duration random_below(Duration bound);
 
+/// In [0, 1).
+double random_chance();
+
 }  // namespace alknet::resume

@@ -178,6 +178,9 @@ task<result<void>> StreamCore::receive_frames(BiStream& transport, FrameReader& 
             reader.commit(*size);
             heard_at_ = loop_.now();
             heard_.set();
+            if (on_progress_) {
+                on_progress_();
+            }
             continue;
         }
         if (!state_.done()) {

@@ -68,6 +68,8 @@ public:
     /// The transport may have died without a sound: ask.
     void probe() noexcept;
     [[nodiscard]] bool violated() const noexcept { return violated_; }
+    /// Called each time something has come while `pump` runs.
+    void on_progress(std::function<void()> hook) { on_progress_ = std::move(hook); }
 
 private:
     task<result<void>> receive_frames(BiStream& transport, FrameReader& reader);
@@ -81,6 +83,7 @@ private:
     StreamState state_;
     std::optional<error> broken_;
     std::function<void()> on_settled_;
+    std::function<void()> on_progress_;
     bool settled_ = false;
     bool violated_ = false;
     bool acknowledge_ = false;

@@ -168,7 +168,11 @@ ALKNET_CO_TEST(ResumableClient, IsToldAtOnceThatTheNodeHasForgotten) {
     Harness restarted(loop);
     bool again = false;
     auto client = ResumableClient::create(
-        loop, [&]() { return (again ? restarted : node).connect(key_of(1)); }, {});
+        loop,
+        [&](std::optional<Rung> better) {
+            return (again ? restarted : node).connect_way(key_of(1), better);
+        },
+        {});
     const auto connection = co_await client->open(std::string(kEchoAlpn));
     ALKNET_CO_ASSERT_OK(connection);
     const auto stream = co_await (*connection)->open_bi();

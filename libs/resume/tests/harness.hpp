@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <alknet/base/causes.hpp>
+#include <alknet/core/dial.hpp>
 #include <alknet/core/echo.hpp>
 #include <alknet/core/endpoint.hpp>
 #include <alknet/core/static_identities.hpp>
@@ -20,7 +21,9 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace alknet::resume {
 
@@ -138,7 +141,9 @@ public:
                    .log = Log(sink),
                    .metrics = metrics});
         EXPECT_TRUE(registry->add(handler));
-        EXPECT_TRUE(registry->add(std::make_shared<EchoHandler>()));
+        // Its own patience with silence is not what is tested here.
+        EXPECT_TRUE(registry->add(
+            std::make_shared<EchoHandler>(EchoOptions{.stream_idle_timeout = hours(24)})));
         endpoint = Endpoint::create(loop, options);
     }
     ~Harness() { EXPECT_EQ(endpoint->connections(), 0U); }
@@ -170,6 +175,8 @@ public:
                                                      .break_after_written_bytes = cut.there},
                                                     {.buffer_bytes = 4096});
         silence = std::make_shared<Silence>();
+        silence->on = born_silent > 0;
+        born_silent -= silence->on ? 1 : 0;
         ConnectionInfo info;
         info.alpn = kResumeAlpn;
         info.transport = Transport::tcp;
@@ -183,8 +190,20 @@ public:
         scope_.spawn(serve(server_side), "node");
         co_return client_side;
     }
+    /// A way that is better than `rung` fails while it is the best.
+    task<result<Dialled>> connect_way(PeerIdentity who, std::optional<Rung> better_than) {
+        if (better_than) {
+            better_asked.push_back(loop.now());
+        }
+        if (better_than && rung >= *better_than) {
+            co_return fail(causes::kUnreachable, "nothing is better");
+        }
+        const Rung by = rung;
+        ALKNET_CO_TRY(auto connection, co_await connect(std::move(who)));
+        co_return Dialled{.connection = std::move(connection), .rung = by};
+    }
     Reconnect reconnect(PeerIdentity who) {
-        return [this, who] { return connect(who); };
+        return [this, who](std::optional<Rung> better) { return connect_way(who, better); };
     }
     std::unique_ptr<ResumableClient> client(ResumeClientOptions o = {}, std::uint8_t key = 1) {
         o.on_resumed = [this](const Resumption& r) { resumptions.push_back(r); };
@@ -211,6 +230,9 @@ public:
     std::deque<Cut> cuts;  // of the next connections
     bool unreachable = false;
     std::size_t attempts = 0;
+    Rung rung = Rung::quic_v4;    // by which the next connection goes
+    std::size_t born_silent = 0;  // so many of the next connections never say a word
+    std::vector<TimePoint> better_asked{};
     std::shared_ptr<Silence> silence;  // of the last connection
     std::shared_ptr<Connection> client_side;
     std::vector<Resumption> resumptions;

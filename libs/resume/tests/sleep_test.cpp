@@ -61,7 +61,13 @@ protected:
         ResumeClientOptions wishes;
         wishes.on_resumed = [this](const Resumption& r) { resumptions.push_back(r); };
         client = ResumableClient::create(
-            laptop->loop(), [this] { return dialer->dial(address(), dial_options()); }, wishes);
+            laptop->loop(),
+            [this](std::optional<Rung> better_than) {
+                DialOptions dialling = dial_options();
+                dialling.better_than = better_than;
+                return dialer->dial_way(address(), std::move(dialling));
+            },
+            wishes);
     }
     ~SleepTest() override {
         stream.reset();

@@ -28,7 +28,8 @@ struct DialOptions {
     bool proxy = true;  // TLS over TCP through the environment's proxy, if it has one
     bool v4 = true;     // of the node's own addresses
     bool v6 = true;
-    /// Only rungs above this one: what a connection on it could be exchanged for.
+    /// Only rungs above this one: what a connection on it could be exchanged for. QUIC that has
+    /// lost its place is not tried.
     std::optional<Rung> better_than;
     /// By default from the address: a pin if it has an id, else the CAs. A pin is never replaced by
     /// anything but another pin of the same id, or by VerifyNothing.
@@ -39,6 +40,8 @@ struct DialOptions {
 struct Dialled {
     std::shared_ptr<Connection> connection;
     Rung rung = Rung::quic_v4;
+    /// As what it is remembered; nullopt: this dial had nothing to remember.
+    std::optional<PathKey> path{};
 };
 
 /// What dials know of the place that they are made from.
@@ -82,6 +85,11 @@ public:
                                                            DialOptions options) = 0;
     /// The same, and by which rung the node was reached.
     virtual task<result<Dialled>> dial_way(NodeAddress address, DialOptions options) = 0;
+    /// How fast `way` was while there was as much to carry as it would take (GoodputMeter).
+    virtual void report(const Dialled& way, std::uint64_t bytes, Duration time) = 0;
+    /// Whether the next dial will put something else before `way`: it is QUIC and much slower than
+    /// TCP, or suspected to be.
+    [[nodiscard]] virtual bool demoted(const Dialled& way) const = 0;
     /// For the next dials.
     virtual void set_place(DialPlace place) = 0;
     virtual void set_tls(std::shared_ptr<const tls::TlsContext> tls) = 0;

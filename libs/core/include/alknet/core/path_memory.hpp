@@ -53,6 +53,10 @@ public:
     static constexpr std::size_t kNodeBytesMax = 350;
     static constexpr std::chrono::seconds kLifetime = std::chrono::hours(24);
     static constexpr Duration kGoodputTimeMin = std::chrono::seconds(10);
+    /// QUIC below this, in octets per second, might be policed: while nobody knows what TCP
+    /// reaches, it comes first for kTrialTime, so that somebody finds out.
+    static constexpr std::uint64_t kSuspectRate = 2'500'000;
+    static constexpr std::chrono::seconds kTrialTime = std::chrono::hours(1);
     static constexpr std::size_t kTextBytesMax = 512 << 10;
 
     /// What to_text wrote. Errors: kProtocol with the line.
@@ -62,13 +66,14 @@ public:
     /// What a dial should begin with.
     struct Advice {
         std::optional<Rung> remembered;
-        bool quic_demoted = false;
+        bool quic_demoted = false;  // policed, or TCP is on trial
     };
     [[nodiscard]] Advice advice(const PathKey& key, WallTime now) const;
     void worked(const PathKey& key, Rung rung, WallTime now);
     /// Forgets the rung, if it is the one that is remembered.
     void failed(const PathKey& key, Rung rung);
-    /// From whoever measures. Once both have been measured in this process they are compared.
+    /// From whoever measures. Once both have been measured within a day they are compared: QUIC
+    /// that loses its place gets it back when that day is over, or when it has caught up with TCP.
     void report(const PathKey& key, const Goodput& goodput, WallTime now);
     /// Takes over what `other` learnt later.
     void merge(const PathMemory& other);
@@ -80,8 +85,10 @@ private:
         std::optional<Rung> worked;
         std::int64_t changed_s = 0;  // since 1970
         std::int64_t slow_s = 0;     // when QUIC lost its place; 0: it has it
-        std::optional<Goodput> quic{};
-        std::optional<Goodput> tcp{};
+        std::int64_t measured_s = 0;
+        std::uint64_t quic_rate = 0;  // octets per second; 0: not known
+        std::uint64_t tcp_rate = 0;
+        [[nodiscard]] bool on_trial(std::int64_t now_s) const noexcept;
     };
     Entry& entry(const PathKey& key, std::int64_t now_s);
 

@@ -1,8 +1,11 @@
 // ResumableClient: the dialling end of resumable streams (docs/protocol/resumable.md). It sees when
-// a connection is lost, dials again and goes on; who uses the stream sees at most a pause.
+// a connection is lost, dials again and goes on; who uses the stream sees at most a pause. From
+// TCP or a proxy it moves to a better way as soon as there is one (ClimbSchedule), and from QUIC
+// that carries much less than TCP to TCP; no octet is lost by it.
 #pragma once
 
 #include <alknet/base/result.hpp>
+#include <alknet/core/dial.hpp>
 #include <alknet/net/connection.hpp>
 #include <alknet/resume/frames.hpp>
 #include <alknet/rt/loop.hpp>
@@ -11,17 +14,20 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace alknet::resume {
 
-/// Gives a connection on kResumeAlpn to the same node, each time a new one, over any transport and
-/// from the same key. It is cancelled when it takes longer than `attempt_timeout`.
-using Reconnect = std::function<task<result<std::shared_ptr<Connection>>>()>;
+/// Gives a connection on kResumeAlpn to the same node, each time a new one, over any transport, or
+/// only by a rung above `better_than`, and from the same key. It is cancelled when it takes longer
+/// than `attempt_timeout`.
+using Reconnect = std::function<task<result<Dialled>>(std::optional<Rung> better_than)>;
 
-/// A stream goes on after a loss.
+/// A stream goes on after a loss, or on a better way than before.
 struct Resumption {
-    Duration gap{};  // since the loss was seen
+    Duration gap{};      // since the loss was seen
+    bool moved = false;  // nothing was lost
     Transport transport = Transport::memory;
     std::size_t attempts = 0;
 };
@@ -39,7 +45,13 @@ struct ResumeClientOptions {
     Duration attempt_timeout = std::chrono::seconds(20);
     Duration retry_first = std::chrono::milliseconds(100);  // then twice as long each time …
     Duration retry_max = std::chrono::seconds(10);          // … up to this, less up to half of it
+    /// How long a better way has to take the stream over; then it is as if it had been lost there.
+    Duration move_timeout = std::chrono::seconds(5);
     std::function<void(const Resumption&)> on_resumed;
+    /// How fast a way was while it was busy. Null: nobody wants to know.
+    std::function<void(const Dialled&, std::uint64_t bytes, Duration)> report;
+    /// Asked after a report: whether the stream should rather go another way.
+    std::function<bool(const Dialled&)> demoted;
 };
 
 class ResumableClient {
@@ -56,8 +68,9 @@ public:
     /// refusal (kNoHandler, kAuthRequired, kForbidden, kLimit …); kTimeout, kAlpnInvalid.
     virtual task<result<std::shared_ptr<Connection>>> open(std::string alpn) = 0;
 
-    /// The network may have changed: connections are asked whether they live, and those who wait
-    /// for their next attempt make it now.
+    /// The network may have changed: connections are asked whether they live, those who wait for
+    /// their next attempt make it now, those who are making one begin again, and those on a lower
+    /// rung try the upper ones.
     virtual void probe() noexcept = 0;
     /// Streams that were opened and have not come to their end.
     [[nodiscard]] virtual std::size_t streams() const noexcept = 0;
