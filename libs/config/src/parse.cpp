@@ -27,7 +27,54 @@ void read_tree(Reading& in, const toml::table& tree, Config& into) {
     }
 }
 
+// Roles may stand behind the peers that have them.
+void check_roles(Reading& in, const DynamicConfig& config) {
+    for (const Peer& peer : config.peers) {
+        for (const std::string& role : peer.roles) {
+            if (std::ranges::find(config.roles, role, &Role::name) == config.roles.end()) {
+                in.refuse_text(peer.line, 1,
+                               "peer '" + peer.name + "': there is no role '" + role + "'");
+            }
+        }
+    }
+}
+
+std::vector<identity::Grant> grants(const std::vector<std::string>& scopes,
+                                    const std::vector<std::size_t>& lines,
+                                    const std::string& file) {
+    std::vector<identity::Grant> all;
+    for (std::size_t i = 0; i < scopes.size(); ++i) {
+        if (auto scope = identity::Scope::parse(scopes[i])) {
+            all.push_back({.scope = *std::move(scope),
+                           .origin = {.file = file, .line = i < lines.size() ? lines[i] : 0},
+                           .role = {}});
+        }
+    }
+    return all;
+}
+
 }  // namespace
+
+identity::PeerList peer_list(const DynamicConfig& config, const std::string& file) {
+    identity::PeerList list;
+    for (const Peer& peer : config.peers) {
+        list.peers.push_back({.id = peer.name,
+                              .name = peer.name,
+                              .fingerprints = peer.keys,
+                              .grants = grants(peer.scopes, peer.scope_lines, file),
+                              .roles = peer.roles,
+                              .resources = {},
+                              .enabled = peer.enabled,
+                              .expires = peer.expires,
+                              .address = peer.address ? peer.address->to_string() : "",
+                              .origin = {.file = file, .line = peer.line}});
+    }
+    for (const Role& role : config.roles) {
+        list.roles.push_back(
+            {.name = role.name, .grants = grants(role.scopes, role.scope_lines, file)});
+    }
+    return list;
+}
 
 Parsed parse(std::string_view text, const ParseOptions& options) {
     Parsed parsed;
@@ -35,6 +82,7 @@ Parsed parse(std::string_view text, const ParseOptions& options) {
     Reading in(options);
     if (const auto tree = parse_toml(text)) {
         read_tree(in, *tree, parsed.config);
+        check_roles(in, parsed.config.dynamic);
     } else {
         const TomlFailure& failure = tree.error();
         in.refuse_text(failure.line, failure.column, failure.reason);

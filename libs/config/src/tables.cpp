@@ -1,5 +1,7 @@
 // The keys of alknet.toml. A new key is one entry here.
 #include <algorithm>
+#include <alknet/identity/fingerprint.hpp>
+#include <alknet/identity/names.hpp>
 #include <array>
 #include <map>
 #include <set>
@@ -101,17 +103,41 @@ constexpr std::array kPeerFields = {
         {.name = "keys",
          .about = "What proves that it is this peer: node ids as `alknet id` prints them (hex, "
                   "ed25519:HEX, z-base-32, base32 or an ssh-ed25519 line), or x509-sha256:HEX, the "
-                  "SHA-256 digest of a client certificate.",
+                  "SHA-256 digest of a client certificate, or SHA256:BASE64, as ssh-keygen -l "
+                  "prints it.",
          .example =
              "[\"ed25519:e78c2766a792f09bfccb51493968ac322283e8d021a30063784d806929762ecc\"]",
          .required = true}),
     field<&Peer::scopes, List<Scope, kScopesMax>>(
         {.name = "scopes",
-         .about = "What the peer may do, for the handlers of services to look at."}),
+         .about = "What the peer may do: SERVICE:ACTION or SERVICE:ACTION:RESOURCE, where * stands "
+                  "for any.",
+         .example = "[\"git:read:*\"]"}),
+    field<&Peer::roles, List<Name, kRolesMax>>({.name = "roles",
+                                                .about = "Roles, whose scopes the peer has too.",
+                                                .example = "[\"ops\"]"}),
+    field<&Peer::enabled, Flag>(
+        {.name = "enabled", .about = "If false, the peer is treated as a stranger."}),
+    field<&Peer::expires, Expiry>(
+        {.name = "expires",
+         .about = "When the peer's term ends. For 7 days after it the peer may renew, and nothing "
+                  "else.",
+         .example = "2099-12-31"}),
     field<&Peer::address, Reach>(
         {.name = "address",
          .about = "Where commands find this peer when they are given its name.",
          .example = "\"node.example:4433\""}),
+};
+
+constexpr std::array kRoleFields = {
+    field<&Role::name, Name>({.name = "name",
+                              .about = "What peers call this role.",
+                              .example = "\"ops\"",
+                              .required = true}),
+    field<&Role::scopes, List<Scope, kScopesMax>>({.name = "scopes",
+                                                   .about = "What a peer with this role may do.",
+                                                   .example = "[\"node:status\"]",
+                                                   .required = true}),
 };
 
 constexpr std::array kLimitFields = {
@@ -311,20 +337,50 @@ void read_listeners(Reading& in, const toml::node& value, Config& into) {
     });
 }
 
+// The line of each element of an array.
+std::vector<std::size_t> lines_of(const toml::table& table, std::string_view key) {
+    std::vector<std::size_t> lines;
+    if (const toml::array* array = table[key].as_array()) {
+        for (const toml::node& node : *array) {
+            lines.push_back(node.source().begin.line);
+        }
+    }
+    return lines;
+}
+
 void read_peers(Reading& in, const toml::node& value, Config& into) {
     std::vector<Peer>& all = into.dynamic.peers;
-    std::set<std::string> names;
+    std::map<std::string, std::string> names;   // by what they look like
     std::map<std::string, std::string> owners;  // of keys
     read_list(in, value, kPeersMax, all, [&](const toml::table& table, Peer& peer) {
         read_fields(in, table, Fields<Peer>(kPeerFields), peer);
-        if (!names.insert(peer.name).second) {
-            in.refuse(table, "there is another peer '" + peer.name + "'");
+        peer.line = table.source().begin.line;
+        peer.scope_lines = lines_of(table, "scopes");
+        const auto [other, fresh] = names.emplace(identity::name_skeleton(peer.name), peer.name);
+        if (!fresh) {
+            in.refuse(table, other->second == peer.name
+                                 ? "there is another peer '" + peer.name + "'"
+                                 : "the name looks like that of peer '" + other->second + "'");
         }
         for (const std::string& key : peer.keys) {
-            const auto [owner, is_new] = owners.emplace(key, peer.name);
-            if (!is_new) {
-                in.refuse(table, key + " belongs to peer '" + owner->second + "'");
+            for (const std::string& alias : identity::fingerprint_aliases(key)) {
+                const auto [owner, is_new] = owners.emplace(alias, peer.name);
+                if (!is_new && owner->second != peer.name) {
+                    in.refuse(table, key + " belongs to peer '" + owner->second + "'");
+                }
             }
+        }
+    });
+}
+
+void read_roles(Reading& in, const toml::node& value, Config& into) {
+    std::vector<Role>& all = into.dynamic.roles;
+    std::set<std::string> names;
+    read_list(in, value, kRolesMax, all, [&](const toml::table& table, Role& role) {
+        read_fields(in, table, Fields<Role>(kRoleFields), role);
+        role.scope_lines = lines_of(table, "scopes");
+        if (!names.insert(role.name).second) {
+            in.refuse(table, "there is another role '" + role.name + "'");
         }
     });
 }
@@ -376,6 +432,8 @@ constexpr std::array kTables = {
           "Somebody whom this node knows. Everybody else is a stranger, and may use only the "
           "services that need no identity.",
           read_peers, keys_of<Peer, kPeerFields>},
+    Table{"role", Shape::list, "Scopes under one name, for peers that have them in common.",
+          read_roles, keys_of<Role, kRoleFields>},
     Table{"alpn", Shape::named, "Rules for one service, named by its ALPN.", read_alpns,
           keys_of<AlpnRules, kAlpnFields>},
     Table{"tls", Shape::single, "Certificates.", read_tls, keys_of<DynamicConfig, kTlsFields>},

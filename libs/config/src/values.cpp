@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 #include <algorithm>
-#include <alknet/core/static_identities.hpp>
+#include <alknet/identity/fingerprint.hpp>
 #include <array>
 #include <cctype>
 
@@ -197,7 +197,7 @@ void PeerKey::read(Reading& in, const toml::node& value, std::string& into) {
     if (text == nullptr) {
         return;
     }
-    auto canonical = canonical_fingerprint(*text);
+    auto canonical = identity::parse_fingerprint(*text);
     if (!canonical) {
         in.refuse(value, refusal(canonical.error()));
     } else {
@@ -210,16 +210,44 @@ void Scope::read(Reading& in, const toml::node& value, std::string& into) {
     if (text == nullptr) {
         return;
     }
-    const std::size_t colon = text->find(':');
-    const bool has_both = colon != std::string::npos && colon != 0 && colon + 1 < text->size() &&
-                          (*text)[colon + 1] != ':';
-    const bool printable =
-        std::ranges::all_of(*text, [](unsigned char c) { return c > 0x20 && c != 0x7f; });
-    if (!has_both || !printable) {
-        in.refuse(value, "must be SERVICE:ACTION or SERVICE:ACTION:RESOURCE");
+    if (const auto scope = identity::Scope::parse(*text); !scope) {
+        in.refuse(value, "must be SERVICE:ACTION or SERVICE:ACTION:RESOURCE, in lower case");
     } else {
-        into = *text;
+        into = scope->text();
     }
+}
+
+void Expiry::read(Reading& in, const toml::node& value, std::optional<WallTime>& into) {
+    const auto* date = value.as_date();
+    const auto* moment = value.as_date_time();
+    if (date == nullptr && (moment == nullptr || !moment->get().offset)) {
+        in.refuse(value, "must be " + type());
+        return;
+    }
+    const toml::date day = date != nullptr ? date->get() : moment->get().date;
+    const std::chrono::year_month_day written(
+        std::chrono::year(day.year), std::chrono::month(day.month), std::chrono::day(day.day));
+    if (!written.ok() || day.year < 1970 || day.year > 2200) {
+        in.refuse(value, "must be a day between 1970 and 2200");
+        return;
+    }
+    WallTime time = std::chrono::sys_days(written);
+    if (moment != nullptr) {
+        const toml::time& clock = moment->get().time;
+        time += std::chrono::hours(clock.hour) + std::chrono::minutes(clock.minute) +
+                std::chrono::seconds(clock.second) -
+                std::chrono::minutes(moment->get().offset->minutes);
+    }
+    into = time;
+}
+
+std::string Expiry::show(const std::optional<WallTime>& value) {
+    if (!value) {
+        return {};
+    }
+    const std::chrono::year_month_day day(std::chrono::floor<std::chrono::days>(*value));
+    return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(day.year()),
+                       static_cast<unsigned>(day.month()), static_cast<unsigned>(day.day()));
 }
 
 void Reach::read(Reading& in, const toml::node& value, std::optional<NodeAddress>& into) {

@@ -111,6 +111,13 @@ struct Scope {
     static std::string type() { return "scopes SERVICE:ACTION or SERVICE:ACTION:RESOURCE"; }
 };
 
+/// The beginning of a day in UTC, or a moment with its offset, between 1970 and 2200.
+struct Expiry {
+    static void read(Reading& in, const toml::node& value, std::optional<WallTime>& into);
+    static std::string show(const std::optional<WallTime>& value);
+    static std::string type() { return "a date, in UTC, or a date and time with its offset"; }
+};
+
 /// Where a peer is reached: no bare node id, which leads nowhere by itself.
 struct Reach {
     static void read(Reading& in, const toml::node& value, std::optional<NodeAddress>& into);

@@ -105,6 +105,18 @@ TEST(ConfigLimits, ScopesOfAPeer) {
     EXPECT_THAT(first_reason(with(kScopesMax + 1)), HasSubstr("at most 64 are allowed"));
 }
 
+TEST(ConfigLimits, Roles) {
+    const auto with = [](std::size_t count) {
+        std::string text;
+        for (std::size_t i = 0; i < count; ++i) {
+            text.append("[[role]]\nname = 'r").append(std::to_string(i)).append("'\nscopes = []\n");
+        }
+        return text;
+    };
+    EXPECT_THAT(problems(with(kRolesMax)), IsEmpty());
+    EXPECT_THAT(first_reason(with(kRolesMax + 1)), HasSubstr("at most 256 are allowed"));
+}
+
 TEST(ConfigLimits, Services) {
     const auto with = [](std::size_t count) { return numbered(count, "[alpn.s", "]\n"); };
     EXPECT_THAT(problems(with(kAlpnsMax)), IsEmpty());

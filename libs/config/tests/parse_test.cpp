@@ -128,6 +128,31 @@ TEST(ConfigParse, APeersKeysAreKeptInTheirCanonicalForm) {
     EXPECT_EQ(alice.node_id()->hex(), kHex);
 }
 
+TEST(ConfigParse, ARecordKnowsTheLineOfEachScope) {
+    const Config config = accepted(
+        "[[role]]\nname = 'ops'\nscopes = ['node:status']\n"
+        "[[peer]]\nname = 'alice'\nkeys = []\nroles = ['ops']\nenabled = false\n"
+        "expires = 2030-02-28\nscopes = [\n  'call:echo',\n  'git:read:*',\n]\n"
+        "[[peer]]\nname = 'bob'\nkeys = []\nexpires = 2030-02-28T02:30:00+02:00\n");
+    const identity::PeerList list = peer_list(config.dynamic, "alknet.toml");
+    ASSERT_THAT(list.peers, SizeIs(2));
+    const identity::PeerRecord& alice = list.peers[0];
+    EXPECT_EQ(alice.id, "alice");
+    EXPECT_EQ(alice.origin.text(), "alknet.toml:4");
+    EXPECT_FALSE(alice.enabled);
+    EXPECT_THAT(alice.roles, ElementsAre("ops"));
+    const WallTime day =
+        std::chrono::sys_days(std::chrono::year(2030) / std::chrono::February / 28);
+    EXPECT_EQ(alice.expires, day);
+    EXPECT_EQ(list.peers[1].expires, day + std::chrono::minutes(30));
+    ASSERT_THAT(alice.grants, SizeIs(2));
+    EXPECT_EQ(alice.grants[1].scope.text(), "git:read:*");
+    EXPECT_EQ(alice.grants[1].origin.text(), "alknet.toml:12");
+    ASSERT_THAT(list.roles, SizeIs(1));
+    ASSERT_THAT(list.roles[0].grants, SizeIs(1));
+    EXPECT_EQ(list.roles[0].grants[0].origin.text(), "alknet.toml:3");
+}
+
 TEST(ConfigParse, APeerWithOnlyACertificateHasNoNodeId) {
     const Config config =
         accepted("[[peer]]\nname = \"bob\"\nkeys = [\"x509-sha256:" + std::string(64, '0') + "\"]");
@@ -365,6 +390,18 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"[[peer]]\nname = 'a'\nkeys = []\nscopes = ['git:re ad']", "peer.scopes",
                 "SERVICE:ACTION"},
         Refusal{"[[peer]]\nname = 'a'\nkeys = []\nscopes = [{}]", "peer.scopes", "must be text"},
+        Refusal{"[[peer]]\nname = 'bob'\nkeys = []\n[[peer]]\nname = 'B0B'\nkeys = []", "peer",
+                "looks like that of peer 'bob'"},
+        Refusal{"[[peer]]\nname = 'a'\nkeys = []\nroles = ['ops']", "", "no role 'ops'"},
+        Refusal{"[[role]]\nname = 'a'\nscopes = []\n[[role]]\nname = 'a'\nscopes = []", "role",
+                "another role 'a'"},
+        Refusal{"[[role]]\nname = 'a'", "role", "needs the key 'scopes'"},
+        Refusal{"[[peer]]\nname = 'a'\nkeys = []\nexpires = '2030-01-01'", "peer.expires",
+                "must be a date"},
+        Refusal{"[[peer]]\nname = 'a'\nkeys = []\nexpires = 2030-01-01T00:00:00", "peer.expires",
+                "with its offset"},
+        Refusal{"[[peer]]\nname = 'a'\nkeys = []\nexpires = 2201-01-01", "peer.expires",
+                "between 1970 and 2200"},
         Refusal{"[[peer]]\nname = 'a'\nkeys = []\naddress = 'a:b:c'", "peer.address", "address"},
         Refusal{"[[peer]]\nname = 'a'\nkeys = []\naddress = 1", "peer.address", "must be text"},
         Refusal{"[[peer]]\nname = 'a'\nkeys = []\naddress = "

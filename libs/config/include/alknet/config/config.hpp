@@ -8,6 +8,7 @@
 #include <alknet/core/endpoint.hpp>
 #include <alknet/core/node_address.hpp>
 #include <alknet/core/registry.hpp>
+#include <alknet/identity/peers.hpp>
 #include <alknet/quic/endpoint.hpp>
 #include <alknet/resume/handler.hpp>
 #include <alknet/tls/context.hpp>
@@ -30,6 +31,7 @@ inline constexpr std::size_t kProxiesMax = 64;    // of one listener
 inline constexpr std::size_t kPeersMax = 10'000;
 inline constexpr std::size_t kKeysMax = 16;    // of one peer
 inline constexpr std::size_t kScopesMax = 64;  // of one peer
+inline constexpr std::size_t kRolesMax = 256;
 inline constexpr std::size_t kAlpnsMax = 256;
 inline constexpr std::size_t kCertificatesMax = 64;
 inline constexpr std::size_t kTextBytesMax = 4096;  // of one value
@@ -66,13 +68,28 @@ struct Listener {
 /// Somebody whom this node knows. The name is the stable id, and never the key.
 struct Peer {
     std::string name;
-    std::vector<std::string> keys;  // canonical: `ed25519:<hex>`, `x509-sha256:<hex>`
+    /// Canonical: `ed25519:<hex>`, `x509-sha256:<hex>`, `SHA256:<base64>`.
+    std::vector<std::string> keys;
     std::vector<std::string> scopes;
+    std::vector<std::string> roles;
+    bool enabled = true;
+    std::optional<WallTime> expires;
     std::optional<NodeAddress> address;  // where to reach it
+    std::size_t line = 0;                // of its entry
+    std::vector<std::size_t> scope_lines;
 
     bool operator==(const Peer&) const = default;
     /// The first Ed25519 key, which is what dialling this peer demands.
     [[nodiscard]] std::optional<NodeId> node_id() const;
+};
+
+/// Scopes that several peers have.
+struct Role {
+    std::string name;
+    std::vector<std::string> scopes;
+    std::vector<std::size_t> scope_lines;
+
+    bool operator==(const Role&) const = default;
 };
 
 struct AlpnRules {
@@ -89,6 +106,7 @@ struct DynamicConfig {
     LogLevel log_level = LogLevel::info;
     std::vector<tls::CertificateFiles> certificates;
     std::vector<Peer> peers;
+    std::vector<Role> roles;
     std::map<std::string, AlpnRules, std::less<>> alpns;
 };
 
@@ -123,6 +141,9 @@ struct Parsed {
 /// Reads TOML 1.0. Every key that is not known is a problem, so that a typing error cannot pass for
 /// a setting.
 [[nodiscard]] Parsed parse(std::string_view text, const ParseOptions& options);
+
+/// The peers and roles as records, each with the line of `file` that says it.
+[[nodiscard]] identity::PeerList peer_list(const DynamicConfig& config, const std::string& file);
 
 /// The problems as one error, kConfigInvalid: the first one, and how many there are.
 [[nodiscard]] error as_error(const std::vector<Problem>& problems);
