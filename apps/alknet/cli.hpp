@@ -24,6 +24,7 @@ struct InitOptions {
     bool no_input = false;
 };
 struct IdOptions {
+    bool ssh = false;  // the key in OpenSSH's form alone
     bool address = false;
     std::string host;
 };
@@ -66,6 +67,33 @@ struct ExplainOptions {
 struct ConfigCheckOptions {
     std::filesystem::path file;  // empty: the home's
 };
+struct PeerOptions {
+    enum class Action : std::uint8_t { add, list, remove, disable, enable, renew, rename, scopes };
+    Action action = Action::list;
+    std::string name;
+    std::string new_name;
+    std::vector<std::string> keys;
+    std::vector<std::string> scopes;
+    std::vector<std::string> roles;
+    std::string expires;
+    std::string address;
+    std::vector<std::string> set;
+    std::vector<std::string> added;
+    std::vector<std::string> removed;
+};
+struct TokenOptions {
+    enum class Action : std::uint8_t { add, list, remove };
+    Action action = Action::list;
+    std::string id;
+    std::string peer;
+    std::vector<std::string> scopes;
+    std::string expires;
+    std::string label;
+};
+struct AccessCheckOptions {
+    std::string peer;
+    std::string scope;
+};
 struct CompletionOptions {
     std::string shell;
 };
@@ -77,10 +105,10 @@ struct HelpOptions {
 };
 struct VersionOptions {};
 
-using Verb =
-    std::variant<InitOptions, IdOptions, ServeOptions, PingOptions, PathsOptions, PipeOptions,
-                 ProbeOptions, DoctorOptions, ExplainOptions, ConfigCheckOptions, CompletionOptions,
-                 ManualOptions, HelpOptions, VersionOptions>;
+using Verb = std::variant<InitOptions, IdOptions, ServeOptions, PingOptions, PathsOptions,
+                          PipeOptions, ProbeOptions, DoctorOptions, ExplainOptions,
+                          ConfigCheckOptions, PeerOptions, TokenOptions, AccessCheckOptions,
+                          CompletionOptions, ManualOptions, HelpOptions, VersionOptions>;
 
 struct CommandLine {
     std::optional<std::filesystem::path> home;

@@ -17,7 +17,7 @@ namespace alknet::app {
 namespace {
 
 constexpr std::string_view kAddressHelp =
-    "Where and who: a peer's name from alknet.toml, alknet://NODE_ID@HOST:PORT, a node id, or "
+    "Where and who: a peer's name, alknet://NODE_ID@HOST:PORT, a node id, or "
     "HOST[:PORT]";
 constexpr std::string_view kAddressDetails =
     "ADDRESS with a node id is reached only if the node proves that key. A bare HOST must have a "
@@ -43,6 +43,9 @@ private:
     void add_global(CLI::App& command);
     void add_node_commands();
     void add_network_commands();
+    void add_peer_commands();
+    void add_peer_changes(CLI::App& peer);
+    void add_token_commands();
     void add_doctor_commands();
     void add_help_commands();
 
@@ -139,6 +142,8 @@ Grammar::Grammar() {
     root_.require_subcommand(0, 1);  // `help ping` names one, and does not run it
     add_global(root_);
     add_node_commands();
+    add_peer_commands();
+    add_token_commands();
     add_network_commands();
     add_doctor_commands();
     add_help_commands();
@@ -163,6 +168,7 @@ void Grammar::add_node_commands() {
     CLI::App& id_command = leaf(root_, "id", "Print the node id in every text form", id);
     id_command.add_flag("--address", id->address,
                         "Print alknet://NODE_ID@HOST:PORT, with the first configured listener");
+    id_command.add_flag("--ssh", id->ssh, "Print the key as OpenSSH writes it: ssh-ed25519 AAAA…");
     metavar(id_command.add_option("--host", id->host,
                                   "The HOST that others see; else that of the listener, or "
                                   "127.0.0.1 if it listens everywhere"),
@@ -185,6 +191,116 @@ void Grammar::add_node_commands() {
     const auto check = std::make_shared<ConfigCheckOptions>();
     CLI::App& check_command = leaf(config, "check", "Say what is wrong with alknet.toml", check);
     metavar(check_command.add_option("FILE", check->file, "Another file than the home's"), "FILE");
+}
+
+void add_list(CLI::App& command, const std::string& name, std::vector<std::string>& into,
+              const std::string& value, const std::string& about) {
+    metavar(command.add_option(name, into, about + "; several with commas, or repeated")
+                ->delimiter(','),
+            value);
+}
+
+void Grammar::add_peer_commands() {
+    using Action = PeerOptions::Action;
+    CLI::App& peer = *root_.add_subcommand("peer", "Say who is known, and what they may do");
+    peer.require_subcommand(1);
+
+    const auto add = std::make_shared<PeerOptions>();
+    add->action = Action::add;
+    CLI::App& add_command = leaf(peer, "add", "Add somebody", add);
+    add_command.footer(
+        "Who is added by commands stands in state.db beside alknet.toml, and a running node knows "
+        "it within a second. KEY is what alknet id prints on the other side, in any form; an "
+        "ssh-ed25519 line; what ssh-keygen -l prints; or x509-sha256:HEX.");
+    metavar(add_command.add_option("NAME", add->name, "What to call it"), "NAME")->required();
+    metavar(add_command.add_option("--key", add->keys, "What proves who it is; may be repeated"),
+            "KEY")
+        ->required();
+    add_list(add_command, "--scopes", add->scopes, "SCOPES", "What it may do");
+    add_list(add_command, "--roles", add->roles, "ROLES", "Roles of alknet.toml that it has");
+    metavar(add_command.add_option("--expires", add->expires,
+                                   "When its term ends: a duration from now, or a day in UTC"),
+            "WHEN");
+    metavar(add_command.add_option("--address", add->address, "Where to reach it"), "HOST[:PORT]");
+
+    const auto list = std::make_shared<PeerOptions>();
+    leaf(peer, "list", "Show everybody who is known, and from where", list);
+    add_peer_changes(peer);
+}
+
+void Grammar::add_peer_changes(CLI::App& peer) {
+    using Action = PeerOptions::Action;
+    const auto change = [&](const std::string& word, const std::string& about, Action action) {
+        const auto options = std::make_shared<PeerOptions>();
+        options->action = action;
+        CLI::App& command = leaf(peer, word, about, options);
+        metavar(command.add_option("NAME", options->name, "Which one"), "NAME")->required();
+        return std::pair<CLI::App*, std::shared_ptr<PeerOptions>>(&command, options);
+    };
+    change("remove", "Forget somebody; its connections end", Action::remove);
+    change("disable", "Treat somebody as a stranger; its connections end", Action::disable);
+    change("enable", "Undo disable", Action::enable);
+
+    const auto [renew, renewal] = change("renew", "Give somebody a new term", Action::renew);
+    renewal->expires = "30d";
+    metavar(renew->add_option("--expires", renewal->expires,
+                              "When it ends: a duration from now, or a day in UTC (30d)"),
+            "WHEN");
+
+    const auto [rename, renaming] =
+        change("name", "Give somebody another name; everything else stays", Action::rename);
+    metavar(rename->add_option("NEW_NAME", renaming->new_name, "The new name"), "NEW_NAME")
+        ->required();
+
+    const auto [scopes, scoping] = change("scopes", "Change what somebody may do", Action::scopes);
+    add_list(*scopes, "--set", scoping->set, "SCOPES", "What it may do from now on");
+    add_list(*scopes, "--remove", scoping->removed, "SCOPES", "What it may do no longer");
+    add_list(*scopes, "--add", scoping->added, "SCOPES", "What it may do besides");
+    scopes->footer("What it may do no longer ends the connections that it has.");
+}
+
+void Grammar::add_token_commands() {
+    using Action = TokenOptions::Action;
+    CLI::App& token = *root_.add_subcommand("token", "Make and take back tokens");
+    token.require_subcommand(1);
+
+    const auto add = std::make_shared<TokenOptions>();
+    add->action = Action::add;
+    CLI::App& add_command = leaf(token, "add", "Make a token and print it, this once", add);
+    add_command.footer(
+        "For programs that cannot prove a key. Only its digest is kept: who loses it needs another "
+        "one.");
+    metavar(add_command.add_option("--peer", add->peer,
+                                   "Whose it is: it may do what that "
+                                   "peer may"),
+            "NAME");
+    add_list(add_command, "--scopes", add->scopes, "SCOPES",
+             "For an API key, which is nobody's: what it may do");
+    metavar(add_command.add_option("--expires", add->expires,
+                                   "When it ends: a duration from now, or a day in UTC"),
+            "WHEN");
+    metavar(add_command.add_option("--label", add->label, "What it is for"), "TEXT");
+
+    const auto list = std::make_shared<TokenOptions>();
+    leaf(token, "list", "Show which tokens there are", list);
+
+    const auto remove = std::make_shared<TokenOptions>();
+    remove->action = Action::remove;
+    CLI::App& remove_command = leaf(token, "remove", "Take a token back", remove);
+    metavar(remove_command.add_option("ID", remove->id, "Its id, which is how it begins"), "ID")
+        ->required();
+
+    CLI::App& access = *root_.add_subcommand("access", "Explain who may do what");
+    access.require_subcommand(1);
+    const auto check = std::make_shared<AccessCheckOptions>();
+    CLI::App& check_command =
+        leaf(access, "check", "Say what would be decided, why, and what would change it", check);
+    check_command.footer("The exit code is 0 if it is allowed, else 5.");
+    metavar(check_command.add_option("--peer", check->peer, "Who asks"), "NAME")->required();
+    metavar(check_command.add_option("--do", check->scope,
+                                     "What for: SERVICE:ACTION or SERVICE:ACTION:RESOURCE"),
+            "SCOPE")
+        ->required();
 }
 
 void Grammar::add_network_commands() {

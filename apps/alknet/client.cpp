@@ -10,6 +10,7 @@
 #include <csignal>
 
 #include "commands/commands.hpp"
+#include "peers.hpp"
 
 namespace alknet::app {
 
@@ -38,6 +39,10 @@ result<Person> person(const CommandLine& line, Client::As as) {
     Person self{.key = nullptr,
                 .peers = std::move(config.dynamic.peers),
                 .paths = home->directory() / "paths"};
+    ALKNET_TRY(const auto stored, stored_peers(*home));
+    for (const identity::PeerRecord& peer : stored.peers) {
+        self.peers.push_back(as_entry(peer));
+    }
     if (as == Client::As::stranger) {
         self.key = NodeKey::generate();
     } else {
@@ -53,6 +58,14 @@ result<NodeAddress> address_of(const config::Peer& peer) {
     NodeAddress address = *peer.address;
     if (!address.id) {
         address.id = peer.node_id();
+    }
+    // Who has written down a digest of a key wants that key, and would not want an authority's word
+    // instead.
+    if (!address.id && std::ranges::any_of(peer.keys, [](const std::string& key) {
+            return key.starts_with("SHA256:");
+        })) {
+        return fail(causes::kUnknownPeer,
+                    "peer '" + peer.name + "' has a digest for a key; to reach it, add the key");
     }
     return address;
 }

@@ -5,23 +5,17 @@
 #include <alknet/core/echo.hpp>
 #include <alknet/doctor/handler.hpp>
 #include <alknet/doctor/local_checks.hpp>
+#include <alknet/identity/state.hpp>
+#include <alknet/rt/combine.hpp>
 #include <map>
 #include <optional>
 #include <utility>
 
+#include "peers.hpp"
+
 namespace alknet::app {
 
 namespace {
-
-std::vector<StaticPeer> static_peers(const std::vector<config::Peer>& peers) {
-    std::vector<StaticPeer> all;
-    for (const config::Peer& peer : peers) {
-        all.push_back({.identity = {.id = peer.name, .scopes = peer.scopes, .resources = {}},
-                       .fingerprints = peer.keys,
-                       .enabled = true});
-    }
-    return all;
-}
 
 constexpr Duration kListenRetryDelay = std::chrono::seconds(1);
 
@@ -84,7 +78,14 @@ result<std::unique_ptr<Node>> Node::create(Loop& loop, config::Home home, config
 result<void> Node::build() {
     ALKNET_TRY(key_, home_.load_key(config_.fixed));
     ALKNET_TRY(tls_, make_tls(config_.dynamic, nullptr));
-    ALKNET_TRY(identities_, StaticIdentityProvider::create(static_peers(config_.dynamic.peers)));
+    source_.text = std::move(options_.config_text);
+    ALKNET_TRY(source_.stored, stored_peers(home_));
+    ALKNET_TRY(auto peers, all_peers(home_, config_.dynamic, source_.stored));
+    identities_ =
+        std::make_shared<identity::ConfigIdentityProvider>(loop_.clock(), std::move(peers));
+    warn_of_terms();
+    ALKNET_TRY(state_,
+               store::Store::open(state_file(home_), {.database = identity::state_options()}));
     ALKNET_TRY(auto secrets, home_.load_secrets());
 
     ALKNET_CHECK(register_handlers(*registry_, loop_));
@@ -236,35 +237,47 @@ void Node::apply_rules(const config::DynamicConfig& config) {
     }
 }
 
-task<void> Node::reload(Reload when) {
-    const auto applied = read_and_apply(when);
+task<result<Node::Source>> Node::read() {
+    ALKNET_CO_TRY(identity::PeerList stored, co_await state_->transact(identity::load_peers));
+    ALKNET_CO_TRY(std::string text, config::read_config_text(home_.config_file()));
+    co_return Source{.text = std::move(text), .stored = std::move(stored)};
+}
+
+task<bool> Node::edited() {
+    const auto now = co_await read();
+    co_return now ? *now != source_ : !now.error().is(errc::cancelled);
+}
+
+task<void> Node::reload() {
+    auto source = co_await read();
+    result<void> applied;
+    if (source) {
+        source_ = *std::move(source);
+        applied = apply(source_);
+    } else {
+        applied = unexpected(std::move(source).error());
+    }
+    if (!applied && applied.error().is(errc::cancelled)) {
+        co_return;
+    }
     if (!applied) {
         const error& why = applied.error();
         log_.error("config.rejected",
                    {{"id", why.cause().id}, {"what", why.cause().what}, {"detail", why.detail()}});
-    } else if (*applied) {
-        log_.info("config.reloaded",
-                  {{"listeners", listening_.size()}, {"peers", config_.dynamic.peers.size()}});
-        co_await endpoint_->recheck_identities();
+        co_return;
     }
-}
-
-// False if there was nothing to do.
-result<bool> Node::read_and_apply(Reload when) {
-    ALKNET_TRY(std::string text, config::read_config_text(home_.config_file()));
-    const bool same = text == std::exchange(config_text_, text);
-    if (when == Reload::if_edited && same) {
-        return false;
-    }
-    ALKNET_TRY(config::Config config, home_.parse_config(text));
-    ALKNET_CHECK(apply(std::move(config)));
-    return true;
+    log_.info("config.reloaded",
+              {{"listeners", listening_.size()}, {"peers", identities_->peers()->peers().size()}});
+    co_await endpoint_->recheck_identities();
 }
 
 // Everything that can fail comes first.
-result<void> Node::apply(config::Config config) {
+result<void> Node::apply(const Source& source) {
+    ALKNET_TRY(config::Config config, home_.parse_config(source.text));
     ALKNET_TRY(auto tls, make_tls(config.dynamic, tls_.get()));
-    ALKNET_CHECK(identities_->replace(static_peers(config.dynamic.peers)));
+    ALKNET_TRY(auto peers, all_peers(home_, config.dynamic, source.stored));
+    identities_->replace(std::move(peers));
+    terms_changed_.set();
     if (config.fixed != config_.fixed) {
         log_.warn("config.restart_needed",
                   {{"reason", "a key that is read at start only has changed"}});
@@ -354,6 +367,33 @@ task<result<void>> Node::retry_listeners() {
         if (missing_.empty()) {
             listeners_missing_.clear();
         }
+    }
+}
+
+void Node::warn_of_terms() const {
+    const WallTime now = loop_.wall_now();
+    for (const identity::PeerRecord& peer : identities_->peers()->peers()) {
+        const identity::Standing standing = identity::standing_of(peer, now);
+        if (standing == identity::Standing::expiring || standing == identity::Standing::grace) {
+            log_.warn("peer.expiring", {{"peer", peer.name},
+                                        {"standing", identity::to_string(standing)},
+                                        {"expires", time_text(*peer.expires)}});
+        }
+    }
+}
+
+task<result<void>> Node::watch_terms() {
+    for (;;) {
+        terms_changed_.clear();
+        const std::optional<WallTime> next = identities_->next_change();
+        const Duration wait =
+            next ? std::max(*next - loop_.wall_now(), Duration()) : Duration::max();
+        const result<void> told = co_await with_timeout(wait, terms_changed_.wait());
+        if (!told && told.error().is(errc::cancelled)) {
+            co_return told;
+        }
+        warn_of_terms();
+        co_await endpoint_->recheck_identities();
     }
 }
 

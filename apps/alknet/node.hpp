@@ -6,12 +6,13 @@
 #include <alknet/base/result.hpp>
 #include <alknet/config/home.hpp>
 #include <alknet/core/endpoint.hpp>
-#include <alknet/core/static_identities.hpp>
+#include <alknet/identity/provider.hpp>
 #include <alknet/net/network.hpp>
 #include <alknet/resume/handler.hpp>
 #include <alknet/rt/loop.hpp>
 #include <alknet/rt/task.hpp>
 #include <alknet/rt/wait.hpp>
+#include <alknet/store/store.hpp>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -32,6 +33,7 @@ struct NodeOptions {
     std::shared_ptr<net::Network> network;
     /// Where to listen instead of where the configuration says; empty: there.
     std::vector<config::Listener> listeners;
+    std::string config_text;  // that the configuration was read from
     /// On which connections are served; null: on the node's own loop. Outlives the node.
     LoopGroup* loops = nullptr;
 };
@@ -45,17 +47,22 @@ public:
     /// Opens what is configured. Errors: those of Endpoint::listen, with the listener's name.
     result<std::vector<Listening>> listen();
 
-    enum class Reload : std::uint8_t {
-        always,     // somebody asked for it; certificates may be new
-        if_edited,  // the file was touched; not when it says what it said before
-    };
-    /// Reads the configuration again. What is wrong with it is logged, and then nothing changes;
-    /// a listener that cannot be opened is logged, and the others stand.
-    task<void> reload(Reload when);
+    /// Whether alknet.toml or state.db says something else than when it was read last, or cannot be
+    /// read.
+    task<bool> edited();
+    /// Reads both again. What is wrong with them is logged, and then nothing changes; a listener
+    /// that cannot be opened is logged, and the others stand.
+    task<void> reload();
 
     /// Tries listeners that a reload could not open again and again: what has the address, another
     /// program or old connections of our own, may go. Runs until it is cancelled.
     task<result<void>> retry_listeners();
+
+    /// Ends what a peer's term no longer allows, each time that one ends. For ever. Errors:
+    /// kCancelled.
+    task<result<void>> watch_terms();
+    /// Somebody has set the clock, or the machine slept: terms may have ended meanwhile.
+    void clock_changed() noexcept { terms_changed_.set(); }
 
     /// Ends in order; see Endpoint::shutdown.
     task<void> stop();
@@ -65,11 +72,19 @@ public:
     [[nodiscard]] const std::shared_ptr<Metrics>& metrics() const noexcept { return metrics_; }
 
 private:
+    // What decides how the node behaves.
+    struct Source {
+        std::string text;           // of alknet.toml
+        identity::PeerList stored;  // in state.db
+        bool operator==(const Source&) const = default;
+    };
+
     Node(Loop& loop, config::Home home, config::Config config, NodeOptions options);
     result<void> build();
     result<void> register_handlers(HandlerRegistry& registry, Loop& loop) const;
-    result<bool> read_and_apply(Reload when);
-    result<void> apply(config::Config config);
+    task<result<Source>> read();
+    result<void> apply(const Source& source);
+    void warn_of_terms() const;
     void apply_listeners(const std::vector<config::Listener>& listeners);
     void apply_rules(const config::DynamicConfig& config);
     /// Whether a resumable stream that comes through `through` may reach a service: as a connection
@@ -91,7 +106,9 @@ private:
     std::shared_ptr<const NodeKey> key_;
     std::shared_ptr<const tls::TlsContext> tls_;
     std::shared_ptr<HandlerRegistry> registry_ = std::make_shared<HandlerRegistry>();
-    std::shared_ptr<StaticIdentityProvider> identities_;
+    std::shared_ptr<identity::ConfigIdentityProvider> identities_;
+    std::shared_ptr<store::Store> state_;
+    Event terms_changed_;
     std::shared_ptr<Metrics> metrics_ = std::make_shared<Metrics>();
     std::shared_ptr<resume::ResumeHandler> resume_;  // null: not offered
     std::unique_ptr<Endpoint> endpoint_;
@@ -99,7 +116,7 @@ private:
     std::vector<ListenerOptions> missing_;  // wanted, and not open yet
     Event listeners_missing_;
     std::uint64_t keys_drawn_ = 0;
-    std::string config_text_;  // the last that was read, good or bad
+    Source source_;  // the last that was read, good or bad
 };
 
 /// One for each address; those after the first are named NAME/2, NAME/3, ….

@@ -26,6 +26,10 @@ result<ExitCode> run(const CommandLine& line, const IdOptions& options) {
                                     .text()));
         return ExitCode::ok;
     }
+    if (options.ssh) {
+        ALKNET_CHECK(print_line(id.openssh()));
+        return ExitCode::ok;
+    }
     if (options.address) {
         ALKNET_CHECK(print_line(url));
         return ExitCode::ok;

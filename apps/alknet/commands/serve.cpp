@@ -17,6 +17,7 @@
 #include "node.hpp"
 #include "notify.hpp"
 #include "output.hpp"
+#include "peers.hpp"
 
 namespace alknet::app {
 
@@ -24,12 +25,24 @@ namespace {
 
 constexpr Duration kWatchAgainDelay = std::chrono::seconds(1);
 
+// A file whose change asks for a reload.
+struct Watched {
+    std::filesystem::path file;
+    std::unique_ptr<FileWatch> watch;
+};
+
+result<Watched> watch_file(Loop& loop, std::filesystem::path file) {
+    ALKNET_TRY(auto watch, FileWatch::open(loop, file));
+    return Watched{.file = std::move(file), .watch = std::move(watch)};
+}
+
 struct Serving {
     const CommandLine& line;
     const ServeOptions& options;
     Loop& loop;
     config::Home home;
-    std::unique_ptr<FileWatch> config_watch;
+    Watched config_watch;
+    Watched state_watch;
     config::Config config;
     NodeOptions node_options;
     Notifier notifier = Notifier::from_environment();
@@ -116,9 +129,9 @@ task<result<void>> feed_watchdog(Serving& serving) {
     co_return result<void>();
 }
 
-task<void> reload(Serving& serving, Node::Reload when) {
+task<void> reload(Serving& serving) {
     tell(serving, serving.notifier.reloading(serving.loop.refresh_now()));
-    co_await serving.node->reload(when);
+    co_await serving.node->reload();
     tell(serving, serving.notifier.ready("serving"));
 }
 
@@ -128,31 +141,34 @@ task<result<void>> reload_when_wanted(Serving& serving) {
         ALKNET_CO_CHECK(co_await serving.reload_wanted.wait());
         serving.reload_wanted.clear();
         const bool asked = std::exchange(serving.reload_asked, false);
-        co_await reload(serving, asked ? Node::Reload::always : Node::Reload::if_edited);
+        // Somebody who asks may have new certificates.
+        if (asked || co_await serving.node->edited()) {
+            co_await reload(serving);
+        }
     }
 }
 
 // The home was moved or taken away. Another may come in its place.
-task<result<void>> watch_again(Serving& serving) {
+task<result<void>> watch_again(Serving& serving, Watched& watched) {
     for (;;) {
         ALKNET_CO_CHECK(co_await serving.loop.sleep(kWatchAgainDelay));
-        auto watch = FileWatch::open(serving.loop, serving.home.config_file());
-        if (watch) {
-            serving.config_watch = std::move(*watch);
+        auto again = watch_file(serving.loop, watched.file);
+        if (again) {
+            watched = *std::move(again);
             co_return result<void>();
         }
     }
 }
 
-task<result<void>> watch_config(Serving& serving) {
+task<result<void>> reload_when_changed(Serving& serving, Watched& watched) {
     for (;;) {
-        const result<void> changed = co_await serving.config_watch->changed();
+        const result<void> changed = co_await watched.watch->changed();
         if (!changed && changed.error().is(errc::cancelled)) {
             co_return changed;
         }
         if (!changed) {
             serving.node->log().warn("config.unwatched", {{"detail", changed.error().detail()}});
-            ALKNET_CO_CHECK(co_await watch_again(serving));
+            ALKNET_CO_CHECK(co_await watch_again(serving, watched));
         }
         serving.reload_wanted.set();
     }
@@ -165,6 +181,7 @@ task<result<void>> report_jumps(Serving& serving) {
         const auto seconds = [](Duration d) { return std::chrono::duration<double>(d).count(); };
         serving.node->log().warn("clock.jump", {{"suspended", seconds(jump.suspended)},
                                                 {"wall_step", seconds(jump.wall_step)}});
+        serving.node->clock_changed();
     }
 }
 
@@ -199,7 +216,9 @@ task<result<void>> run_until_told(Serving& serving, Signals& signals) {
     TaskScope background(serving.loop);
     background.spawn(feed_watchdog(serving), "serve.feed_watchdog");
     background.spawn(reload_when_wanted(serving), "serve.reload");
-    background.spawn(watch_config(serving), "serve.watch_config");
+    background.spawn(reload_when_changed(serving, serving.config_watch), "serve.watch_config");
+    background.spawn(reload_when_changed(serving, serving.state_watch), "serve.watch_state");
+    background.spawn(serving.node->watch_terms(), "serve.watch_terms");
     background.spawn(report_jumps(serving), "serve.report_jumps");
     background.spawn(serving.node->retry_listeners(), "serve.retry_listeners");
     auto ended = co_await obey_signals(serving, signals);
@@ -235,8 +254,11 @@ result<ExitCode> run(const CommandLine& line, const ServeOptions& options) {
     // Before the first thread, which would otherwise take the signals.
     ALKNET_TRY(const auto signals, Signals::open(*loop, std::array{SIGHUP, SIGTERM, SIGINT}));
     // Before the file is read, so that no change of it is missed.
-    ALKNET_TRY(auto watch, FileWatch::open(*loop, home.config_file()));
-    ALKNET_TRY(const auto config, home.load_config());
+    ALKNET_TRY(auto config_watch, watch_file(*loop, home.config_file()));
+    // What commands write goes there first.
+    ALKNET_TRY(auto state_watch, watch_file(*loop, state_file(home) += "-wal"));
+    ALKNET_TRY(const std::string text, config::read_config_text(home.config_file()));
+    ALKNET_TRY(const auto config, home.parse_config(text));
     ALKNET_TRY(const auto sink, open_log_sink(STDERR_FILENO, {.format = config.fixed.log_format,
                                                               .level = config.dynamic.log_level,
                                                               .wall_clock = {},
@@ -246,11 +268,13 @@ result<ExitCode> run(const CommandLine& line, const ServeOptions& options) {
                     .options = options,
                     .loop = *loop,
                     .home = home,
-                    .config_watch = std::move(watch),
+                    .config_watch = std::move(config_watch),
+                    .state_watch = std::move(state_watch),
                     .config = config,
                     .node_options = {.log_sink = sink,
                                      .network = net::make_system_network(),
                                      .listeners = {},
+                                     .config_text = text,
                                      .loops = loops.get()},
                     .node = nullptr,
                     .reload_wanted = {}};

@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <iterator>
+#include <set>
+#include <sstream>
 
 #include "exit_codes.hpp"
 
@@ -93,16 +96,38 @@ TEST(CommandLineParse, MistakesSayWhatWasMeant) {
     EXPECT_THAT(parse({"ping", "h", "--timeout", "25h"}).error().detail(), HasSubstr("duration"));
 }
 
+// The command with what it cannot do without.
+std::vector<std::string> least_words(const CommandInfo& command) {
+    std::istringstream name(command.name);
+    std::vector<std::string> words{std::istream_iterator<std::string>(name), {}};
+    for (const OptionInfo& option : command.options) {
+        if (option.required) {
+            if (!option.operand()) {
+                words.push_back(option.names.front());
+            }
+            words.push_back(option.choices().empty() ? "x" : option.choices().front());
+        }
+    }
+    return words;
+}
+
 TEST(CommandDescription, EveryCommandIsDescribed) {
     const auto commands = describe_commands();
-    EXPECT_EQ(commands.size(), std::variant_size_v<Verb>);
+    std::set<std::size_t> verbs{Verb(HelpOptions()).index(), Verb(VersionOptions()).index()};
     for (const CommandInfo& command : commands) {
+        const auto words = least_words(command);
+        std::vector<const char*> argv{"alknet"};
+        std::ranges::transform(words, std::back_inserter(argv), &std::string::c_str);
+        const auto line = parse_command_line(static_cast<int>(argv.size()), argv.data());
+        ASSERT_TRUE(line.outcome) << command.synopsis();
+        verbs.insert(line.outcome->verb.index());
         EXPECT_FALSE(command.about.empty()) << command.name;
         EXPECT_TRUE(help_text(command.name)) << command.name;
         for (const OptionInfo& option : command.options) {
             EXPECT_FALSE(option.about.empty()) << command.name;
         }
     }
+    EXPECT_EQ(verbs.size(), std::variant_size_v<Verb>);
 }
 
 TEST(CommandDescription, SynopsisAndChoices) {

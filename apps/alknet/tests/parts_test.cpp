@@ -83,8 +83,9 @@ TEST(Statistics, PercentilesAreOneOfTheValues) {
 }
 
 config::Peer peer(const char* name, const char* address) {
-    config::Peer peer{
-        .name = name, .keys = {"ed25519:" + std::string(kId)}, .scopes = {}, .address = {}};
+    config::Peer peer;
+    peer.name = name;
+    peer.keys = {"ed25519:" + std::string(kId)};
     if (address != nullptr) {
         peer.address = *NodeAddress::parse(address);
     }

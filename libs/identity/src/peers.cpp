@@ -149,10 +149,6 @@ result<void> PeerDirectory::index_tokens() {
             return fail(causes::kPeerExists, "token " + token.id + " (" + token.origin.text() +
                                                  "): there is another one like it");
         }
-        if (!token.peer.empty() && find(token.peer) == nullptr) {
-            return fail(causes::kConfigInvalid, "token " + token.id + " (" + token.origin.text() +
-                                                    "): there is no peer " + token.peer);
-        }
         by_token_.emplace(first_octets(token.hash), i);
     }
     return {};

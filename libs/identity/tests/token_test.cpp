@@ -107,8 +107,9 @@ TEST(Token, IsFoundAmongThoseWithTheSameFirstOctets) {
     EXPECT_TRUE(!twice && twice.error().is(causes::kPeerExists));
     list.tokens.resize(1);
     list.tokens[0].peer = "nobody";
-    const auto orphan = PeerDirectory::create(list);
-    EXPECT_TRUE(!orphan && orphan.error().is(causes::kConfigInvalid));
+    list.tokens[0].hash = token_hash("secret");
+    const auto orphan = resolve_stored_token(*directory(list), "secret", at(0));
+    EXPECT_TRUE(!orphan && orphan.error().is(causes::kTokenInvalid));
 }
 
 }  // namespace

@@ -51,6 +51,8 @@ struct Grant {
 struct Role {
     std::string name;
     std::vector<Grant> grants;
+
+    bool operator==(const Role&) const = default;
 };
 
 /// One peer as it was written down.
@@ -100,14 +102,16 @@ struct PeerList {
     std::vector<PeerRecord> peers;
     std::vector<Role> roles;
     std::vector<TokenRecord> tokens;
+
+    bool operator==(const PeerList&) const = default;
 };
 
 /// Immutable, so that any thread may use it.
 class PeerDirectory {
 public:
     /// Errors, each with the peer and where it stands: kPeerExists for an id, a key or a token
-    /// twice and for names that look alike; kConfigInvalid for an empty id, or a role or peer that
-    /// is named and not there; kLimit.
+    /// twice and for names that look alike; kConfigInvalid for an empty id, or a role that is
+    /// named and not there; kLimit. A token of a peer that is not there is known, and refused.
     static result<std::shared_ptr<const PeerDirectory>> create(PeerList list);
 
     /// Their grants have those of their roles behind them.

@@ -1,5 +1,5 @@
-// Scopes: what somebody may do, as `service:action[:resource]`. scopes.md beside the README is the
-// table of all of them.
+// Scopes: what somebody may do, as `service:action[:resource]`. docs/scopes.md is the table of
+// all of them.
 //
 // A grant may stand for many: `*` for any service or any action; as the resource `*` for any or
 // none, and `PREFIX/*` for everything below PREFIX. A grant without a resource covers only what

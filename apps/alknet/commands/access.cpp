@@ -1,0 +1,88 @@
+// alknet access check: what the node would decide, which line decides, and what would change it.
+#include <fmt/format.h>
+#include <alknet/base/causes.hpp>
+#include <alknet/identity/policy.hpp>
+
+#include "commands.hpp"
+#include "output.hpp"
+#include "peers.hpp"
+
+namespace alknet::app {
+
+namespace {
+
+using identity::Change;
+using identity::Decision;
+
+// As a person would do it: by a command for who was added by one, else in the file.
+std::string advice(const Change& change, const std::string& name,
+                   const identity::PeerRecord* peer) {
+    const bool by_hand = peer != nullptr && peer->origin.line != 0;
+    const std::string place =
+        by_hand ? fmt::format(" (peer {}, {})", name, peer->origin.text()) : "";
+    switch (change.kind) {
+        case Change::Kind::add_peer:
+            return fmt::format("alknet peer add {} --key KEY", name);
+        case Change::Kind::enable:
+            return by_hand ? "set enabled = true" + place
+                           : fmt::format("alknet peer enable {}", name);
+        case Change::Kind::renew:
+            return by_hand ? "set expires to a later day" + place
+                           : fmt::format("alknet peer renew {}", name);
+        case Change::Kind::add_scope:
+            break;
+    }
+    return by_hand ? fmt::format("add the scope \"{}\"{}", change.scope, place)
+                   : fmt::format("alknet peer scopes {} --add {}", name, change.scope);
+}
+
+std::string decided_by(const Decision& decision) {
+    std::string text;
+    if (decision.allowed()) {
+        text = fmt::format("by {} at {}", decision.rule, decision.origin.text());
+    } else if (decision.verdict == identity::Verdict::unknown_peer) {
+        text = "nobody is known by that name";
+    } else if (decision.rule.empty()) {
+        text = fmt::format("no scope covers it, of the peer at {}", decision.origin.text());
+    } else {
+        text = fmt::format("by {} of the peer at {}", decision.rule, decision.origin.text());
+    }
+    return decision.role.empty() ? text : text + fmt::format(" (role {})", decision.role);
+}
+
+}  // namespace
+
+result<ExitCode> run(const CommandLine& line, const AccessCheckOptions& options) {
+    ALKNET_TRY(const auto home, open_home(line));
+    ALKNET_TRY(const auto config, home.load_config());
+    ALKNET_TRY(auto wanted, identity::Scope::parse_exact(options.scope));
+    ALKNET_TRY(const auto stored, stored_peers(home));
+    ALKNET_TRY(const auto peers, all_peers(home, config.dynamic, stored));
+    const identity::PeerRecord* peer = peers->find_name(options.peer);
+    const Decision decision = identity::decide(*peers, {.peer = peer == nullptr ? "" : peer->id,
+                                                        .wanted = std::move(wanted),
+                                                        .now = SystemClock().wall_now()});
+    std::vector<std::string> changes;
+    for (const Change& change : decision.changes) {
+        changes.push_back(advice(change, printable(options.peer), peer));
+    }
+    if (line.json) {
+        ALKNET_CHECK(print_line(Json::object({{"allowed", decision.allowed()},
+                                              {"verdict", to_string(decision.verdict)},
+                                              {"rule", decision.rule},
+                                              {"origin", decision.origin.text()},
+                                              {"role", decision.role},
+                                              {"changes", Json::list(changes)}})
+                                    .text()));
+    } else {
+        std::string text =
+            fmt::format("{}: {}\n", to_string(decision.verdict), decided_by(decision));
+        for (const std::string& change : changes) {
+            text += fmt::format("to allow it: {}\n", change);
+        }
+        ALKNET_CHECK(print_text(text));
+    }
+    return decision.allowed() ? ExitCode::ok : ExitCode::refused;
+}
+
+}  // namespace alknet::app

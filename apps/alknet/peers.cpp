@@ -1,0 +1,95 @@
+#include "peers.hpp"
+
+#include <fmt/format.h>
+#include <alknet/base/causes.hpp>
+#include <alknet/base/number.hpp>
+#include <alknet/config/units.hpp>
+#include <alknet/identity/state.hpp>
+#include <iterator>
+#include <system_error>
+#include <utility>
+
+namespace alknet::app {
+
+namespace {
+
+constexpr int kLastYear = 2200;
+
+std::optional<WallTime> day(std::string_view text) {
+    if (text.size() != 10 || text[4] != '-' || text[7] != '-') {
+        return std::nullopt;
+    }
+    const auto year = parse_number<int>(text.substr(0, 4));
+    const auto month = parse_number<int>(text.substr(5, 2));
+    const auto of_month = parse_number<int>(text.substr(8, 2));
+    if (!year || !month || !of_month || *year < 1970 || *year > kLastYear || *month < 1 ||
+        *of_month < 1) {
+        return std::nullopt;
+    }
+    const std::chrono::year_month_day date(std::chrono::year(*year),
+                                           std::chrono::month(static_cast<unsigned>(*month)),
+                                           std::chrono::day(static_cast<unsigned>(*of_month)));
+    return date.ok() ? std::optional<WallTime>(std::chrono::sys_days(date)) : std::nullopt;
+}
+
+}  // namespace
+
+std::filesystem::path state_file(const config::Home& home) {
+    return home.directory() / identity::kStateFile;
+}
+
+result<std::unique_ptr<store::Database>> open_state(const config::Home& home) {
+    return store::Database::open(state_file(home), identity::state_options());
+}
+
+result<std::shared_ptr<const identity::PeerDirectory>> all_peers(
+    const config::Home& home, const config::DynamicConfig& config,
+    const identity::PeerList& stored) {
+    identity::PeerList list = config::peer_list(config, home.config_file().native());
+    list.peers.insert(list.peers.end(), stored.peers.begin(), stored.peers.end());
+    list.tokens.insert(list.tokens.end(), stored.tokens.begin(), stored.tokens.end());
+    return identity::PeerDirectory::create(std::move(list));
+}
+
+result<identity::PeerList> stored_peers(const config::Home& home) {
+    std::error_code failure;
+    if (!std::filesystem::exists(state_file(home), failure)) {
+        return identity::PeerList();
+    }
+    ALKNET_TRY(const auto state, open_state(home));
+    return identity::load_peers(*state);
+}
+
+config::Peer as_entry(const identity::PeerRecord& peer) {
+    config::Peer entry;
+    entry.name = peer.name;
+    entry.keys = peer.fingerprints;
+    if (auto address = NodeAddress::parse(peer.address); address && !address->host.empty()) {
+        entry.address = *std::move(address);
+    }
+    return entry;
+}
+
+result<WallTime> parse_expiry(std::string_view text, WallTime now) {
+    if (const auto date = day(text)) {
+        return *date;
+    }
+    const auto duration = config::parse_duration(text);
+    if (!duration || *duration > WallTime::max() - now) {
+        return fail(causes::kUsage, "'" + std::string(text) +
+                                        "' is neither a duration such as 30d nor a day such as "
+                                        "2027-01-31");
+    }
+    return now + *duration;
+}
+
+std::string time_text(WallTime time) {
+    const auto days = std::chrono::floor<std::chrono::days>(time);
+    const std::chrono::year_month_day date(days);
+    const std::chrono::hh_mm_ss clock(std::chrono::floor<std::chrono::seconds>(time - days));
+    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", static_cast<int>(date.year()),
+                       static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                       clock.hours().count(), clock.minutes().count(), clock.seconds().count());
+}
+
+}  // namespace alknet::app

@@ -1,0 +1,39 @@
+// Everybody whom a home knows: those of alknet.toml, and those that commands have added to
+// state.db.
+#pragma once
+
+#include <alknet/base/result.hpp>
+#include <alknet/config/home.hpp>
+#include <alknet/identity/peers.hpp>
+#include <alknet/store/database.hpp>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace alknet::app {
+
+[[nodiscard]] std::filesystem::path state_file(const config::Home& home);
+
+/// Makes the file if it is not there. Errors: those of Database::open.
+[[nodiscard]] result<std::unique_ptr<store::Database>> open_state(const config::Home& home);
+
+/// One directory of both. Errors: those of PeerDirectory::create, which name the place.
+[[nodiscard]] result<std::shared_ptr<const identity::PeerDirectory>> all_peers(
+    const config::Home& home, const config::DynamicConfig& config,
+    const identity::PeerList& stored);
+
+/// Those that commands have added, without making a file. Errors: those of Database::open.
+[[nodiscard]] result<identity::PeerList> stored_peers(const config::Home& home);
+
+/// As an entry of alknet.toml, for those who look for an address.
+[[nodiscard]] config::Peer as_entry(const identity::PeerRecord& peer);
+
+/// When a term ends: a duration from now ("30d") or a day in UTC ("2027-01-31").
+/// Errors: kUsage.
+[[nodiscard]] result<WallTime> parse_expiry(std::string_view text, WallTime now);
+/// `2027-01-31T00:00:00Z`
+[[nodiscard]] std::string time_text(WallTime time);
+
+}  // namespace alknet::app

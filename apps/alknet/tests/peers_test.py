@@ -1,0 +1,243 @@
+"""Peers, tokens and access: the commands, and what a running node makes of them."""
+
+import json
+import subprocess
+import unittest
+
+import support
+from support import (EXIT_CONFIG, EXIT_REFUSED, EXIT_USAGE, PATIENCE_S, Node, TestCase, clean_environment)
+
+RULES = '[alpn."alknet/echo"]\nidentity_required = true\n'
+
+
+class Peers(TestCase):
+    def setUp(self):
+        super().setUp()
+        self.node_home = self.home()
+
+    def peers(self):
+        return {peer["name"]: peer for peer in self.node_home.json("peer", "list")["peers"]}
+
+    def refused(self, *arguments, expect):
+        return self.node_home.error(*arguments, expect=expect)
+
+    def test_are_added_changed_and_removed(self):
+        home, bob = self.node_home, self.home("bob")
+        self.assertIn("nobody is known", home.run("peer", "list").stdout)
+        home.run("peer", "add", "bob", "--key", bob.id, "--scopes", "git:read:*,call:echo",
+                 "--expires", "2099-12-31", "--address", "node.example:7")
+        added = self.peers()["bob"]
+        self.assertEqual(added["keys"], [bob.identity["fingerprint"]])
+        self.assertEqual(sorted(added["scopes"]), ["call:echo", "git:read:*"])
+        self.assertEqual(added["expires"], "2099-12-31T00:00:00Z")
+        self.assertEqual(added["address"], "node.example:7")
+        self.assertEqual(added["standing"], "valid")
+        home.run("peer", "disable", "bob")
+        self.assertEqual(self.peers()["bob"]["standing"], "disabled")
+        home.run("peer", "enable", "bob")
+        home.run("peer", "name", "bob", "robert")
+        home.run("peer", "scopes", "robert", "--remove", "call:echo", "--add", "ssh:shell,sftp:read:*")
+        home.run("peer", "renew", "robert", "--expires", "1h")
+        renamed = self.peers()["robert"]
+        self.assertEqual(renamed["id"], added["id"])
+        self.assertEqual(sorted(renamed["scopes"]), ["git:read:*", "sftp:read:*", "ssh:shell"])
+        self.assertEqual(renamed["standing"], "expiring")
+        home.run("peer", "scopes", "robert", "--set", "git:read:a")
+        self.assertEqual(self.peers()["robert"]["scopes"], ["git:read:a"])
+        self.assertIn("git:read:a", home.run("peer", "list").stdout)
+        home.run("peer", "remove", "robert")
+        self.assertEqual(self.peers(), {})
+
+    def test_take_a_key_in_any_form(self):
+        identity = self.home("bob").identity
+        home = self.node_home
+        ssh = self.home("other").run("id", "--ssh").stdout
+        self.assertTrue(ssh.startswith("ssh-ed25519 AAAA") and ssh.count("\n") == 1)
+        home.run("peer", "add", "other", "--key", ssh.strip() + " someone@somewhere")
+        for form in ("node_id", "fingerprint", "z_base_32", "base32", "openssh", "openssh_fingerprint"):
+            home.run("peer", "add", "bob", "--key", identity[form])
+            kept = identity["openssh_fingerprint" if form.startswith("openssh_") else "fingerprint"]
+            self.assertEqual(self.peers()["bob"]["keys"], [kept])
+            home.run("peer", "remove", "bob")
+
+    def test_that_could_be_mistaken_are_refused(self):
+        home, key, other = self.node_home, self.home("a").identity, self.home("b").identity
+        home.configure('[[peer]]\nname = "alice"\nkeys = []\n[[peer]]\nname = "carol"\n'
+                       f'keys = ["{key["openssh_fingerprint"]}"]\n')
+        for name in ("alice", "ALICE", "a1ice", "aIice"):
+            self.assertEqual(self.refused("peer", "add", name, "--key", other["node_id"],
+                                          expect=EXIT_CONFIG)["id"], "E-PEER-EXISTS")
+        taken = self.refused("peer", "add", "bob", "--key", key["node_id"], expect=EXIT_CONFIG)
+        self.assertEqual(taken["id"], "E-PEER-EXISTS")
+        self.assertIn("carol", taken["detail"])
+        for name in ("", "b b", "-b", "b\u043eb", "bob\u200b", "x" * 65):
+            self.refused("peer", "add", name, "--key", other["node_id"], expect=EXIT_USAGE)
+        self.assertEqual(set(self.peers()), {"alice", "carol"})
+
+    def test_say_what_is_wrong(self):
+        home, key = self.node_home, self.home("a").id
+        self.assertEqual(self.refused("peer", "add", "bob", "--key", "what", expect=EXIT_USAGE)["id"], "E-KEY-INVALID")
+        self.assertEqual(self.refused("peer", "add", "bob", "--key", key, "--scopes", "git",
+                                      expect=EXIT_USAGE)["id"], "E-SCOPE-INVALID")
+        self.refused("peer", "add", "bob", "--key", key, "--expires", "2026-02-30", expect=EXIT_USAGE)
+        self.assertIn("there is no role", self.refused("peer", "add", "bob", "--key", key, "--roles", "ops",
+                                                       expect=EXIT_CONFIG)["detail"])
+        self.assertEqual(self.refused("peer", "remove", "bob", expect=EXIT_CONFIG)["id"], "E-PEER-UNKNOWN")
+        home.configure('[[peer]]\nname = "alice"\nkeys = []\n')
+        self.assertIn(f"{home.config}:1", self.refused("peer", "remove", "alice", expect=EXIT_CONFIG)["detail"])
+        self.assertEqual(set(self.peers()), {"alice"})
+
+    def test_are_kept_when_the_state_is_damaged(self):
+        home = self.node_home
+        home.run("peer", "add", "bob", "--key", self.home("bob").id)
+        state = home.path / "state.db"
+        self.assertEqual(state.stat().st_mode & 0o777, 0o600)
+        state.chmod(0o644)
+        self.assertEqual(self.refused("peer", "list", expect=EXIT_CONFIG)["id"], "E-STORE-INVALID")
+        state.chmod(0o600)
+        good = state.read_bytes()
+        state.write_bytes(b"x" * len(good))
+        self.assertEqual(self.refused("peer", "list", expect=EXIT_CONFIG)["id"], "E-STORE-INVALID")
+        self.refused("serve", expect=EXIT_CONFIG)
+        state.write_bytes(good)
+        self.assertEqual(set(self.peers()), {"bob"})
+
+
+class RunningNode(TestCase):
+    def pipe(self, client, node):
+        """A connection that lives until somebody ends it."""
+        process = subprocess.Popen(
+            [support.PROGRAM, "pipe", "--home", str(client.path), node.address, "--alpn", "alknet/echo"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=clean_environment())
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.kill)
+        process.stdin.write("hello\n")
+        process.stdin.flush()
+        self.assertEqual(process.stdout.readline(), "hello\n")
+        return process
+
+    def test_knows_what_commands_say(self):
+        home, bob, carol = self.home(), self.home("bob"), self.home("carol")
+        home.configure(RULES)
+        with Node(home) as node:
+            ping = ("ping", node.address, "--count", 1)
+            bob.error(*ping, expect=EXIT_REFUSED)
+            for who in (bob, carol):
+                home.run("peer", "add", who.path.name, "--key", who.identity["openssh_fingerprint"],
+                         "--scopes", "git:read,git:write")
+                node.wait_for("config.reloaded")
+            pipes = {who: self.pipe(who, node) for who in (bob, carol)}
+            home.run("peer", "add", "dave", "--key", self.home("dave").id)
+            node.wait_for("config.reloaded")
+            bob.run(*ping)
+            # Who loses something is cut, and nobody else.
+            home.run("peer", "scopes", "bob", "--remove", "git:write")
+            self.assertEqual(pipes[bob].wait(PATIENCE_S), EXIT_REFUSED)
+            bob.run(*ping)
+            home.run("peer", "disable", "bob")
+            node.wait_for("config.reloaded")
+            node.wait_for("config.reloaded")
+            self.assertEqual(bob.error(*ping, expect=EXIT_REFUSED)["id"], "E-AUTH-REQUIRED")
+            pipes[carol].stdin.write("still here\n")
+            pipes[carol].stdin.flush()
+            self.assertEqual(pipes[carol].stdout.readline(), "still here\n")
+            home.run("peer", "remove", "carol")
+            self.assertEqual(pipes[carol].wait(PATIENCE_S), EXIT_REFUSED)
+            for process in pipes.values():
+                process.stdin.close()
+
+    def test_reaches_peers_by_their_name(self):
+        home, client = self.home(), self.home("client")
+        with Node(home) as node:
+            client.run("peer", "add", "server", "--key", home.id, "--address", node.bare)
+            client.run("ping", "server", "--count", 1)
+            client.run("peer", "remove", "server")
+            # A digest is no key to dial with, and an authority's word is no stand-in.
+            client.run("peer", "add", "server", "--key", home.identity["openssh_fingerprint"],
+                       "--address", node.bare)
+            self.assertEqual(client.error("ping", "server", expect=EXIT_CONFIG)["id"], "E-PEER-UNKNOWN")
+
+    def test_warns_of_terms_that_end(self):
+        home, bob = self.home(), self.home("bob")
+        home.configure(RULES)
+        home.run("peer", "add", "bob", "--key", bob.id, "--expires", "1h")
+        with Node(home) as node:
+            self.assertIn("peer=bob", node.wait_for("peer.expiring"))
+            bob.run("ping", node.address, "--count", 1)
+
+
+class Tokens(TestCase):
+    def test_are_shown_once(self):
+        home = self.home()
+        home.run("peer", "add", "bob", "--key", self.home("bob").id)
+        made = home.json("token", "add", "--scopes", "call:echo", "--label", "the build", "--expires", "30d")
+        self.assertRegex(made["token"], "^alk_[a-z2-7]{52}$")
+        self.assertTrue(made["token"].startswith(made["id"]))
+        plain = home.run("token", "add", "--peer", "bob").stdout.strip()
+        self.assertRegex(plain, "^alk_[a-z2-7]{52}$")
+        listed = {token["id"]: token for token in home.json("token", "list")["tokens"]}
+        self.assertEqual(listed[made["id"]]["owner"], "API key")
+        self.assertEqual(listed[made["id"]]["scopes"], ["call:echo"])
+        self.assertEqual(listed[made["id"]]["label"], "the build")
+        self.assertEqual(listed[plain[:12]]["owner"], "peer bob")
+        self.assertIn(made["id"], home.run("token", "list").stdout)
+        secrets = [made["token"][12:].encode(), plain[12:].encode()]
+        for file in home.path.iterdir():
+            for secret in secrets:
+                self.assertNotIn(secret, file.read_bytes(), file)
+        home.run("token", "remove", made["id"])
+        home.run("peer", "remove", "bob")
+        self.assertEqual(home.json("token", "list")["tokens"], [])
+
+    def test_belong_to_somebody_or_say_what_they_may_do(self):
+        home = self.home()
+        home.error("token", "add", expect=EXIT_USAGE)
+        home.error("token", "add", "--peer", "nobody", expect=EXIT_CONFIG)
+        home.error("token", "add", "--scopes", "nonsense", expect=EXIT_USAGE)
+        home.error("token", "add", "--scopes", "a:b", "--label", "a\nb", expect=EXIT_USAGE)
+        home.error("token", "remove", "alk_", expect=EXIT_USAGE)
+
+
+class Access(TestCase):
+    def check(self, home, peer, scope, expect=0):
+        done = home.run("access", "check", "--peer", peer, "--do", scope, "--json", expect=expect)
+        return json.loads(done.stdout)
+
+    def test_names_the_line_that_decides(self):
+        home = self.home()
+        home.configure('[[role]]\nname = "ops"\nscopes = ["node:status"]\n'
+                       '[[peer]]\nname = "alice"\nkeys = []\nroles = ["ops"]\n'
+                       'scopes = [\n  "call:echo",\n  "git:read:*",\n]\n')
+        allowed = self.check(home, "alice", "git:read:site")
+        self.assertEqual((allowed["verdict"], allowed["rule"], allowed["origin"], allowed["changes"]),
+                         ("allowed", "git:read:*", f"{home.config}:10", []))
+        by_role = self.check(home, "alice", "node:status")
+        self.assertEqual((by_role["role"], by_role["origin"]), ("ops", f"{home.config}:3"))
+        denied = self.check(home, "alice", "git:write:site", EXIT_REFUSED)
+        self.assertEqual(denied["verdict"], "no grant")
+        self.assertEqual(denied["changes"], [f'add the scope "git:write:site" (peer alice, {home.config}:4)'])
+        text = home.run("access", "check", "--peer", "alice", "--do", "git:read:site").stdout
+        self.assertEqual(text, f"allowed: by git:read:* at {home.config}:10\n")
+        for scope in ("git:*", "nonsense"):
+            self.assertEqual(home.error("access", "check", "--peer", "alice", "--do", scope,
+                                        expect=EXIT_USAGE)["id"], "E-SCOPE-INVALID")
+
+    def test_suggests_what_allows_it(self):
+        home, key = self.home(), self.home("bob").id
+        for _ in range(5):
+            answer = json.loads(home.run("access", "check", "--peer", "bob", "--do", "git:read", "--json",
+                                         expect=EXIT_REFUSED).stdout)
+            for change in answer["changes"]:
+                self.assertTrue(change.startswith("alknet "), change)
+                home.run(*change.replace("KEY", key).split()[1:])
+            self.check(home, "bob", "git:read")
+            home.run("peer", "disable", "bob")
+            if answer["verdict"] == "disabled":
+                break
+        self.assertEqual(answer["verdict"], "disabled")
+
+
+if __name__ == "__main__":
+    unittest.main()
