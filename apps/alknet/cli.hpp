@@ -61,6 +61,15 @@ struct DoctorOptions {
     std::string alpn;     // empty: the doctor's own
     Duration timeout = std::chrono::seconds(5);
 };
+struct BenchOptions {
+    std::string address;
+    Via via = Via::any;
+    bool up = false;  // none of the three: down, then up
+    bool down = false;
+    bool both = false;
+    std::uint32_t seconds = 10;
+    Duration timeout = std::chrono::seconds(10);
+};
 struct ExplainOptions {
     std::string id;  // empty: all
 };
@@ -106,7 +115,7 @@ struct HelpOptions {
 struct VersionOptions {};
 
 using Verb = std::variant<InitOptions, IdOptions, ServeOptions, PingOptions, PathsOptions,
-                          PipeOptions, ProbeOptions, DoctorOptions, ExplainOptions,
+                          PipeOptions, ProbeOptions, DoctorOptions, BenchOptions, ExplainOptions,
                           ConfigCheckOptions, PeerOptions, TokenOptions, AccessCheckOptions,
                           CompletionOptions, ManualOptions, HelpOptions, VersionOptions>;
 

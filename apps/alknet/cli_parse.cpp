@@ -5,6 +5,7 @@
 #include <alknet/base/number.hpp>
 #include <alknet/config/config.hpp>
 #include <alknet/config/units.hpp>
+#include <alknet/doctor/bench.hpp>
 #include <functional>
 #include <map>
 #include <memory>
@@ -47,6 +48,7 @@ private:
     void add_peer_changes(CLI::App& peer);
     void add_token_commands();
     void add_doctor_commands();
+    void add_bench_command();
     void add_help_commands();
 
     CLI::App root_{"A network node on which every service is an ALPN", "alknet"};
@@ -94,12 +96,11 @@ CLI::Option* add_duration(CLI::App& command, const std::string& name, Duration& 
 }
 
 CLI::Option* add_count(CLI::App& command, const std::string& name, std::uint32_t& into,
-                       const std::string& about) {
-    constexpr std::uint32_t kMax = 1'000'000;
-    const auto assign = [&into, name](const std::string& text) {
+                       const std::string& about, std::uint32_t max = 1'000'000) {
+    const auto assign = [&into, name, max](const std::string& text) {
         const auto number = parse_number<std::uint32_t>(text);
-        if (!number || *number < 1 || *number > kMax) {
-            throw CLI::ValidationError(name + " is a number from 1 to " + std::to_string(kMax) +
+        if (!number || *number < 1 || *number > max) {
+            throw CLI::ValidationError(name + " is a number from 1 to " + std::to_string(max) +
                                        ", and not '" + text + "'");
         }
         into = *number;
@@ -374,6 +375,29 @@ void Grammar::add_doctor_commands() {
     paths_command.add_flag("--watch", paths->watch, "Go on until Ctrl-C");
     add_duration(paths_command, "--interval", paths->interval, "Time between two looks");
     add_duration(paths_command, "--timeout", paths->timeout, "How long each handshake may take");
+    add_bench_command();
+}
+
+void Grammar::add_bench_command() {
+    const auto bench = std::make_shared<BenchOptions>();
+    CLI::App& bench_command =
+        leaf(root_, "bench", "Measure how much a node can be sent, and what limits it", bench);
+    bench_command.footer(
+        "For nodes that know this one. Goes the way that a dial finds, or the one of --transport. "
+        "Without --up, --down or --both: down, then up. Counts octets that have arrived. Where "
+        "QUIC seems to be held back, TLS on TCP is measured too and compared. Ctrl-C ends it, "
+        "and prints what was measured so far. " +
+        std::string(kAddressDetails));
+    add_address(bench_command, bench->address);
+    add_via(bench_command, bench->via);
+    bench_command.add_flag("--up", bench->up, "Measure from here to there");
+    bench_command.add_flag("--down", bench->down, "Measure from there to here");
+    bench_command.add_flag("--both", bench->both, "Measure both directions at once");
+    const auto longest =
+        std::chrono::duration_cast<std::chrono::seconds>(doctor::BenchOptions::kTimeMax);
+    add_count(bench_command, "--seconds", bench->seconds, "How long each measurement takes",
+              static_cast<std::uint32_t>(longest.count()));
+    add_duration(bench_command, "--timeout", bench->timeout, "How long the handshake may take");
 }
 
 void Grammar::add_help_commands() {

@@ -168,8 +168,10 @@ result<void> Node::register_handlers(HandlerRegistry& registry, Loop& loop) cons
     };
     ALKNET_CHECK(registry.add(std::make_shared<doctor::DoctorHandler>(std::move(diagnosis)),
                               {.identity_required = true}));
-    auto bench = std::make_shared<doctor::DoctorHandler>(doctor::bench_handler_options());
-    return registry.add(std::move(bench), {.identity_required = true});
+    doctor::DoctorHandlerOptions bench = doctor::bench_handler_options();
+    bench.udp_drops = doctor::udp_drops;
+    return registry.add(std::make_shared<doctor::DoctorHandler>(std::move(bench)),
+                        {.identity_required = true});
 }
 
 result<std::vector<Listening>> Node::listen() {

@@ -9,7 +9,7 @@ import threading
 import unittest
 
 import support
-from support import (EXIT_CONFIG, EXIT_FAILURE, EXIT_UNREACHABLE, EXIT_USAGE, Node, TestCase,
+from support import (EXIT_CONFIG, EXIT_FAILURE, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE, Node, TestCase,
                      run)
 
 OTHER_ID = "e78c2766a792f09bfccb51493968ac322283e8d021a30063784d806929762ecc"
@@ -214,6 +214,82 @@ class Paths(WithNode):
         shown = self.client.json("ping", self.node.address, "--all-transports", "--transport", "tcp")
         self.assertEqual([way["way"] for way in shown["ways"]], ["TCP IPv4"])
         self.assertEqual(len(self.client.run("ping", self.node.address, "--all-transports").stdout.splitlines()), 2)
+
+
+class Bench(WithNode):
+    def bench(self, *options, **more):
+        return self.client.json("bench", self.node.address, "--seconds", "1", *options, **more)
+
+    def test_down_then_up(self):
+        shown = self.bench()
+        self.assertEqual(shown["way"], "QUIC IPv4")
+        self.assertEqual([flow["direction"] for flow in shown["flows"]], ["down", "up"])
+        for flow in shown["flows"]:
+            self.assertTrue(flow["complete"])
+            self.assertGreater(flow["bytes"], 0)
+            self.assertGreater(flow["mbit_per_second"], 0)
+            self.assertTrue(flow["limited_by"])
+            self.assertTrue(flow["what"])
+            self.assertGreater(flow["sender"]["packets_sent"], 0)
+
+    def test_both_at_once_over_tcp(self):
+        shown = self.bench("--both", "--transport", "tcp")
+        self.assertEqual(shown["way"], "TCP IPv4")
+        self.assertEqual([flow["direction"] for flow in shown["flows"]], ["down", "up"])
+        self.assertEqual([flow["tcp_mbit_per_second"] for flow in shown["flows"]], [None, None])
+        self.assertTrue(all(flow["complete"] for flow in shown["flows"]))
+
+    def test_the_text_tells_what_limits_it(self):
+        text = self.client.run("bench", self.node.address, "--up", "--seconds", "1").stdout
+        self.assertRegex(text, r"(?m)^alknet/bench at 127\.0\.0\.1:\d+ over QUIC IPv4$")
+        self.assertRegex(text, r"(?m)^up +[\d.]+ Mbit/s, [\d.]+ MiB in [\d.]+ s$\n  limited by \w")
+        self.assertNotIn("down", text)
+
+    def test_an_interrupted_one_tells_what_was_measured(self):
+        process = subprocess.Popen([support.PROGRAM, "bench", self.node.address, "--down", "--seconds", "100",
+                                    "--home", str(self.client.path)],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   env=support.clean_environment())
+        lines = [process.stdout.readline() for _ in range(2)]
+        self.assertIn("Mbit/s", lines[1])
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=support.PATIENCE_S)
+        self.assertEqual(process.returncode, 130)
+        self.assertRegex(rest, r"(?m)^down +[\d.]+ Mbit/s, ")
+
+    def test_a_stranger_is_refused_on_each_transport(self):
+        for transport in ("quic", "tcp"):
+            done = run("bench", self.node.address, "--json", "--transport", transport,
+                       "--home", self.directory / "none", expect=EXIT_REFUSED)
+            error = json.loads(done.stderr)["error"]
+            self.assertEqual(error["id"], "E-AUTH-REQUIRED")
+            self.assertIn("peers that the node knows", error["detail"])
+            self.assertEqual(done.stdout, "")
+
+    def test_so_many_at_a_time(self):
+        busy = [subprocess.Popen([support.PROGRAM, "bench", self.node.address, "--seconds", "100", "--home",
+                                  str(self.client.path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                 text=True, env=support.clean_environment()) for _ in range(2)]
+        try:
+            for process in busy:
+                process.stdout.readline()
+                process.stdout.readline()
+            error = self.client.error("bench", self.node.address, "--transport", "quic", expect=EXIT_REFUSED)
+            self.assertEqual(error["id"], "E-LIMIT")
+            self.assertIn("few at a time", error["detail"])
+        finally:
+            for process in busy:
+                process.send_signal(signal.SIGINT)
+                process.communicate(timeout=support.PATIENCE_S)
+
+    def test_a_node_that_is_gone(self):
+        self.node.stop()
+        self.assertEqual(self.client.error("bench", self.node.address, expect=EXIT_UNREACHABLE)["id"],
+                         "E-NET-UNREACHABLE")
+
+    def test_what_cannot_be_asked_for(self):
+        for options in (("--seconds", "0"), ("--seconds", "121"), ("--seconds", "1s"), ("--transport", "udp")):
+            self.client.error("bench", self.node.address, *options, expect=EXIT_USAGE)
 
 
 class WithoutTcp(WithNode):

@@ -1,16 +1,17 @@
-// The processor time of this process so far, in microseconds.
+// What a thread needs of the processors.
 #pragma once
 
 #include <cstdint>
-#include <ctime>
+#include <string_view>
 
 namespace alknet::doctor {
 
-inline std::uint64_t cpu_microseconds() noexcept {
-    timespec spent{};
-    (void)::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);
-    return static_cast<std::uint64_t>(spent.tv_sec) * 1'000'000 +
-           static_cast<std::uint64_t>(spent.tv_nsec) / 1'000;
-}
+/// How long this thread has run so far, or would have if a processor had been free for it, in
+/// microseconds.
+[[nodiscard]] std::uint64_t cpu_microseconds() noexcept;
+
+/// Of /proc/thread-self/schedstat (three numbers): the nanoseconds for which the thread has waited
+/// for a processor; 0 if the text is something else.
+[[nodiscard]] std::uint64_t parse_run_delay(std::string_view schedstat) noexcept;
 
 }  // namespace alknet::doctor

@@ -29,6 +29,11 @@ Bytes encode(const Counted& counted, FrameType type) {
     body.number(counted.microseconds);
     body.number(counted.cpu_microseconds);
     body.number(counted.waited_microseconds);
+    body.number(static_cast<std::uint8_t>(counted.given ? 1 : 0));
+    body.number(counted.packets_sent);
+    body.number(counted.packets_lost);
+    body.number(counted.udp_drops);
+    body.number(counted.rtt_us);
     return encode_frame(type, body.take());
 }
 
@@ -59,6 +64,13 @@ result<Counted> decode_counted(BytesView body) {
     counted.microseconds = in.number<std::uint64_t>();
     counted.cpu_microseconds = in.number<std::uint64_t>();
     counted.waited_microseconds = in.number<std::uint64_t>();
+    if (in.ok() && !in.empty()) {
+        counted.given = in.number<std::uint8_t>() == 1;
+        counted.packets_sent = in.number<std::uint64_t>();
+        counted.packets_lost = in.number<std::uint64_t>();
+        counted.udp_drops = in.number<std::uint64_t>();
+        counted.rtt_us = in.number<std::uint32_t>();
+    }
     if (!in.ok()) {
         return fail(causes::kProtocol, "a malformed count");
     }

@@ -3,9 +3,11 @@
 #include <alknet/doctor/handler.hpp>
 #include <alknet/rt/combine.hpp>
 #include <alknet/rt/scope.hpp>
+#include <alknet/rt/wait.hpp>
 #include <array>
 #include <chrono>
 
+#include "carry.hpp"
 #include "cpu_time.hpp"
 #include "frame_stream.hpp"
 
@@ -13,9 +15,10 @@ namespace alknet::doctor {
 
 namespace {
 
-constexpr std::uint64_t kCountEach = 16 << 10;      // for the first
-constexpr std::uint64_t kCountEachLater = 4 << 20;  // after kBulkBytes
-constexpr std::size_t kGiveBytes = 16 << 10;        // of each data frame
+constexpr std::uint64_t kCountEach = 16 << 10;                       // for the first
+constexpr std::uint64_t kCountEachLater = 4 << 20;                   // after kBulkBytes
+constexpr Duration kCountInterval = std::chrono::milliseconds(250);  // at the latest
+constexpr std::size_t kGiveBytes = 16 << 10;                         // of each data frame
 
 std::uint64_t us(Duration duration) {
     return static_cast<std::uint64_t>(
@@ -54,26 +57,114 @@ DoctorHandlerOptions bench_handler_options() {
     options.alpn = std::string(kBenchAlpn);
     options.bytes_max = 64ULL << 30;
     options.duration_max = std::chrono::minutes(3);
-    options.connections_max = 2;
+    options.connections_max = 4;
+    options.connections_each_max = 2;
     return options;
 }
+
+namespace {
+
+// Frames of two tasks on one stream: one after the other, in the order in which they ask.
+class WriteTurn {
+public:
+    explicit WriteTurn(Loop& loop) noexcept : loop_(loop) {}
+
+    task<result<void>> write(BiStream& stream, BytesView frame) {
+        while (taken_) {
+            ALKNET_CO_CHECK(co_await waiting_.wait());
+        }
+        taken_ = true;
+        const auto written = co_await stream.write(frame);
+        taken_ = false;
+        const bool others = !waiting_.empty();
+        waiting_.wake_one();
+        if (others) {
+            co_await loop_.yield();  // or whoever writes without a pause keeps the turn
+        }
+        co_return written;
+    }
+
+private:
+    Loop& loop_;
+    bool taken_ = false;
+    WaitList waiting_;
+};
+
+}  // namespace
 
 struct DoctorHandler::Patient {
     std::shared_ptr<Connection> connection;
     Loop& loop;
     const PeerIdentity& peer;
-    FrameReader reader;
+    WriteTurn turn;
+    std::unique_ptr<BiStream> stream{};
+    FrameReader reader{};
     std::uint32_t datagrams = 0;
     std::uint64_t bytes = 0;
+    std::size_t looks = 0;
+    std::size_t reports = 0;
+    std::size_t orders = 0;
+    bool giving = false;
+    WaitList given{};
+    TaskScope work;  // what answers, and what sends on order
+
+    task<result<void>> write(Bytes frame) { co_return co_await turn.write(*stream, frame); }
+    /// What is sent on order has been sent.
+    task<result<void>> idle() {
+        while (giving) {
+            ALKNET_CO_CHECK(co_await given.wait());
+        }
+        co_return result<void>();
+    }
 };
+
+// What a transfer costs this end, from when the meter was made.
+struct DoctorHandler::Meter {
+    const Patient& patient;
+    const DoctorHandlerOptions& options;
+    TimePoint began{};
+    std::uint64_t processor = 0;
+    std::uint64_t drops = 0;
+    ConnectionStats stats{};
+
+    [[nodiscard]] std::uint64_t processor_now() const {
+        return options.processor_time ? options.processor_time() : cpu_microseconds();
+    }
+    [[nodiscard]] std::uint64_t drops_now() const {
+        return options.udp_drops ? options.udp_drops() : 0;
+    }
+    void read(Counted& into) const {
+        const ConnectionStats now = patient.connection->stats();
+        into.microseconds = us(patient.loop.refresh_now() - began);
+        into.cpu_microseconds = processor_now() - processor;
+        into.packets_sent = now.packets_sent - stats.packets_sent;
+        into.packets_lost = now.packets_lost - stats.packets_lost;
+        into.udp_drops = drops_now() - drops;
+        into.rtt_us = now.smoothed_rtt == Duration() ? 0 : us32(now.smoothed_rtt);
+    }
+};
+
+DoctorHandler::Meter DoctorHandler::meter(const Patient& patient) const {
+    Meter meter{.patient = patient, .options = options_};
+    meter.began = patient.loop.refresh_now();
+    meter.processor = meter.processor_now();
+    meter.drops = meter.drops_now();
+    meter.stats = patient.connection->stats();
+    return meter;
+}
 
 namespace {
 
-task<result<void>> echo_datagrams(std::shared_ptr<Connection> connection, std::uint32_t& count) {
+// Until the bytes of the connection are used up; then they are taken and not sent back.
+task<result<void>> echo_datagrams(std::shared_ptr<Connection> connection, std::uint32_t& count,
+                                  std::uint64_t& bytes, std::uint64_t bytes_max) {
     for (;;) {
         ALKNET_CO_TRY(const Bytes datagram, co_await connection->recv_datagram());
         ++count;
-        (void)connection->send_datagram(datagram);
+        if (bytes + datagram.size() <= bytes_max) {
+            bytes += datagram.size();
+            (void)connection->send_datagram(datagram);
+        }
     }
 }
 
@@ -83,26 +174,35 @@ task<result<void>> DoctorHandler::handle(std::shared_ptr<Connection> connection,
     if (!auth.identity) {
         co_return fail(causes::kAuthRequired);
     }
+    const auto same = running_of_.find(auth.identity->id);
     if (running_ >= options_.connections_max) {
         co_return fail(causes::kLimit, "enough others are being served");
+    }
+    if (same != running_of_.end() && same->second >= options_.connections_each_max) {
+        co_return fail(causes::kLimit, "this peer is being served often enough");
     }
     const TaskContext context = co_await current_context();
     Patient patient{.connection = connection,
                     .loop = *context.loop,
                     .peer = auth.peer,
-                    .reader = {},
-                    .datagrams = 0,
-                    .bytes = 0};
+                    .turn = WriteTurn(*context.loop),
+                    .work = TaskScope(*context.loop, context.cancel)};
     ++running_;
+    ++running_of_[auth.identity->id];
     TaskScope beside(*context.loop, context.cancel);
     if (connection->datagram_bytes_max() > 0) {
-        beside.spawn(echo_datagrams(connection, patient.datagrams), context.name);
+        beside.spawn(
+            echo_datagrams(connection, patient.datagrams, patient.bytes, options_.bytes_max),
+            context.name);
     }
     auto served = co_await with_timeout(options_.duration_max, serve(patient));
     if (!served && served.error().is(causes::kTimeout)) {
         served = fail(causes::kLimit, "a diagnosis ends after a while");
     }
     --running_;
+    if (--running_of_[auth.identity->id] == 0) {
+        running_of_.erase(auth.identity->id);
+    }
     beside.cancel();
     (void)co_await beside.join();
     co_return served;
@@ -115,63 +215,81 @@ task<void> DoctorHandler::shutdown() {
 }
 
 task<result<void>> DoctorHandler::serve(Patient& patient) {
-    ALKNET_CO_TRY(const auto stream, co_await patient.connection->accept_bi());
+    ALKNET_CO_TRY(patient.stream, co_await patient.connection->accept_bi());
+    patient.work.spawn(answer_all(patient), "doctor.answer");
+    ALKNET_CO_CHECK(co_await patient.work.join());
+    const TaskContext context = co_await current_context();
+    if (context.cancel != nullptr && context.cancel->requested()) {
+        co_return fail(causes::kCancelled);
+    }
+    co_return result<void>();
+}
+
+task<result<void>> DoctorHandler::answer_all(Patient& patient) {
     for (;;) {
-        ALKNET_CO_TRY(const auto frame, co_await read_frame(patient.reader, *stream));
+        ALKNET_CO_TRY(const auto frame, co_await read_frame(patient.reader, *patient.stream));
         if (!frame) {
-            co_return co_await stream->finish();
+            ALKNET_CO_CHECK(co_await patient.idle());
+            co_return co_await patient.stream->finish();
         }
-        ALKNET_CO_CHECK(co_await answer(patient, *stream, *frame));
+        ALKNET_CO_CHECK(co_await answer(patient, *frame));
     }
 }
 
-task<result<void>> DoctorHandler::answer(Patient& patient, BiStream& stream, Frame frame) {
+task<result<void>> DoctorHandler::answer(Patient& patient, Frame frame) {
     switch (frame.type) {
-        case FrameType::look: {
-            const SocketAddress observed = patient.connection->remote();
-            const auto wall = patient.loop.wall_now().time_since_epoch();
-            const Seen seen{
-                .observed = observed,
-                .unix_ms = std::chrono::duration_cast<std::chrono::milliseconds>(wall).count(),
-                .beginnings = options_.beginnings ? options_.beginnings(observed) : 0,
-                .datagrams = patient.datagrams};
-            co_return co_await write_frame(stream, encode(seen));
-        }
+        case FrameType::look:
+            co_return co_await look(patient);
         case FrameType::data:
-            co_return co_await take(patient, stream, frame.body.size());
-        case FrameType::download: {
-            ALKNET_CO_TRY(const Download order, decode_download(frame.body));
-            co_return co_await give(patient, stream, order);
-        }
+            co_return co_await take(patient, frame.body.size());
+        case FrameType::download:
+            co_return co_await order(patient, frame.body);
         case FrameType::report: {
             const Bytes body = to_bytes(frame.body);
-            co_return co_await exchange(patient, stream, body);
+            co_return co_await exchange(patient, body);
         }
         default:
             co_return fail(causes::kProtocol, "a frame that only the node sends");
     }
 }
 
+task<result<void>> DoctorHandler::look(Patient& patient) {
+    if (++patient.looks > options_.looks_max) {
+        co_return fail(causes::kLimit, "a diagnosis has looked often enough");
+    }
+    const SocketAddress observed = patient.connection->remote();
+    const auto wall = patient.loop.wall_now().time_since_epoch();
+    const Seen seen{.observed = observed,
+                    .unix_ms = std::chrono::duration_cast<std::chrono::milliseconds>(wall).count(),
+                    .beginnings = options_.beginnings ? options_.beginnings(observed) : 0,
+                    .datagrams = patient.datagrams};
+    co_return co_await patient.write(encode(seen));
+}
+
 // Counts what comes, and says so now and then, until its end.
-task<result<void>> DoctorHandler::take(Patient& patient, BiStream& stream, std::size_t first) {
-    const TimePoint began = patient.loop.refresh_now();
-    const std::uint64_t cpu = cpu_microseconds();
-    Counted counted{
-        .bytes = first, .microseconds = 0, .cpu_microseconds = 0, .waited_microseconds = 0};
+task<result<void>> DoctorHandler::take(Patient& patient, std::size_t first) {
+    const Meter meter = this->meter(patient);
+    Counted counted{.bytes = first};
     patient.bytes += first;
     std::uint64_t told = 0;
+    TimePoint told_at = meter.began;
     for (bool ended = false; !ended;) {
         const std::uint64_t step = counted.bytes < kBulkBytes ? kCountEach : kCountEachLater;
-        if (counted.bytes - told >= step) {
-            told = counted.bytes;
-            counted.microseconds = us(patient.loop.refresh_now() - began);
-            counted.cpu_microseconds = cpu_microseconds() - cpu;
-            ALKNET_CO_CHECK(co_await write_frame(stream, encode(counted)));
-        }
         const TimePoint before = patient.loop.refresh_now();
-        ALKNET_CO_TRY(const auto frame, co_await read_frame(patient.reader, stream));
-        counted.waited_microseconds += us(patient.loop.refresh_now() - before);
+        if (counted.bytes - told >= step || before - told_at >= kCountInterval) {
+            told = counted.bytes;
+            told_at = before;
+            meter.read(counted);
+            ALKNET_CO_CHECK(co_await patient.write(encode(counted)));
+        }
+        const TimePoint waits = patient.loop.refresh_now();
+        ALKNET_CO_TRY(const auto frame, co_await read_frame(patient.reader, *patient.stream));
+        counted.waited_microseconds += us(patient.loop.refresh_now() - waits);
         ended = frame && frame->type == FrameType::end;
+        if (frame && frame->type == FrameType::download) {
+            ALKNET_CO_CHECK(co_await order(patient, frame->body));
+            continue;
+        }
         if (!frame || (!ended && frame->type != FrameType::data)) {
             co_return fail(causes::kProtocol, "data without an end");
         }
@@ -181,17 +299,28 @@ task<result<void>> DoctorHandler::take(Patient& patient, BiStream& stream, std::
             co_return fail(causes::kLimit, "a diagnosis takes no more octets");
         }
     }
-    counted.microseconds = us(patient.loop.refresh_now() - began);
-    counted.cpu_microseconds = cpu_microseconds() - cpu;
-    co_return co_await write_frame(stream, encode(counted, FrameType::end));
+    meter.read(counted);
+    co_return co_await patient.write(encode(counted, FrameType::end));
 }
 
-task<result<void>> DoctorHandler::give(Patient& patient, BiStream& stream, Download order) {
+// What is ordered is sent while other frames are answered; one order after the other.
+task<result<void>> DoctorHandler::order(Patient& patient, BytesView body) {
+    ALKNET_CO_TRY(const Download order, decode_download(body));
+    if (++patient.orders > options_.orders_max) {
+        co_return fail(causes::kLimit, "a diagnosis has ordered often enough");
+    }
+    ALKNET_CO_CHECK(co_await patient.idle());
+    patient.giving = true;
+    patient.work.spawn(give(patient, order), "doctor.give");
+    co_return result<void>();
+}
+
+task<result<void>> DoctorHandler::give(Patient& patient, Download order) {
     const Bytes frame = encode_frame(FrameType::data, Bytes(kGiveBytes));
-    const TimePoint began = patient.loop.refresh_now();
-    const TimePoint ends = began + std::chrono::milliseconds(order.milliseconds);
-    const std::uint64_t cpu = cpu_microseconds();
+    const Meter meter = this->meter(patient);
+    const TimePoint ends = meter.began + std::chrono::milliseconds(order.milliseconds);
     Counted counted;
+    counted.given = true;
     while (counted.bytes < order.bytes && patient.loop.refresh_now() < ends) {
         const std::uint64_t left = order.bytes - counted.bytes;
         const std::size_t size = std::min<std::uint64_t>(left, kGiveBytes);
@@ -200,22 +329,26 @@ task<result<void>> DoctorHandler::give(Patient& patient, BiStream& stream, Downl
         }
         const TimePoint before = patient.loop.now();
         if (size == kGiveBytes) {
-            ALKNET_CO_CHECK(co_await stream.write(frame));
+            ALKNET_CO_CHECK(co_await patient.turn.write(*patient.stream, frame));
         } else {
-            ALKNET_CO_CHECK(
-                co_await write_frame(stream, encode_frame(FrameType::data, Bytes(size))));
+            ALKNET_CO_CHECK(co_await patient.write(encode_frame(FrameType::data, Bytes(size))));
         }
         counted.waited_microseconds += us(patient.loop.refresh_now() - before);
         counted.bytes += size;
         patient.bytes += size;
     }
-    counted.microseconds = us(patient.loop.refresh_now() - began);
-    counted.cpu_microseconds = cpu_microseconds() - cpu;
-    co_return co_await write_frame(stream, encode(counted, FrameType::end));
+    meter.read(counted);
+    ALKNET_CO_CHECK(co_await patient.write(encode(counted, FrameType::end)));
+    patient.giving = false;
+    patient.given.wake_all();
+    co_return result<void>();
 }
 
-task<result<void>> DoctorHandler::exchange(Patient& patient, BiStream& stream, BytesView body) {
+task<result<void>> DoctorHandler::exchange(Patient& patient, BytesView body) {
     ALKNET_CO_TRY(const Report theirs, decode_report(body));
+    if (++patient.reports > options_.reports_max) {
+        co_return fail(causes::kLimit, "a diagnosis has exchanged enough reports");
+    }
     const SocketAddress remote = patient.connection->remote();
     const auto wall = patient.loop.wall_now().time_since_epoch();
     Report ours;
@@ -237,23 +370,27 @@ task<result<void>> DoctorHandler::exchange(Patient& patient, BiStream& stream, B
     std::erase_if(ours.ways,
                   [](const WayReport& way) { return way.outcome == Outcome::not_tried; });
     const Bytes encoded = encode_report(ours);
-    co_return co_await write_frame(stream, encode_frame(FrameType::report, encoded));
+    co_return co_await patient.write(encode_frame(FrameType::report, encoded));
 }
 
-// Only ever to the address that the peer has proven to be at, and only if its own key answers.
+// Only ever to the address that the peer has proven to be at, by its handshake: a client of QUIC
+// can claim to have moved to any other. And only if its own key answers.
 task<WayReport> DoctorHandler::dial_back(const Patient& patient, Way way, std::uint16_t port) {
     WayReport report;
     report.way = way;
-    if (options_.dialer == nullptr || patient.peer.kind != PeerIdentity::Kind::raw_key) {
+    const SocketAddress& proven = patient.connection->info().remote;
+    if (options_.dialer == nullptr || patient.peer.kind != PeerIdentity::Kind::raw_key ||
+        patient.connection->remote().ip() != proven.ip()) {
         co_return report;
     }
-    report.remote = patient.connection->remote().with_port(port);
+    report.remote = proven.with_port(port);
     const NodeAddress address{
         .id = patient.peer.key, .host = report.remote.ip_text(), .port = port};
     DialOptions options;
     options.alpns = {std::string(kDoctorAlpn), "alknet/echo"};
     options.quic = is_quic(way);
     options.tcp = !is_quic(way);
+    options.proxy = false;
     options.transport.handshake_timeout = options_.dial_back_timeout;
     const TimePoint began = patient.loop.refresh_now();
     auto dialled = co_await options_.dialer->dial(address, std::move(options));

@@ -13,6 +13,24 @@ constexpr std::size_t kLocalColumn = 1;
 constexpr std::size_t kStateColumn = 3;
 constexpr std::size_t kInodeColumn = 9;
 
+// The next line, which is taken off.
+std::string_view take_line(std::string_view& text) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    return line;
+}
+
+// The next word, which is taken off; empty at the end.
+std::string_view take_word(std::string_view& line) {
+    const std::size_t begin = std::min(line.find_first_not_of(" \t"), line.size());
+    line.remove_prefix(begin);
+    const std::size_t end = std::min(line.find_first_of(" \t"), line.size());
+    const std::string_view word = line.substr(0, end);
+    line.remove_prefix(end);
+    return word;
+}
+
 // The columns of one line; those that are not there are empty.
 std::array<std::string_view, kInodeColumn + 1> columns(std::string_view line) {
     std::array<std::string_view, kInodeColumn + 1> all{};
@@ -52,6 +70,28 @@ std::optional<SocketAddress> parse_table_address(std::string_view text) {
         return SocketAddress::v4({ip[0], ip[1], ip[2], ip[3]}, *port);
     }
     return SocketAddress::v6(ip, *port);
+}
+
+std::uint64_t parse_udp_drops(std::string_view text) {
+    std::string_view names;
+    while (!text.empty()) {
+        std::string_view line = take_line(text);
+        const std::string_view first = take_word(line);
+        if (first == "Udp6RcvbufErrors") {
+            return parse_number<std::uint64_t>(take_word(line)).value_or(0);
+        }
+        if (first == "Udp:" && names.empty()) {
+            names = line;
+            continue;
+        }
+        while (first == "Udp:" && !names.empty()) {
+            const std::string_view number = take_word(line);
+            if (take_word(names) == "RcvbufErrors") {
+                return parse_number<std::uint64_t>(number).value_or(0);
+            }
+        }
+    }
+    return 0;
 }
 
 std::vector<BoundSocket> parse_socket_table(std::string_view text, Transport transport) {

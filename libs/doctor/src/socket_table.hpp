@@ -26,6 +26,10 @@ struct BoundSocket {
 /// Whether a socket that is bound to `held` keeps another one from `wanted`.
 [[nodiscard]] bool in_the_way(const SocketAddress& held, const SocketAddress& wanted) noexcept;
 
+/// UDP packets for which there was no room, as /proc/net/snmp (a line of names and one of numbers)
+/// or /proc/net/snmp6 (a name and a number on each line) counts them; 0 if it does not.
+[[nodiscard]] std::uint64_t parse_udp_drops(std::string_view text);
+
 /// `socket:[12345]`, as a link in /proc/PID/fd reads.
 [[nodiscard]] std::optional<std::uint64_t> parse_socket_link(std::string_view text) noexcept;
 

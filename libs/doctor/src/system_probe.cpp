@@ -329,6 +329,11 @@ result<DiskSpace> RealProbe::disk_space() {
 
 }  // namespace
 
+std::uint64_t udp_drops() {
+    return parse_udp_drops(read_whole("/proc/net/snmp")) +
+           parse_udp_drops(read_whole("/proc/net/snmp6"));
+}
+
 std::unique_ptr<SystemProbe> make_system_probe(fs::path home) {
     return std::make_unique<RealProbe>(std::move(home));
 }

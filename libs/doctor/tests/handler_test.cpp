@@ -136,6 +136,32 @@ task<result<void>> report_nonsense(BiStream& stream) {
     co_return co_await send(stream, FrameType::report, Bytes(3));
 }
 
+task<result<void>> look_again_and_again(BiStream& stream) {
+    for (int i = 0; i < 4; ++i) {
+        ALKNET_CO_CHECK(co_await send(stream, FrameType::look, {}));
+    }
+    co_return co_await stream.finish();
+}
+task<result<void>> order_again_and_again(BiStream& stream) {
+    for (int i = 0; i < 4; ++i) {
+        ALKNET_CO_CHECK(
+            co_await write_frame(stream, encode(Download{.bytes = 1, .milliseconds = 1000})));
+    }
+    co_return co_await stream.finish();
+}
+task<result<void>> report_again_and_again(BiStream& stream) {
+    const Bytes report = encode_report({});
+    for (int i = 0; i < 4; ++i) {
+        ALKNET_CO_CHECK(co_await send(stream, FrameType::report, report));
+    }
+    co_return co_await stream.finish();
+}
+task<result<void>> report_amid_data(BiStream& stream) {
+    ALKNET_CO_CHECK(co_await send(stream, FrameType::data, Bytes(30)));
+    ALKNET_CO_CHECK(co_await send(stream, FrameType::report, encode_report({})));
+    co_return co_await stream.finish();
+}
+
 struct Offence {
     task<result<void>> (*commit)(BiStream& stream);
     const Cause& cause;
@@ -146,9 +172,13 @@ ALKNET_CO_TEST(Handler, OffencesAndLimitsEndIt) {
          {Offence{order_too_much, causes::kLimit}, Offence{send_too_much, causes::kLimit},
           Offence{speak_like_a_node, causes::kProtocol},
           Offence{end_in_the_middle, causes::kProtocol},
-          Offence{report_nonsense, causes::kProtocol}}) {
+          Offence{report_nonsense, causes::kProtocol}, Offence{report_amid_data, causes::kProtocol},
+          Offence{look_again_and_again, causes::kLimit},
+          Offence{order_again_and_again, causes::kLimit},
+          Offence{report_again_and_again, causes::kLimit}}) {
         DoctorHandlerOptions options;
         options.bytes_max = 4'000;
+        options.looks_max = options.orders_max = options.reports_max = 3;
         Served served(loop, options);
         const auto opened = co_await served.pair.client->open_bi();
         ALKNET_CO_ASSERT_OK(opened);
@@ -167,6 +197,106 @@ ALKNET_CO_TEST(Handler, WhoSaysNothingIsServedForAWhile) {
     (void)co_await served.scope.join();
     ALKNET_CO_ASSERT(served.outcome && !*served.outcome);
     EXPECT_TRUE(served.outcome->error().is(causes::kLimit));
+}
+
+ALKNET_CO_TEST(Handler, WhoOrdersMuchAndReadsNothingCostsABufferForAWhile) {
+    DoctorHandlerOptions options = bench_handler_options();
+    options.duration_max = seconds(5);
+    Served served(loop, options);
+    const auto opened = co_await served.pair.client->open_bi();
+    ALKNET_CO_ASSERT_OK(opened);
+    ALKNET_CO_ASSERT_OK(co_await write_frame(
+        **opened, encode(Download{.bytes = 64ULL << 30, .milliseconds = UINT32_MAX})));
+    (void)co_await served.scope.join();
+    ALKNET_CO_ASSERT(served.outcome && !*served.outcome);
+    EXPECT_TRUE(served.outcome->error().is(causes::kLimit));
+    EXPECT_LE(served.pair.server->stats().bytes_sent, 128U << 10);
+}
+
+ALKNET_CO_TEST(Handler, AmidDataOnlyOrdersAreExpected) {
+    Served served(loop, {});
+    const auto opened = co_await served.pair.client->open_bi();
+    ALKNET_CO_ASSERT_OK(opened);
+    BiStream& stream = **opened;
+    ALKNET_CO_ASSERT_OK(co_await send(stream, FrameType::data, Bytes(20'000)));
+    ALKNET_CO_ASSERT_OK(
+        co_await write_frame(stream, encode(Download{.bytes = 200'000, .milliseconds = 9000})));
+    ALKNET_CO_ASSERT_OK(co_await send(stream, FrameType::look, {}));
+    (void)co_await served.scope.join();
+    ALKNET_CO_ASSERT(served.outcome && !*served.outcome);
+    EXPECT_TRUE(served.outcome->error().is(causes::kProtocol));
+}
+
+ALKNET_CO_TEST(Handler, SaysWhichOfTwoFlowsItHasCounted) {
+    Served served(loop, {});
+    const auto opened = co_await served.pair.client->open_bi();
+    ALKNET_CO_ASSERT_OK(opened);
+    BiStream& stream = **opened;
+    FrameReader reader;
+    ALKNET_CO_ASSERT_OK(co_await send(stream, FrameType::data, Bytes(1'000)));
+    ALKNET_CO_ASSERT_OK(
+        co_await write_frame(stream, encode(Download{.bytes = 200'000, .milliseconds = 9000})));
+    ALKNET_CO_ASSERT_OK(co_await send(stream, FrameType::data, Bytes(2'000)));
+    ALKNET_CO_ASSERT_OK(co_await send(stream, FrameType::end, {}));
+    std::optional<Counted> given;
+    std::optional<Counted> taken;
+    std::uint64_t bytes = 0;
+    while (!given || !taken) {
+        const auto frame = co_await read_frame(reader, stream);
+        ALKNET_CO_ASSERT(frame && *frame);
+        if ((*frame)->type == FrameType::end) {
+            const auto counted = decode_counted((*frame)->body);
+            ALKNET_CO_ASSERT_OK(counted);
+            (counted->given ? given : taken) = *counted;
+        } else if ((*frame)->type == FrameType::data) {
+            bytes += (*frame)->body.size();
+        }
+    }
+    EXPECT_EQ(taken->bytes, 3'000U);
+    EXPECT_EQ(given->bytes, 200'000U);
+    EXPECT_EQ(bytes, 200'000U);
+    EXPECT_TRUE(co_await stream.finish());
+    (void)co_await served.scope.join();
+    EXPECT_TRUE(served.outcome && *served.outcome);
+}
+
+ALKNET_CO_TEST(Handler, DatagramsAreSentBackUntilTheOctetsAreUsedUp) {
+    DoctorHandlerOptions options;
+    options.bytes_max = 1'000;
+    Served served(loop, options);
+    const auto opened = co_await served.pair.client->open_bi();
+    ALKNET_CO_ASSERT_OK(opened);
+    FrameReader reader;
+    for (int i = 0; i < 5; ++i) {
+        EXPECT_TRUE(served.pair.client->send_datagram(Bytes(300)));
+    }
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_TRUE(co_await served.pair.client->recv_datagram());
+    }
+    ALKNET_CO_ASSERT_OK(co_await send(**opened, FrameType::look, {}));
+    const auto look = co_await read_expected(reader, **opened, FrameType::seen);
+    ALKNET_CO_ASSERT_OK(look);
+    EXPECT_EQ(decode_seen(look->body)->datagrams, 5U);
+    EXPECT_TRUE(co_await (*opened)->finish());
+    (void)co_await served.scope.join();
+}
+
+ALKNET_CO_TEST(Handler, OnePeerIsServedLessThanAll) {
+    DoctorHandlerOptions options;
+    options.connections_each_max = 1;
+    Served served(loop, options);
+    co_await loop.yield();
+    const auto second = make_memory_connection_pair({});
+    const auto refused = co_await served.handler.handle(second.server, known_peer());
+    EXPECT_TRUE(!refused && refused.error().is(causes::kLimit));
+    AuthContext somebody_else = known_peer();
+    somebody_else.identity->id = "another";
+    const auto third = make_memory_connection_pair({});
+    third.client->close(0, {});
+    const auto other = co_await served.handler.handle(third.server, somebody_else);
+    EXPECT_FALSE(!other && other.error().is(causes::kLimit));
+    served.pair.client->close(0, {});
+    (void)co_await served.scope.join();
 }
 
 ALKNET_CO_TEST(Handler, ServesSoManyAtATime) {

@@ -55,6 +55,20 @@ public:
     /// Serves the doctor, or something else, to `peer`.
     void serve(const std::vector<const Machine*>& peers, const std::string& alpn, bool udp = true,
                bool tcp = true) {
+        DoctorHandlerOptions doctor;
+        doctor.alpn = alpn;
+        doctor.program = "test";
+        doctor.dialer = dialer;
+        doctor.beginnings = [this](const SocketAddress& remote) {
+            return endpoint->beginnings_from(remote);
+        };
+        serve_with(peers, std::move(doctor), udp, tcp);
+    }
+    void serve_with(const std::vector<const Machine*>& peers, DoctorHandlerOptions doctor,
+                    bool udp = true, bool tcp = true) {
+        if (endpoint != nullptr) {
+            throw std::runtime_error("a machine serves once");
+        }
         const auto known = StaticIdentityProvider::create({}).value();
         std::vector<StaticPeer> list;
         for (const Machine* peer : peers) {
@@ -64,13 +78,6 @@ public:
         }
         (void)known->replace(std::move(list));
         const auto registry = std::make_shared<HandlerRegistry>();
-        DoctorHandlerOptions doctor;
-        doctor.alpn = alpn;
-        doctor.program = "test";
-        doctor.dialer = dialer;
-        doctor.beginnings = [this](const SocketAddress& remote) {
-            return endpoint->beginnings_from(remote);
-        };
         (void)registry->add(std::make_shared<DoctorHandler>(std::move(doctor)),
                             AlpnPolicy{.identity_required = true});
         EndpointOptions options;

@@ -40,8 +40,14 @@ struct Seen {
 struct Counted {
     std::uint64_t bytes = 0;
     std::uint64_t microseconds = 0;
-    std::uint64_t cpu_microseconds = 0;     // of the server's process, meanwhile
+    std::uint64_t cpu_microseconds = 0;     // of the server's thread, meanwhile
     std::uint64_t waited_microseconds = 0;  // for the transport to take or give octets
+    // What older programs do not tell; then all of it is 0.
+    bool given = false;              // counts what the server sends, not what it takes
+    std::uint64_t packets_sent = 0;  // by the server on this connection, meanwhile; 0: not known
+    std::uint64_t packets_lost = 0;  // of those
+    std::uint64_t udp_drops = 0;     // by the server's machine, meanwhile, as its buffers were full
+    std::uint32_t rtt_us = 0;        // as the server's transport has it now; 0: not known
     bool operator==(const Counted&) const = default;
 };
 struct Download {

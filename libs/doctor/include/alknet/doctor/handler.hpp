@@ -8,6 +8,7 @@
 #include <alknet/doctor/report.hpp>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -29,9 +30,18 @@ struct DoctorHandlerOptions {
     std::shared_ptr<Dialer> dialer;
     Duration dial_back_timeout = std::chrono::seconds(3);
     /// Bounds of one connection.
-    std::uint64_t bytes_max = 8 << 20;  // sent on order, and taken
+    std::uint64_t bytes_max = 8 << 20;  // sent on order, taken, and of datagrams that come
     Duration duration_max = std::chrono::seconds(60);
-    std::size_t connections_max = 8;  // served at a time
+    std::size_t looks_max = 100;   // answered
+    std::size_t reports_max = 2;   // answered: each is a look at this machine, and two dials
+    std::size_t orders_max = 100;  // of octets
+    /// Served at a time, of everybody and of one peer.
+    std::size_t connections_max = 16;
+    std::size_t connections_each_max = 8;
+    /// In microseconds, that this thread has run or was ready to; empty: as the system counts it.
+    std::function<std::uint64_t()> processor_time;
+    /// Datagrams that this machine has thrown away as buffers were full; may be empty.
+    std::function<std::uint64_t()> udp_drops;
 };
 
 /// What is served as alknet/bench: more octets, for longer, fewer at a time.
@@ -42,23 +52,29 @@ public:
     explicit DoctorHandler(DoctorHandlerOptions options) : options_(std::move(options)) {}
 
     [[nodiscard]] std::vector<std::string> alpns() const override { return {options_.alpn}; }
-    /// Errors: kAuthRequired without an identity; kLimit when connections_max, bytes_max or
-    /// duration_max strikes; kProtocol.
+    /// Errors: kAuthRequired without an identity; kLimit, which names the bound that struck;
+    /// kProtocol.
     task<result<void>> handle(std::shared_ptr<Connection> connection, AuthContext auth) override;
     /// Also of the dialer.
     task<void> shutdown() override;
 
 private:
     struct Patient;
+    struct Meter;
     task<result<void>> serve(Patient& patient);
-    task<result<void>> answer(Patient& patient, BiStream& stream, Frame frame);
-    task<result<void>> take(Patient& patient, BiStream& stream, std::size_t first);
-    task<result<void>> give(Patient& patient, BiStream& stream, Download order);
-    task<result<void>> exchange(Patient& patient, BiStream& stream, BytesView body);
+    task<result<void>> answer_all(Patient& patient);
+    task<result<void>> answer(Patient& patient, Frame frame);
+    task<result<void>> look(Patient& patient);
+    task<result<void>> take(Patient& patient, std::size_t first);
+    task<result<void>> order(Patient& patient, BytesView body);
+    task<result<void>> give(Patient& patient, Download order);
+    task<result<void>> exchange(Patient& patient, BytesView body);
+    [[nodiscard]] Meter meter(const Patient& patient) const;
     task<WayReport> dial_back(const Patient& patient, Way way, std::uint16_t port);
 
     DoctorHandlerOptions options_;
     std::size_t running_ = 0;
+    std::map<std::string, std::size_t> running_of_;  // by the peer's id
 };
 
 /// How a dial's error reads as an outcome.

@@ -85,6 +85,10 @@ public:
     virtual result<DiskSpace> disk_space() = 0;
 };
 
+/// UDP packets that this machine has received and thrown away since it started, because a socket's
+/// buffer was full; 0 where the system does not count them.
+[[nodiscard]] std::uint64_t udp_drops();
+
 /// `home` may be empty: then there is no node here.
 [[nodiscard]] std::unique_ptr<SystemProbe> make_system_probe(std::filesystem::path home);
 
