@@ -51,6 +51,11 @@ class Network:
             ip("-n", space, "addr", "add", address, "dev", "link0", *nodad)
         ip("-n", space, "link", "set", "link0", "up", "txqueuelen", str(QUEUE_PACKETS))
 
+    def move(self, side, old, new):
+        """The machine has another address, as in another network."""
+        ip("-n", self.spaces[side], "addr", "del", old, "dev", "link0")
+        ip("-n", self.spaces[side], "addr", "add", new, "dev", "link0")
+
     def ask(self, line, answer):
         self.link.seen.clear()
         self.link.process.stdin.write(line.encode() + b"\n")
@@ -97,8 +102,8 @@ class ReachTest(harness.PeerTest):
         self.node_id = self.id_of(self.home_b)
         self.address = f"alknet://{self.node_id}@{NODE_V4}:{self.port}"
         listen = f"{self.listen}:{self.port}"
-        node = self.on("b", harness.BIN / "alknet", "serve", "--home", self.home_b, "--listen", listen)
-        node.wait_for("listening")
+        self.node = self.on("b", harness.BIN / "alknet", "serve", "--home", self.home_b, "--listen", listen)
+        self.node.wait_for("listening")
 
     @staticmethod
     def id_of(home):
@@ -138,6 +143,25 @@ class ReachTest(harness.PeerTest):
         child.process.stdin.flush()
         child.wait_for("^!$")
         return time.monotonic() - began
+
+    def resumable(self, *arguments):
+        """A pipe to the echo that outlives its connections."""
+        command = [harness.BIN / "alknet", "pipe", self.address, "--alpn", "alknet/echo", "--resume", *arguments]
+        return self.on("a", *command, "--home", self.home_a)
+
+    def say(self, pipe, word):
+        """One word there and back; how long that took, in seconds."""
+        began = time.monotonic()
+        pipe.process.stdin.write(word.encode() + b"\n")
+        pipe.process.stdin.flush()
+        pipe.wait_for(f"^{word}$")
+        return time.monotonic() - began
+
+    def assert_attached(self, transport, within):
+        """A resumable stream goes on over `transport`, as the node sees it."""
+        began = time.monotonic()
+        self.node.wait_for(rf"resume\.attached.*transport\W+{transport}\b", timeout=within)
+        self.figure(f"back over {transport}", time.monotonic() - began)
 
     def assert_reached(self, transport, first, again=None, **options):
         """The first byte is back in time, now and (if asked) once the network is known."""

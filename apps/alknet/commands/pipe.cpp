@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/core/goodput_meter.hpp>
+#include <alknet/net/network_monitor.hpp>
 #include <alknet/net/stdio_stream.hpp>
 #include <alknet/resume/client.hpp>
 #include <alknet/rt/scope.hpp>
@@ -206,6 +207,16 @@ task<result<void>> join_resumable(resume::ResumableClient& streams, Loop& loop, 
     co_return why->is(causes::kClosed) ? result<void>() : unexpected(*why);
 }
 
+task<result<void>> probe_at_changes(Loop& loop, resume::ResumableClient& streams) {
+    // Without news a dead path is noticed by its silence.
+    ALKNET_CO_TRY(auto news, net::make_system_network_news(loop));
+    net::NetworkMonitor network(loop, std::move(news));
+    for (;;) {
+        ALKNET_CO_CHECK(co_await network.changed());
+        streams.probe();
+    }
+}
+
 task<result<void>> join_stdio_resumable(Client& client, NodeAddress address,
                                         const PipeOptions& given) {
     const DialOptions options = pipe_options(given, std::string(resume::kResumeAlpn));
@@ -223,7 +234,11 @@ task<result<void>> join_stdio_resumable(Client& client, NodeAddress address,
             return client.dialer().dial_way(address, std::move(better));
         },
         std::move(wishes));
+    TaskScope watching(client.loop());
+    watching.spawn(probe_at_changes(client.loop(), *streams), "pipe.network");
     auto joined = co_await join_resumable(*streams, client.loop(), given.alpn);
+    watching.cancel();
+    (void)co_await watching.join();
     co_await streams->shutdown(kResumeGoodbyeTimeout);
     co_return joined;
 }
