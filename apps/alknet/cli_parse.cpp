@@ -324,7 +324,8 @@ void Grammar::add_network_commands() {
         "other half closes standard output; the command ends when both have. With --resume the "
         "stream outlives its connection: when that is lost, or the machine has slept, the command "
         "connects again, over whatever transport works then, and goes on where it was. From TCP it "
-        "moves back to QUIC when that gets through, and away from QUIC that is held back. A line on "
+        "moves back to QUIC when that gets through, and away from QUIC that is held back. A line "
+        "on "
         "standard error tells of interruptions of more than two seconds. " +
         std::string(kAddressDetails));
     add_address(pipe_command, pipe->address);
