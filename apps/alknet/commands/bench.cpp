@@ -42,6 +42,7 @@ struct Benching {
     NodeAddress address;
     ConnectionInfo info{};
     std::optional<Rung> rung{};
+    std::optional<PathKey> path{};  // as what the first dial remembers it
     std::uint32_t rtt_us = 0;
     std::vector<Finding> findings{};
 };
@@ -218,6 +219,7 @@ task<result<void>> measure(Benching& bench, Order order, Measured& into) {
                   co_await client.dialer().dial_way(bench.address, options_of(bench, order.rung)));
     if (!bench.rung) {
         bench.rung = into.way->rung;
+        bench.path = into.way->path;
         bench.info = into.way->connection->info();
         ALKNET_CO_CHECK(print_head(bench));
     }
@@ -233,6 +235,12 @@ task<result<void>> measure(Benching& bench, Order order, Measured& into) {
     auto measured =
         co_await doctor::bench(client.loop(), connection, std::move(options), into.result);
     connection->close(close_code::kOk, {});
+    if (measured && order.phase.up != order.phase.down) {
+        // The later dials may not go every way, and still measure the same path.
+        into.way->path = bench.path;
+        const Flow& flow = order.phase.up ? *into.result.up : *into.result.down;
+        client.dialer().report(*into.way, flow.bytes, order.time);
+    }
     co_return measured;
 }
 

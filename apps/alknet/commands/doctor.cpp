@@ -111,7 +111,7 @@ result<ExitCode> look_at_pair(const CommandLine& line, const DoctorOptions& opti
     examine.timeout = options.timeout;
     examine.program = "alknet " + std::string(kVersion);
     examine.checks = doctor::local_checks(*probe);
-    examine.proxy_configured = doctor::proxy_variable(*probe).has_value();
+    examine.proxies = net::ProxySettings::from_environment();
     if (const auto node = probe->node()) {
         add_listeners(examine, *node);
     }

@@ -60,10 +60,12 @@ task<result<std::optional<Way>>> chosen_way(Client& client, const Target& target
 result<void> print_target(const CommandLine& line, const Target& target, const PairReport& pair,
                           std::optional<Way> chosen) {
     if (line.json) {
-        return print_line(Json::object({{"node", target.name},
-                                        {"ways", ways_json(pair.ways)},
-                                        {"chosen", chosen ? Json(to_string(*chosen)) : Json()}})
-                              .text());
+        return print_line(
+            Json::object({{"node", target.name},
+                          {"ways", ways_json(pair.ways)},
+                          {"not_resolved", pair.not_resolved ? Json(*pair.not_resolved) : Json()},
+                          {"chosen", chosen ? Json(to_string(*chosen)) : Json()}})
+                .text());
     }
     std::string text = printable(target.name) + "\n";
     if (pair.not_resolved) {
@@ -84,6 +86,7 @@ task<result<void>> show_once(const CommandLine& line, const PathsOptions& option
         examine.service = std::string(kEchoAlpn);
         examine.timeout = options.timeout;
         examine.depth = doctor::Depth::echo;
+        examine.proxies = net::ProxySettings::from_environment();
         ALKNET_CO_TRY(const PairReport pair,
                       co_await doctor::examine(client.loop(), client.network(), client.dialer(),
                                                std::move(examine)));

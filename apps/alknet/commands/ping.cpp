@@ -149,14 +149,19 @@ task<result<void>> measure_all(Ping& ping) {
     examine.service = std::string(kEchoAlpn);
     examine.timeout = ping.options.timeout;
     examine.depth = doctor::Depth::echo;
-    examine.quic = ping.options.via != Via::tcp;
-    examine.tcp = ping.options.via != Via::quic;
+    const Via via = ping.options.via;
+    examine.quic = via == Via::any || via == Via::quic;
+    examine.tcp = via == Via::any || via == Via::tcp;
+    examine.proxy = via == Via::any || via == Via::proxy;
+    examine.proxies = net::ProxySettings::from_environment();
+    if (via == Via::proxy &&
+        !examine.proxies.proxy_for(ping.address.host, ping.address.port.value_or(kDefaultPort))
+             .value_or(std::nullopt)) {
+        co_return fail(causes::kUsage, "neither HTTPS_PROXY nor ALL_PROXY names a proxy for this");
+    }
     ALKNET_CO_TRY(const auto pair,
                   co_await doctor::examine(ping.client.loop(), ping.client.network(),
                                            ping.client.dialer(), std::move(examine)));
-    if (pair.not_resolved) {
-        co_return fail(causes::kResolve, *pair.not_resolved);
-    }
     if (ping.line.json) {
         ALKNET_CO_CHECK(print_line(
             Json::object({{"address", ping.address.to_string()}, {"ways", ways_json(pair.ways)}})
@@ -167,6 +172,9 @@ task<result<void>> measure_all(Ping& ping) {
     const bool works = std::ranges::any_of(pair.ways, [](const doctor::WayReport& way) {
         return way.outcome == doctor::Outcome::connected;
     });
+    if (!works && pair.not_resolved) {
+        co_return fail(causes::kResolve, *pair.not_resolved);
+    }
     if (!works) {
         co_return fail(causes::kUnreachable, "by none of the ways");
     }

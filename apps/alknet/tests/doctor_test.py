@@ -216,6 +216,93 @@ class Paths(WithNode):
         self.assertEqual(len(self.client.run("ping", self.node.address, "--all-transports").stdout.splitlines()), 2)
 
 
+class Proxy:
+    """An HTTP proxy on this machine, which answers each request with one status."""
+
+    def __init__(self, status, target=None):
+        self.status, self.target = status, target
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://someone:planted-password@127.0.0.1:{self.server.getsockname()[1]}"
+        self.threads = [threading.Thread(target=self.accept)]
+        self.threads[0].start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.server.accept()
+            except OSError:
+                return
+            self.threads.append(threading.Thread(target=self.serve, args=(client,)))
+            self.threads[-1].start()
+
+    def serve(self, client):
+        with client:
+            request = b""
+            while not request.endswith(b"\r\n\r\n"):
+                octets = client.recv(4096)
+                if not octets:
+                    return
+                request += octets
+            client.sendall(f"HTTP/1.1 {self.status} X\r\nContent-Length: 0\r\n\r\n".encode())
+            if self.status != 200:
+                return
+            with socket.create_connection(self.target) as node:
+                back = threading.Thread(target=self.copy, args=(node, client))
+                back.start()
+                self.copy(client, node)
+                back.join()
+
+    @staticmethod
+    def copy(source, sink):
+        try:
+            while octets := source.recv(65536):
+                sink.sendall(octets)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # the other side has had enough
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown(socket.SHUT_RDWR)
+        self.server.close()
+        for thread in self.threads:
+            thread.join()
+
+
+class ThroughAProxy(WithNode):
+    def ask(self, proxy, *arguments, **options):
+        return self.client.run("ping", self.node.address, "--all-transports", "--transport", "proxy", "--json",
+                               *arguments, env=support.clean_environment(HTTPS_PROXY=proxy.url), **options)
+
+    def test_it_is_one_of_the_ways(self):
+        with Proxy(200, ("127.0.0.1", self.node.port)) as proxy:
+            shown = json.loads(self.ask(proxy).stdout)
+        self.assertEqual([(way["way"], way["outcome"]) for way in shown["ways"]], [("proxy", "connected")])
+        self.assertTrue(proxy.url.endswith(shown["ways"][0]["remote"]))
+        self.assertGreater(shown["ways"][0]["rtt_ms"], 0)
+
+    def test_what_it_refuses(self):
+        for status, outcome in ((407, "the proxy wants other credentials"), (403, "the proxy refuses")):
+            with Proxy(status) as proxy:
+                done = self.ask(proxy, expect=EXIT_UNREACHABLE)
+            way, = json.loads(done.stdout)["ways"]
+            self.assertEqual(way["outcome"], outcome)
+            self.assertNotIn("planted", done.stdout + done.stderr)
+
+    def test_nobody_there(self):
+        with Proxy(200) as proxy:
+            pass
+        way, = json.loads(self.ask(proxy, expect=EXIT_UNREACHABLE).stdout)["ways"]
+        self.assertEqual(way["outcome"], "the proxy does not answer")
+
+    def test_without_one(self):
+        error = self.client.error("ping", self.node.address, "--all-transports", "--transport", "proxy",
+                                  expect=EXIT_USAGE)
+        self.assertIn("HTTPS_PROXY", error["detail"])
+
+
 class Bench(WithNode):
     def bench(self, *options, **more):
         return self.client.json("bench", self.node.address, "--seconds", "1", *options, **more)

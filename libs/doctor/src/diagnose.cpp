@@ -153,17 +153,61 @@ void judge_service(Look& look) {
                  look.pair.service + (works ? " is not offered over TCP" : " is not offered there"),
                  "see what is offered: alknet probe ADDRESS");
     }
-    if (look.direct.any(Outcome::stranger)) {
+    if (look.direct.unanswered() && look.proxy.any(Outcome::no_service)) {
+        look.add(causes::kNoCommonAlpn, Damage::all, Effort::retype,
+                 look.pair.service + " is not offered there",
+                 "see what is offered: alknet probe ADDRESS");
+    }
+    if (look.direct.any(Outcome::stranger) || look.proxy.any(Outcome::stranger)) {
         look.add(causes::kAuthRequired, Damage::quality, Effort::ask,
                  "the other node does not know this one, and tells strangers nothing",
                  "give its owner your node id: alknet id");
     }
 }
 
+// A proxy that is no way. True if there is a fault of its own.
+bool judge_proxy(Look& look) {
+    const Damage damage = look.direct.works() ? Damage::quality : Damage::all;
+    const Group& proxy = look.proxy;
+    const auto opened = [](const WayReport* way) {
+        return way->outcome == Outcome::wrong_key || way->outcome == Outcome::unverified ||
+               way->outcome == Outcome::tls;
+    };
+    const bool same_directly =
+        look.direct.any(Outcome::wrong_key) || look.direct.any(Outcome::unverified);
+    if (look.pair.proxy_invalid) {
+        look.add(causes::kProxyInvalid, damage, Effort::here, *look.pair.proxy_invalid,
+                 std::string(causes::kProxyInvalid.next));
+    } else if (proxy.any(Outcome::proxy_auth)) {
+        look.add(causes::kProxyAuth, damage, Effort::here,
+                 "the proxy wants another user or password than those of its variable",
+                 std::string(causes::kProxyAuth.next));
+    } else if (proxy.any(Outcome::proxy_refused)) {
+        look.add(causes::kProxyRefused, damage, Effort::network,
+                 "the proxy answers, and refuses to connect to this host and port",
+                 std::string(causes::kProxyRefused.next));
+    } else if (proxy.any(Outcome::proxy_down)) {
+        look.add(causes::kUnreachable, damage, Effort::here, "the proxy itself does not answer",
+                 "correct HTTPS_PROXY or ALL_PROXY, or unset it");
+    } else if (look.pair.pinned && !same_directly && std::ranges::any_of(proxy.ways, opened)) {
+        look.add(causes::kTlsOpened, damage, Effort::network,
+                 "the proxy opens TLS: behind it somebody answers who is not the node",
+                 "have this destination excepted from inspection there (NO_PROXY leaves it out of "
+                 "the proxy's way)");
+    } else {
+        return false;
+    }
+    return true;
+}
+
 // True if there is nothing to compare with: nobody answered at all.
 bool judge_silence(Look& look) {
+    const bool proxy_at_fault = judge_proxy(look);
     if (!look.direct.unanswered()) {
         return false;
+    }
+    if (proxy_at_fault || look.proxy.any(Outcome::no_service)) {
+        return true;
     }
     if (look.proxy.works()) {
         look.add(causes::kProxyNeeded, Damage::one_way_of_several, Effort::here,
@@ -172,7 +216,7 @@ bool judge_silence(Look& look) {
         look.add(causes::kNodeDown, Damage::all, Effort::ask,
                  "the machine is there, and nothing listens on this port",
                  "start the node there (alknet serve), or correct the port");
-    } else if (look.pair.proxy_configured) {
+    } else if (look.pair.proxy_configured && !look.proxy.tried()) {
         look.add(causes::kProxyNeeded, Damage::all, Effort::here,
                  "nothing comes back from there, and this machine has a proxy for the way out",
                  "reach it through the proxy, whose variables are set");
@@ -331,7 +375,16 @@ void judge_way_back(Look& look) {
 
 std::vector<Verdict> diagnose(const PairReport& pair) {
     Look look(pair);
+    if (pair.not_resolved && look.proxy.works()) {
+        look.add(causes::kProxyNeeded, Damage::one_way_of_several, Effort::here,
+                 "only the proxy can resolve the name: " + *pair.not_resolved,
+                 "leave the proxy variables set");
+        return std::move(look.verdicts);
+    }
     if (pair.not_resolved) {
+        if (look.proxy.tried()) {
+            judge_proxy(look);
+        }
         look.add(causes::kResolve, Damage::all, Effort::retype, *pair.not_resolved,
                  std::string(causes::kResolve.next));
         return std::move(look.verdicts);

@@ -22,6 +22,7 @@ struct Examination {
     Dialer& dialer;
     const ExamineOptions& options;
     PairReport pair;
+    std::optional<net::ProxyUrl> proxy;
     // The connections that work, until they are examined further; as `pair.ways`.
     std::vector<std::shared_ptr<Connection>> connections;
 
@@ -34,7 +35,8 @@ DialOptions dial_options(const Examination& at, const WayReport& way, std::strin
     DialOptions options;
     options.alpns = {std::move(alpn)};
     options.quic = is_quic(way.way);
-    options.tcp = !is_quic(way.way);
+    options.proxy = way.way == Way::proxy;
+    options.tcp = !options.quic && !options.proxy;
     options.transport.handshake_timeout = at.options.timeout;
     if (!at.options.address.id) {
         options.verify = tls::VerifyCa{at.options.address.host};
@@ -43,6 +45,9 @@ DialOptions dial_options(const Examination& at, const WayReport& way, std::strin
 }
 
 NodeAddress address_of(const Examination& at, const WayReport& way) {
+    if (way.way == Way::proxy) {
+        return at.options.address;  // the proxy has its own idea of where that is
+    }
     return {.id = at.options.address.id, .host = way.remote.ip_text(), .port = way.remote.port()};
 }
 
@@ -59,6 +64,25 @@ task<void> ask_who(Examination& at, WayReport& way) {
     (*dialled)->close(close_code::kOk, {});
 }
 
+// Whether it is the proxy that does not answer, or the node behind it.
+task<result<void>> ask_proxy(Examination& at, WayReport& way) {
+    const std::string host = at.proxy->host;
+    ALKNET_CO_TRY(const auto addresses, co_await at.network.resolve(at.loop, host, at.proxy->port));
+    way.remote = addresses.front();
+    auto connecting = at.network.connect_tcp(at.loop, way.remote);
+    ALKNET_CO_CHECK(co_await with_timeout(at.options.timeout, std::move(connecting)));
+    co_return result<void>();
+}
+
+task<void> find_proxy_fault(Examination& at, WayReport& way) {
+    if (way.outcome == Outcome::proxy_auth || way.outcome == Outcome::proxy_refused) {
+        co_return;
+    }
+    if (const auto asked = co_await ask_proxy(at, way); !asked) {
+        way.outcome = Outcome::proxy_down;
+    }
+}
+
 task<void> dial_way(Examination& at, std::size_t index) {
     WayReport& way = at.pair.ways[index];
     const TimePoint began = at.loop.refresh_now();
@@ -72,6 +96,9 @@ task<void> dial_way(Examination& at, std::size_t index) {
         way.outcome = Outcome::connected;
         way.answerer = Answerer::the_node;
         way.local = (*dialled)->info().local;
+        if (way.way == Way::proxy) {
+            way.remote = (*dialled)->info().remote;
+        }
         at.connections[index] = std::move(*dialled);
         co_return;
     }
@@ -81,6 +108,9 @@ task<void> dial_way(Examination& at, std::size_t index) {
     if (way.outcome == Outcome::wrong_key || way.outcome == Outcome::unverified ||
         way.outcome == Outcome::tls) {
         co_await ask_who(at, way);
+    }
+    if (way.way == Way::proxy) {
+        co_await find_proxy_fault(at, way);
     }
 }
 
@@ -112,6 +142,11 @@ void plan(Examination& at, const std::vector<SocketAddress>& addresses) {
         }
     }
     std::ranges::sort(at.pair.ways, {}, &WayReport::way);
+    if (at.proxy) {
+        WayReport way;
+        way.way = Way::proxy;
+        at.pair.ways.push_back(way);
+    }
     at.connections.resize(at.pair.ways.size());
 }
 
@@ -126,6 +161,25 @@ task<std::shared_ptr<Connection>> doctor_connection(Examination& at, std::size_t
     auto dialled = co_await at.dialer.dial(address_of(at, way),
                                            dial_options(at, way, std::string(kDoctorAlpn)));
     co_return dialled ? std::move(*dialled) : nullptr;
+}
+
+// For the same hosts as a dial would.
+void find_proxy(Examination& at) {
+    const ExamineOptions& options = at.options;
+    const std::string& host = options.address.host;
+    const std::string bracketed = host.find(':') == std::string::npos ? host : "[" + host + "]";
+    const auto literal = SocketAddress::parse(bracketed + ":1");
+    const bool local = host == "localhost" || (literal && literal->is_loopback());
+    if (!options.proxy || (local && (options.quic || options.tcp))) {
+        return;
+    }
+    auto found = options.proxies.proxy_for(host, options.address.port.value_or(kDefaultPort));
+    if (!found) {
+        at.pair.proxy_invalid = found.error().message();
+    } else {
+        at.proxy = std::move(*found);
+    }
+    at.pair.proxy_configured = at.proxy.has_value();
 }
 
 Report report_from_here(const Examination& at) {
@@ -172,7 +226,11 @@ task<result<void>> carry_way(Examination& at, std::size_t index) {
     at.pair.unix_ms_there = carrying.seen()->unix_ms;
     const bool whole = way.up_bytes == kBulkBytes && way.down_bytes == kBulkBytes;
     if (whole && !at.pair.there) {
-        auto theirs = co_await carrying.exchange(report_from_here(at));
+        Report ours = report_from_here(at);
+        if (way.way == Way::proxy) {  // it is the proxy that would be dialled back
+            ours.listens_udp = ours.listens_tcp = 0;
+        }
+        auto theirs = co_await carrying.exchange(std::move(ours));
         if (!theirs && theirs.error().is(causes::kCancelled)) {
             co_return unexpected(std::move(theirs).error());
         }
@@ -200,6 +258,11 @@ task<result<void>> try_echo(Examination& at, std::size_t index) {
     co_return result<void>();
 }
 
+task<result<void>> use_way(Examination& at, std::size_t index) {
+    const bool whole = at.options.depth == Depth::all;
+    co_return co_await (whole ? carry_way(at, index) : try_echo(at, index));
+}
+
 task<result<void>> examine_ways(Examination& at) {
     const TaskContext context = co_await current_context();
     TaskScope dials(at.loop, context.cancel);
@@ -210,10 +273,14 @@ task<result<void>> examine_ways(Examination& at) {
         }
     }
     ALKNET_CO_CHECK(co_await dials.join());
-    // One after the other, or they would hold each other back. The likeliest to work first.
-    for (std::size_t i = at.pair.ways.size(); i > 0; --i) {
-        const bool whole = at.options.depth == Depth::all;
-        ALKNET_CO_CHECK(co_await (whole ? carry_way(at, i - 1) : try_echo(at, i - 1)));
+    // One after the other, or they would hold each other back. The likeliest to work first, but
+    // the proxy last: through it the other end sees the proxy.
+    const std::size_t direct = at.pair.ways.size() - (at.proxy ? 1 : 0);
+    for (std::size_t i = direct; i > 0; --i) {
+        ALKNET_CO_CHECK(co_await use_way(at, i - 1));
+    }
+    if (at.proxy) {
+        ALKNET_CO_CHECK(co_await use_way(at, direct));
     }
     for (const std::shared_ptr<Connection>& connection : at.connections) {
         if (connection != nullptr) {
@@ -232,10 +299,11 @@ task<result<PairReport>> examine(Loop& loop, net::Network& network, Dialer& dial
                    .dialer = dialer,
                    .options = options,
                    .pair = {},
+                   .proxy = std::nullopt,
                    .connections = {}};
     at.pair.service = at.service();
     at.pair.pinned = options.address.id.has_value();
-    at.pair.proxy_configured = options.proxy_configured;
+    find_proxy(at);
     const auto wall = loop.wall_now().time_since_epoch();
     at.pair.unix_ms_here = std::chrono::duration_cast<std::chrono::milliseconds>(wall).count();
     const std::uint16_t port = options.address.port.value_or(kDefaultPort);
@@ -245,9 +313,8 @@ task<result<PairReport>> examine(Loop& loop, net::Network& network, Dialer& dial
             co_return unexpected(addresses.error());
         }
         at.pair.not_resolved = options.address.host + ": " + addresses.error().message();
-        co_return std::move(at.pair);
     }
-    plan(at, *addresses);
+    plan(at, addresses ? *addresses : std::vector<SocketAddress>());
     ALKNET_CO_CHECK(co_await examine_ways(at));
     co_return std::move(at.pair);
 }

@@ -43,6 +43,8 @@ constexpr std::array kOutcomeOfCause = {
     Mapping{&causes::kReset, Outcome::reset},
     Mapping{&causes::kStatelessReset, Outcome::reset},
     Mapping{&causes::kAuthRequired, Outcome::stranger},
+    Mapping{&causes::kProxyAuth, Outcome::proxy_auth},
+    Mapping{&causes::kProxyRefused, Outcome::proxy_refused},
 };
 
 }  // namespace

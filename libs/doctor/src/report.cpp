@@ -94,7 +94,7 @@ Check read_check(Reader& in) {
 WayReport read_way(Reader& in) {
     WayReport way;
     way.way = one_of(in, Way::proxy);
-    way.outcome = one_of(in, Outcome::other);
+    way.outcome = one_of(in, Outcome::proxy_refused);
     way.answerer = one_of(in, Answerer::a_certificate);
     way.remote = in.address();
     way.local = in.address();
@@ -126,8 +126,21 @@ bool read_part(Report& report, std::uint16_t tag, BytesView body) {
 constexpr std::array<std::string_view, kWays> kWayNames = {"QUIC IPv6", "QUIC IPv4", "TCP IPv6",
                                                            "TCP IPv4", "proxy"};
 constexpr std::array<std::string_view, kOutcomes> kOutcomeNames = {
-    "not tried",  "connected",  "silent", "refused",  "no service", "wrong key",
-    "unverified", "TLS failed", "reset",  "no route", "stranger",   "failed"};
+    "not tried",
+    "connected",
+    "silent",
+    "refused",
+    "no service",
+    "wrong key",
+    "unverified",
+    "TLS failed",
+    "reset",
+    "no route",
+    "stranger",
+    "failed",
+    "the proxy does not answer",
+    "the proxy wants other credentials",
+    "the proxy refuses"};
 
 }  // namespace
 

@@ -46,6 +46,43 @@ TEST(Diagnose, NothingIsWrongWithAPairThatWorks) {
     EXPECT_EQ(causes_of({}), Ids{causes::kClockWrong.id});
 }
 
+TEST(Diagnose, ProxiesThatAreNoWay) {
+    for (const auto& [outcome, cause] : {std::pair(Outcome::proxy_auth, &causes::kProxyAuth),
+                                         std::pair(Outcome::proxy_refused, &causes::kProxyRefused),
+                                         std::pair(Outcome::proxy_down, &causes::kUnreachable),
+                                         std::pair(Outcome::wrong_key, &causes::kTlsOpened),
+                                         std::pair(Outcome::no_service, &causes::kNoCommonAlpn)}) {
+        // Where nothing else leads out it is the cause of all, and the only one.
+        PairReport pair = pair_of(Outcome::refused, Outcome::refused);
+        pair.proxy_configured = true;
+        pair.ways.push_back(way(Way::proxy, outcome));
+        EXPECT_EQ(causes_of(pair), Ids{cause->id});
+        EXPECT_EQ(diagnose(pair).front().damage, Damage::all);
+    }
+    PairReport pair = pair_of(Outcome::connected, Outcome::connected);
+    pair.proxy_configured = true;
+    pair.ways.push_back(way(Way::proxy, Outcome::proxy_auth));
+    EXPECT_EQ(causes_of(pair), Ids{causes::kProxyAuth.id});
+    EXPECT_EQ(diagnose(pair).front().damage, Damage::quality);
+}
+
+TEST(Diagnose, AnotherKeyOnEachWayIsNoFaultOfTheProxy) {
+    PairReport pair = pair_of(Outcome::wrong_key, Outcome::wrong_key);
+    pair.ways.push_back(way(Way::proxy, Outcome::wrong_key));
+    EXPECT_EQ(causes_of(pair), Ids{causes::kPeerKeyMismatch.id});
+}
+
+TEST(Diagnose, ANameThatOnlyTheProxyKnows) {
+    PairReport pair;
+    pair.unix_ms_here = 1'800'000'000'000;
+    pair.not_resolved = "node.inside";
+    EXPECT_EQ(causes_of(pair), Ids{causes::kResolve.id});
+    pair.ways = {way(Way::proxy, Outcome::connected)};
+    EXPECT_EQ(causes_of(pair), Ids{causes::kProxyNeeded.id});
+    pair.ways = {way(Way::proxy, Outcome::proxy_auth)};
+    EXPECT_EQ(causes_of(pair), (Ids{causes::kResolve.id, causes::kProxyAuth.id}));
+}
+
 TEST(Diagnose, WhoeverShowsACertificateInsteadOfTheKeyOpensTls) {
     for (const Outcome outcome : {Outcome::tls, Outcome::unverified, Outcome::wrong_key}) {
         PairReport pair = pair_of(Outcome::silent, outcome);

@@ -38,6 +38,15 @@ struct Story {
             pair.world.set_link(*ends.second, *ends.first, link);
         }
     }
+    // The way out leads through a proxy, which connects to the node.
+    void set_proxy(int status = 200, bool needed = true) {
+        serve_there();
+        pair.world.set_cut(here().host, there().host, needed);
+        const SocketAddress at = pair.proxy_host.v4(test::kProxyPort);
+        options.proxies = pair.use_proxy("http://someone:secret@" + at.to_string());
+        pair.proxy.status = status;
+        pair.proxy.target = there().host.v4(test::kPort);
+    }
     Duration days() {
         const auto days = static_cast<std::int64_t>(random.between(1, 300));
         return std::chrono::hours(24) * (random.chance(0.5) ? days : -days);
@@ -165,12 +174,36 @@ const std::array kFaults = {
               const double loss = 0.14 + 0.001 * static_cast<double>(s.random.below(80));
               s.each_link([=](sim::LinkOptions& link) { link.loss = loss; });
           }},
-    Fault{"no way out but the proxy", &causes::kProxyNeeded,
+    Fault{"no way out but the proxy", &causes::kProxyNeeded, [](Story& s) { s.set_proxy(); }},
+    Fault{"the proxy alone knows the name", &causes::kProxyNeeded,
           [](Story& s) {
-              s.serve_there();
-              s.pair.world.set_cut(s.here().host, s.there().host, true);
-              s.options.proxy_configured = true;
+              s.set_proxy();
+              s.options.address.host = "node.inside";
           }},
+    Fault{"another password of the proxy", &causes::kProxyAuth, [](Story& s) { s.set_proxy(407); }},
+    Fault{"a proxy that refuses", &causes::kProxyRefused, [](Story& s) { s.set_proxy(403); }},
+    Fault{"nothing behind the proxy either", &causes::kNoAnswer,
+          [](Story& s) { s.set_proxy(502); }},
+    Fault{"no proxy where it should be", &causes::kUnreachable,
+          [](Story& s) {
+              s.set_proxy();
+              const SocketAddress at = s.pair.proxy_host.v4(test::kProxyPort + 1);
+              s.options.proxies = s.pair.use_proxy("http://" + at.to_string());
+          }},
+    Fault{"a proxy that is none", &causes::kProxyInvalid,
+          [](Story& s) {
+              s.set_proxy();
+              s.options.proxies = s.pair.use_proxy("https://proxy.example");
+          }},
+    Fault{"a proxy that opens TLS", &causes::kTlsOpened,
+          [](Story& s) {
+              s.set_proxy();
+              s.pair.third.serve({}, std::string(kDoctorAlpn));
+              s.pair.proxy.target = s.pair.third.host.v4(test::kPort);
+          }},
+    Fault{"a password of a proxy that is not needed", &causes::kProxyAuth,
+          [](Story& s) { s.set_proxy(407, false); }},
+    Fault{"a proxy that is not needed", nullptr, [](Story& s) { s.set_proxy(200, false); }},
     Fault{"a name that nobody has", &causes::kResolve,
           [](Story& s) {
               s.serve_there();

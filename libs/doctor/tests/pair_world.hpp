@@ -21,10 +21,12 @@
 #include <string>
 
 #include "faulty_network.hpp"
+#include "test_proxy.hpp"
 
 namespace alknet::doctor::test {
 
 inline constexpr std::uint16_t kPort = 4433;
+inline constexpr std::uint16_t kProxyPort = 3128;
 /// 2027-01-15, when every simulated clock is right.
 inline constexpr WallTime kRightTime = WallTime(std::chrono::seconds(1'800'000'000));
 
@@ -149,6 +151,17 @@ public:
     Machine here{world, "here", context(0)};
     Machine there{world, "there", context(1)};
     Machine third{world, "third", context(2)};
+    sim::SimHost& proxy_host = world.add_host("proxy");
+    std::unique_ptr<sim::SimProcess> proxy_process = proxy_host.start();
+    TestProxy proxy{*proxy_process, proxy_host.v4(kProxyPort)};
+
+    /// What HTTPS_PROXY is on the machine where the examination runs.
+    net::ProxySettings use_proxy(std::string url) {
+        DialPlace place;
+        place.proxies.https_proxy = std::move(url);
+        here.dialer->set_place(place);
+        return place.proxies;
+    }
 
 private:
     template <class T>

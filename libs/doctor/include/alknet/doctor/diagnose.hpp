@@ -27,9 +27,10 @@ struct PairReport {
     std::optional<std::string> not_resolved;
     std::int64_t unix_ms_here = 0;
     std::optional<std::int64_t> unix_ms_there;  // at the same moment
-    bool proxy_configured = false;
-    std::vector<WayReport> ways;  // dialled from here
-    std::optional<Report> there;  // what the other end found
+    bool proxy_configured = false;              // for the way to this node
+    std::optional<std::string> proxy_invalid;   // why the one in the environment cannot be used
+    std::vector<WayReport> ways;                // dialled from here
+    std::optional<Report> there;                // what the other end found
 };
 
 /// What it costs to do something about a cause; the cheapest first.

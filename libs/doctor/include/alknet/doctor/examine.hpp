@@ -5,6 +5,7 @@
 #include <alknet/core/dial.hpp>
 #include <alknet/doctor/diagnose.hpp>
 #include <alknet/net/network.hpp>
+#include <alknet/net/proxy.hpp>
 #include <alknet/rt/loop.hpp>
 #include <alknet/rt/task.hpp>
 #include <cstdint>
@@ -27,11 +28,14 @@ struct ExamineOptions {
     Depth depth = Depth::all;
     bool quic = true;
     bool tcp = true;
+    /// The proxy is one of the ways, but for nodes on this machine, unless it is the only one
+    /// asked for. The dialer must have been given the same (Dialer::set_place).
+    bool proxy = true;
+    net::ProxySettings proxies;
     std::string program;
     std::vector<Check> checks;      // of this machine
     std::uint16_t listens_udp = 0;  // where this node runs, to be dialled back; 0: it does not
     std::uint16_t listens_tcp = 0;
-    bool proxy_configured = false;
 };
 
 /// Sends octets without meaning, and to the node alone whose key was verified. Errors: kCancelled;

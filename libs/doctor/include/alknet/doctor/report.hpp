@@ -39,8 +39,11 @@ enum class Outcome : std::uint8_t {
     no_route,    // this machine cannot send there
     stranger,    // the node does not know us, and the service is for known peers
     other,
+    proxy_down,     // the proxy itself does not answer
+    proxy_auth,     // it wants other credentials
+    proxy_refused,  // it does not connect there
 };
-inline constexpr std::uint8_t kOutcomes = 12;
+inline constexpr std::uint8_t kOutcomes = 15;
 [[nodiscard]] std::string_view to_string(Outcome outcome) noexcept;
 
 /// Who answered a dial, as far as it showed itself without proof.
@@ -51,7 +54,7 @@ struct WayReport {
     Way way = Way::quic_v6;
     Outcome outcome = Outcome::not_tried;
     Answerer answerer = Answerer::nobody;
-    SocketAddress remote;    // where it was dialled
+    SocketAddress remote;    // where it was dialled; of the proxy, if it is the way
     SocketAddress local;     // from where, as this machine sees it
     SocketAddress observed;  // from where, as the other end sees it
     std::uint32_t handshake_us = 0;
