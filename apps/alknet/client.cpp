@@ -169,6 +169,12 @@ error explain_close(error failure) {
     if (!failure.is(causes::kClosed) || failure.code() >= kTable.size()) {
         return failure;
     }
+    // The one reason that names something; see docs/protocol/close-codes.md.
+    const std::string_view lacking = causes::kScopeMissing.what;
+    if (failure.code() == close_code::kForbidden &&
+        failure.detail().find(lacking) != std::string::npos) {
+        return error(causes::kScopeMissing, failure.detail(), failure.code());
+    }
     return error(*kTable[failure.code()], failure.detail(), failure.code());
 }
 

@@ -5,6 +5,7 @@
 #include <alknet/core/echo.hpp>
 #include <alknet/doctor/handler.hpp>
 #include <alknet/doctor/local_checks.hpp>
+#include <alknet/identity/policy.hpp>
 #include <alknet/identity/state.hpp>
 #include <alknet/rt/combine.hpp>
 #include <map>
@@ -18,6 +19,13 @@ namespace alknet::app {
 namespace {
 
 constexpr Duration kListenRetryDelay = std::chrono::seconds(1);
+
+// `scope` is exact.
+std::function<result<void>(const Identity&)> demand(std::string_view scope) {
+    return [wanted = *identity::Scope::parse_exact(scope)](const Identity& identity) {
+        return identity::require(identity, wanted);
+    };
+}
 
 /// A listener that is wanted, and the one that becomes it.
 struct Wanted {
@@ -223,6 +231,10 @@ void Node::apply_rules(const config::DynamicConfig& config) {
         policy.identity_required = for_peers;
         if (const auto rules = config.alpns.find(alpn); rules != config.alpns.end()) {
             policy.identity_required = for_peers || rules->second.identity_required;
+            if (!rules->second.scope.empty()) {
+                policy.identity_required = true;
+                policy.demand = demand(rules->second.scope);
+            }
             policy.quic = rules->second.transports.quic;
             policy.tcp = rules->second.transports.tcp;
         }

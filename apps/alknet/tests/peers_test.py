@@ -148,6 +148,26 @@ class RunningNode(TestCase):
             for process in pipes.values():
                 process.stdin.close()
 
+    def test_asks_for_the_scope_of_a_service(self):
+        home, bob, eve = self.home(), self.home("bob"), self.home("eve")
+        home.configure('[alpn."alknet/echo"]\nscope = "echo:use"\n')
+        home.run("peer", "add", "bob", "--key", bob.id)
+        with Node(home) as node:
+            ping = ("ping", node.address, "--count", 1)
+            refused = bob.error(*ping, expect=EXIT_REFUSED)
+            self.assertEqual(refused["id"], "E-AUTH-SCOPE")
+            self.assertIn("echo:use", refused["detail"])
+            stranger = eve.error(*ping, expect=EXIT_REFUSED)
+            self.assertEqual(stranger["id"], "E-AUTH-REQUIRED")
+            self.assertNotIn("echo:use", str(stranger))
+            home.run("peer", "scopes", "bob", "--add", "echo:*")
+            node.wait_for("config.reloaded")
+            bob.run(*ping)
+            pipe = self.pipe(bob, node)
+            home.configure('[alpn."alknet/echo"]\nscope = "other:use"\n')
+            self.assertEqual(pipe.wait(PATIENCE_S), EXIT_REFUSED)
+            pipe.stdin.close()
+
     def test_reaches_peers_by_their_name(self):
         home, client = self.home(), self.home("client")
         with Node(home) as node:

@@ -86,8 +86,11 @@ constexpr std::array kListenerFields = {
 
 constexpr std::array kAlpnFields = {
     field<&AlpnRules::identity_required, Flag>(
-        {.name = "identity_required",
-         .about = "Only peers that this file lists may use this service."}),
+        {.name = "identity_required", .about = "Only peers that are known may use this service."}),
+    field<&AlpnRules::scope, ExactScope>(
+        {.name = "scope",
+         .about = "Only peers that were given this scope may use this service.",
+         .example = "\"echo:use\""}),
     field<&AlpnRules::transports, TransportSet>(
         {.name = "transports", .about = "What this service may be reached by."}),
 };

@@ -217,6 +217,18 @@ void Scope::read(Reading& in, const toml::node& value, std::string& into) {
     }
 }
 
+void ExactScope::read(Reading& in, const toml::node& value, std::string& into) {
+    const std::string* text = in.text(value);
+    if (text == nullptr) {
+        return;
+    }
+    if (!identity::Scope::parse_exact(*text)) {
+        in.refuse(value, "must be one scope, SERVICE:ACTION or SERVICE:ACTION:RESOURCE, without *");
+    } else {
+        into = *text;
+    }
+}
+
 void Expiry::read(Reading& in, const toml::node& value, std::optional<WallTime>& into) {
     const auto* date = value.as_date();
     const auto* moment = value.as_date_time();

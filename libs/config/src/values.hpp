@@ -111,6 +111,15 @@ struct Scope {
     static std::string type() { return "scopes SERVICE:ACTION or SERVICE:ACTION:RESOURCE"; }
 };
 
+/// A scope without wildcards, which a service asks for.
+struct ExactScope {
+    static void read(Reading& in, const toml::node& value, std::string& into);
+    static std::string show(const std::string& value) {
+        return value.empty() ? std::string() : toml_text(value);
+    }
+    static std::string type() { return "a scope without *"; }
+};
+
 /// The beginning of a day in UTC, or a moment with its offset, between 1970 and 2200.
 struct Expiry {
     static void read(Reading& in, const toml::node& value, std::optional<WallTime>& into);

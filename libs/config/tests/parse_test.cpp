@@ -396,6 +396,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"[[role]]\nname = 'a'\nscopes = []\n[[role]]\nname = 'a'\nscopes = []", "role",
                 "another role 'a'"},
         Refusal{"[[role]]\nname = 'a'", "role", "needs the key 'scopes'"},
+        Refusal{"[alpn.a]\nscope = 'git:*'", "alpn.a.scope", "without *"},
         Refusal{"[[peer]]\nname = 'a'\nkeys = []\nexpires = '2030-01-01'", "peer.expires",
                 "must be a date"},
         Refusal{"[[peer]]\nname = 'a'\nkeys = []\nexpires = 2030-01-01T00:00:00", "peer.expires",

@@ -59,7 +59,8 @@ TEST(ConfigReference, EveryCommentedSettingOfTheDefaultFileIsValid) {
     EXPECT_EQ(parsed.config.dynamic.limits.idle_timeout, empty.dynamic.limits.idle_timeout);
     EXPECT_EQ(parsed.config.dynamic.limits.connection_bytes_max,
               empty.dynamic.limits.connection_bytes_max);
-    EXPECT_EQ(parsed.config.dynamic.alpns.at("alknet/echo"), AlpnRules());
+    EXPECT_EQ(parsed.config.dynamic.alpns.at("alknet/echo").scope, "echo:use");
+    EXPECT_EQ(parsed.config.dynamic.alpns.at("alknet/echo").transports, Transports());
 }
 
 TEST(ConfigReference, TheDefaultFileNamesEveryKeyAndIsNarrow) {

@@ -25,14 +25,30 @@ task<result<void>> tell_handler(std::shared_ptr<ProtocolHandler> handler) {
     co_return result<void>{};
 }
 
+// Whether the service would take the connection now. One that is not served any more drains.
+result<void> admit_again(const EndpointState& state, const Session& session,
+                         const std::optional<Identity>& identity) {
+    const ConnectionInfo& info = session.connection->info();
+    const RegisteredHandler* found = state.options.registry->find(info.alpn);
+    return found == nullptr ? result<void>() : admit(found->policy, info.transport, identity);
+}
+
 task<result<void>> recheck(EndpointState& state, std::shared_ptr<Session> session) {
-    auto lookup = state.options.identities->resolve_from_fingerprint(
-        session->connection->info().peer.fingerprint());
-    const auto identity =
-        co_await with_timeout(state.options.limits.handshake_timeout, std::move(lookup));
+    result<std::optional<Identity>> identity = std::optional<Identity>();
+    if (session->identity) {
+        auto lookup = state.options.identities->resolve_from_fingerprint(
+            session->connection->info().peer.fingerprint());
+        identity = co_await with_timeout(state.options.limits.handshake_timeout, std::move(lookup));
+    }
     // A directory that does not answer takes nobody's access away.
-    if (identity && is_narrowed(*session->identity, *identity)) {
+    if (!identity) {
+        co_return result<void>{};
+    }
+    if (session->identity && is_narrowed(*session->identity, *identity)) {
         session->connection->close(close_code::kForbidden, causes::kForbidden.what);
+    } else if (const auto may = admit_again(state, *session, *identity); !may) {
+        session->connection->close(default_close_code(may.error().condition()),
+                                   reason_of(may.error()));
     }
     co_return result<void>{};
 }
@@ -129,7 +145,7 @@ task<void> EndpointImpl::recheck_identities() {
     const std::vector<std::shared_ptr<Session>> now(state_.sessions.begin(), state_.sessions.end());
     const Duration unwind = state_.options.limits.handler_unwind_timeout;
     for (const std::shared_ptr<Session>& session : now) {
-        if (session->identity && !session->ended.is_set()) {
+        if (session->handler != nullptr && !session->ended.is_set()) {
             (void)co_await supervise(state_.loop, recheck(state_, session),
                                      session->connection->closed(), unwind, "core.recheck");
         }

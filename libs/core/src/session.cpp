@@ -68,12 +68,9 @@ result<std::shared_ptr<ProtocolHandler>> authorise(EndpointState& state, Session
     if (found == nullptr) {
         return fail(causes::kNoHandler, auth.alpn);
     }
-    if (!transport_allowed(found->policy, auth.transport)) {
-        return fail(causes::kForbidden, auth.alpn + " is not served over this transport");
-    }
     const bool trusted = auth.peer.resumed && ALKNET_MUTATION(trust_resumed_guest);
-    if (found->policy.identity_required && !auth.identity && !trusted) {
-        return fail(causes::kAuthRequired, auth.alpn);
+    if (const auto may = admit(found->policy, auth.transport, auth.identity); !may && !trusted) {
+        return unexpected(may.error());
     }
     if (auth.identity && session.ticket) {
         const std::size_t most = state.options.limits.connections_per_identity_max;
@@ -152,8 +149,7 @@ task<void> run_session(EndpointState& state, std::shared_ptr<Session> session) {
     } else {
         const error& why = outcome.value.error();
         report_failure(state, *session, outcome.ending, why);
-        // The detail stays here: it may tell more than the peer should know.
-        connection.close(code_for(*session, outcome.ending, why), why.cause().what);
+        connection.close(code_for(*session, outcome.ending, why), reason_of(why));
     }
     state.telemetry.closed(connection, state.loop.now() - session->opened);
     session->ticket = Ticket();
@@ -194,8 +190,33 @@ void apply_limits(const EndpointState& state, Session& session) {
     }
 }
 
+std::string reason_of(const error& why) {
+    std::string reason(why.cause().what);
+    if (why.is(causes::kScopeMissing)) {
+        reason.append(": ").append(why.detail());
+    }
+    return reason;
+}
+
+result<void> admit(const AlpnPolicy& policy, Transport transport,
+                   const std::optional<Identity>& identity) {
+    if (!transport_allowed(policy, transport)) {
+        return fail(causes::kForbidden, "not over this transport");
+    }
+    if (!policy.identity_required) {
+        return {};
+    }
+    if (!identity) {
+        return fail(causes::kAuthRequired, "only known peers may use this service");
+    }
+    if (identity->renewal_only) {
+        return fail(causes::kForbidden, "the term of " + identity->id + " has ended");
+    }
+    return policy.demand ? policy.demand(*identity) : result<void>();
+}
+
 bool is_narrowed(const Identity& before, const std::optional<Identity>& after) {
-    if (!after || after->id != before.id) {
+    if (!after || after->id != before.id || (after->renewal_only && !before.renewal_only)) {
         return true;
     }
     const auto has = [](const std::vector<std::string>& all, const std::string& one) {

@@ -4,6 +4,7 @@
 
 #include <alknet/core/auth.hpp>
 #include <alknet/core/handler.hpp>
+#include <alknet/core/registry.hpp>
 #include <alknet/core/stream_connection.hpp>
 #include <alknet/quic/endpoint.hpp>
 #include <alknet/rt/time.hpp>
@@ -11,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "counters.hpp"
 
@@ -39,6 +41,16 @@ std::shared_ptr<Session> start_session(EndpointState& state, std::shared_ptr<Ses
 void apply_limits(const EndpointState& state, Session& session);
 
 /// Whether somebody who was `before` may do less as `after`.
+/// What a peer is told of why its connection ends. Details stay here, because they may tell more
+/// than it should know; but who is known is told the scope that it lacks.
+[[nodiscard]] std::string reason_of(const error& why);
+
+/// Whether this identity may use a service with this policy over this transport. Errors:
+/// kForbidden for the transport, or when the identity's term has ended; kAuthRequired; those of
+/// AlpnPolicy::demand.
+[[nodiscard]] result<void> admit(const AlpnPolicy& policy, Transport transport,
+                                 const std::optional<Identity>& identity);
+
 [[nodiscard]] bool is_narrowed(const Identity& before, const std::optional<Identity>& after);
 
 }  // namespace alknet

@@ -210,6 +210,74 @@ ALKNET_CO_TEST(Session, PoliciesAreKeptBeforeTheHandlerStarts) {
     EXPECT_EQ(node.sink->count("handler.failed"), 0U);
 }
 
+result<void> demand_echo_use(const Identity& identity) {
+    return std::ranges::find(identity.scopes, "echo:use") != identity.scopes.end()
+               ? result<void>()
+               : fail(causes::kScopeMissing, "echo:use");
+}
+
+ALKNET_CO_TEST(Session, WhoIsKnownIsToldWhichScopeItLacks) {
+    TestNode node(loop);
+    const NodeId alice = NodeKey::generate()->id();
+    const NodeId bob = NodeKey::generate()->id();
+    EXPECT_TRUE(node.identities->replace(
+        {make_peer("alice", alice, {"echo:use"}), make_peer("bob", bob, {"other:use"})}));
+    const auto handler =
+        node.add("x", returns_at_once, {.identity_required = true, .demand = demand_echo_use});
+    Served by_alice(node, "x", raw_key(alice));
+    EXPECT_EQ(co_await by_alice.ended(), close_code::kOk);
+    Served by_bob(node, "x", raw_key(bob));
+    EXPECT_EQ(co_await by_bob.ended(), close_code::kForbidden);
+    EXPECT_NE(by_bob.client->close_reason()->detail().find("echo:use"), std::string::npos);
+    Served stranger(node, "x");
+    EXPECT_EQ(co_await stranger.ended(), close_code::kAuthRequired);
+    EXPECT_EQ(stranger.client->close_reason()->detail().find("echo:use"), std::string::npos);
+    EXPECT_EQ(handler->started, 1);
+}
+
+ALKNET_CO_TEST(Session, WhoseTermHasEndedUsesWhatStrangersUse) {
+    class Ended final : public IdentityProvider {
+        task<result<std::optional<Identity>>> resolve_from_fingerprint(std::string) override {
+            Identity identity;
+            identity.id = "alice";
+            identity.renewal_only = true;
+            co_return std::optional<Identity>(identity);
+        }
+    };
+    TestNode node(loop);
+    node.options.identities = std::make_shared<Ended>();
+    node.add("private", returns_at_once, {.identity_required = true});
+    node.add("public", returns_at_once);
+    const PeerIdentity key = raw_key(NodeKey::generate()->id());
+    Served refused(node, "private", key);
+    EXPECT_EQ(co_await refused.ended(), close_code::kForbidden);
+    Served served(node, "public", key);
+    EXPECT_EQ(co_await served.ended(), close_code::kOk);
+}
+
+ALKNET_CO_TEST(Session, APolicyThatNoLongerAdmitsEndsConnections) {
+    TestNode node(loop);
+    const NodeId alice = NodeKey::generate()->id();
+    const NodeId bob = NodeKey::generate()->id();
+    EXPECT_TRUE(node.identities->replace(
+        {make_peer("alice", alice, {"echo:use"}), make_peer("bob", bob, {"other:use"})}));
+    node.add("x", waits_for_the_end);
+    Served by_alice(node, "x", raw_key(alice));
+    Served by_bob(node, "x", raw_key(bob));
+    Served by_stranger(node, "x");
+    co_await settle(loop);
+    node.endpoint().change_registry([](HandlerRegistry& registry) {
+        EXPECT_TRUE(
+            registry.set_policy("x", {.identity_required = true, .demand = demand_echo_use}));
+    });
+    co_await node.endpoint().recheck_identities();
+    EXPECT_EQ(co_await by_bob.ended(), close_code::kForbidden);
+    EXPECT_EQ(co_await by_stranger.ended(), close_code::kAuthRequired);
+    EXPECT_FALSE(by_alice.client->close_reason().has_value());
+    by_alice.client->close(0, "");
+    (void)co_await by_alice.ended();
+}
+
 ALKNET_CO_TEST(Session, TransportsCanBeForbidden) {
     TestNode node(loop);
     node.add("x", returns_at_once, {.quic = false, .tcp = true, .iroh = false});

@@ -211,6 +211,7 @@ std::optional<Identity> identity_of(const PeerRecord& peer, WallTime now) {
     }
     if (standing == Standing::grace) {
         identity.resources.clear();
+        identity.renewal_only = true;
         return identity;
     }
     for (const Grant& grant : peer.grants) {

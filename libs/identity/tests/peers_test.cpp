@@ -153,6 +153,8 @@ TEST(Standing, DecidesWhatAPeerIsKnownAs) {
     const auto grace = identity_of(bob, at(1000));
     ASSERT_TRUE(grace);
     EXPECT_EQ(grace->scopes, std::vector<std::string>{"peer:renew"});
+    EXPECT_TRUE(grace->renewal_only);
+    EXPECT_FALSE(valid->renewal_only);
     EXPECT_TRUE(grace->resources.empty());
     EXPECT_FALSE(identity_of(bob, at(1000) + kExpiryGrace));
     bob.enabled = false;

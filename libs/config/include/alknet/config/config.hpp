@@ -94,6 +94,7 @@ struct Role {
 
 struct AlpnRules {
     bool identity_required = false;
+    std::string scope;  // that a peer needs; empty: none
     Transports transports;
 
     bool operator==(const AlpnRules&) const = default;

@@ -17,6 +17,7 @@ struct Identity {
     std::string id;
     std::vector<std::string> scopes;
     std::map<std::string, std::vector<std::string>> resources;
+    bool renewal_only = false;  // its term has ended: no service for known peers admits it
     bool operator==(const Identity&) const = default;
 };
 

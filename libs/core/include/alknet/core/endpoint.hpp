@@ -104,8 +104,9 @@ public:
     /// For new connections and, where it can, running ones.
     virtual void set_limits(const EndpointLimits& limits) = 0;
 
-    /// Resolves the identities of the connections again and closes, with code 3, those whose peer
-    /// has gone, is disabled or may do less than before.
+    /// Resolves the identities of the connections again and closes those whose peer has gone, is
+    /// disabled or may do less than before (code 3), and those that the policy of their service
+    /// would not let in now.
     virtual task<void> recheck_identities() = 0;
 
     /// Hands a connection made elsewhere (a control socket, a tunnel, a test) to its handler under

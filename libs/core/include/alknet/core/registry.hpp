@@ -5,6 +5,7 @@
 #include <alknet/base/result.hpp>
 #include <alknet/core/handler.hpp>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -16,7 +17,10 @@ namespace alknet {
 /// What the endpoint demands before a handler sees a connection.
 struct AlpnPolicy {
     bool identity_required = false;  // else close code 2 (stranger)
-    bool quic = true;                // transports allowed
+    /// What a known peer must have besides, where identity_required; null: nothing. The peer is
+    /// told the detail of kScopeMissing, and nothing of other errors. Any thread, not blocking.
+    std::function<result<void>(const Identity&)> demand{};
+    bool quic = true;  // transports allowed
     bool tcp = true;
     bool iroh = true;
 };
