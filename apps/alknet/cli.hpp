@@ -60,6 +60,8 @@ struct DoctorOptions {
     std::string address;  // empty: this node alone
     std::string alpn;     // empty: the doctor's own
     Duration timeout = std::chrono::seconds(5);
+    std::filesystem::path bundle;  // empty: none is made
+    std::filesystem::path log;     // for the bundle; empty: none
 };
 struct BenchOptions {
     std::string address;

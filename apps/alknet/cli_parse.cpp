@@ -356,13 +356,26 @@ void Grammar::add_doctor_commands() {
         "Each check says ok, warn, fail or skipped, what was found, what follows and what to do. "
         "With one: dials that node on every way there is, and where it knows this one, both ends "
         "examine the ways and compare; the causes of what does not work come in order, with the "
-        "cheapest remedy first. Ends with code 1 if something fails.");
+        "cheapest remedy first. Ends with code 1 if something fails. The file of --bundle has no "
+        "keys, "
+        "passwords, names, or addresses; it says itself what was left out, and it is sent "
+        "nowhere.");
     metavar(doctor_command.add_option("ADDRESS", doctor->address, std::string(kAddressHelp)),
             "ADDRESS");
     metavar(doctor_command.add_option("--alpn", doctor->alpn,
                                       "Dial this service instead of the doctor's own"),
             "NAME");
     add_duration(doctor_command, "--timeout", doctor->timeout, "How long each handshake may take");
+    metavar(doctor_command.add_option("--bundle", doctor->bundle,
+                                      "Write all that was found to this new file, for somebody who "
+                                      "helps; - is standard output"),
+            "FILE");
+    metavar(
+        doctor_command.add_option("--log", doctor->log,
+                                  "For the bundle: the node's log, of which the last events are "
+                                  "told"),
+        "FILE")
+        ->needs("--bundle");
 
     const auto paths = std::make_shared<PathsOptions>();
     CLI::App& paths_command =

@@ -33,6 +33,27 @@ struct Overloaded : Visitors... {
 
 }  // namespace
 
+Json Json::with_texts(const std::function<std::string(std::string_view)>& change) const {
+    if (const auto* text = std::get_if<std::string>(&value_)) {
+        return change(*text);
+    }
+    if (const auto* array = std::get_if<Array>(&value_)) {
+        Array changed;
+        for (const Json& element : *array) {
+            changed.push_back(element.with_texts(change));
+        }
+        return changed;
+    }
+    if (const auto* object = std::get_if<Object>(&value_)) {
+        Object changed;
+        for (const auto& [name, member] : *object) {
+            changed.emplace_back(name, member.with_texts(change));
+        }
+        return changed;
+    }
+    return *this;
+}
+
 std::string Json::text() const {
     std::string out;
     write(out);

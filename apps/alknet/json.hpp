@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -40,6 +41,9 @@ public:
     static Json object(std::initializer_list<std::pair<std::string, Json>> members) {
         return Object(members);
     }
+
+    /// The same with each text, but not the names of members, as `change` gives it back.
+    [[nodiscard]] Json with_texts(const std::function<std::string(std::string_view)>& change) const;
 
     /// On one line. Octets that are no UTF-8 become U+FFFD.
     [[nodiscard]] std::string text() const;

@@ -4,6 +4,7 @@
 #include <alknet/doctor/examine.hpp>
 #include <alknet/doctor/local_checks.hpp>
 
+#include "bundle.hpp"
 #include "client.hpp"
 #include "commands.hpp"
 #include "output.hpp"
@@ -24,11 +25,13 @@ std::unique_ptr<doctor::SystemProbe> probe_of(const CommandLine& line) {
     return doctor::make_system_probe(home ? *home : std::filesystem::path());
 }
 
-result<ExitCode> look_here(const CommandLine& line) {
+result<ExitCode> look_here(const CommandLine& line, const DoctorOptions& options) {
     const auto probe = probe_of(line);
     const std::vector<Check> checks = doctor::local_checks(*probe);
     const bool failed = doctor::worst(checks) == Status::fail;
-    if (line.json) {
+    if (!options.bundle.empty()) {
+        ALKNET_CHECK(write_bundle(line, options, {.checks = checks, .pair = std::nullopt}));
+    } else if (line.json) {
         ALKNET_CHECK(
             print_line(Json::object({{"ok", !failed}, {"checks", checks_json(checks)}}).text()));
     } else {
@@ -115,7 +118,8 @@ result<ExitCode> look_at_pair(const CommandLine& line, const DoctorOptions& opti
     if (const auto node = probe->node()) {
         add_listeners(examine, *node);
     }
-    const std::vector<Check> here = worth_telling(examine.checks);
+    const std::vector<Check> checks = examine.checks;
+    const std::vector<Check> here = worth_telling(checks);
     PairReport pair;
     ALKNET_CHECK(client->run(examine_into(*client, std::move(examine), pair)));
     const std::vector<Verdict> verdicts = doctor::diagnose(pair);
@@ -123,7 +127,10 @@ result<ExitCode> look_at_pair(const CommandLine& line, const DoctorOptions& opti
                         std::ranges::any_of(verdicts, [](const Verdict& one) {
                             return one.damage != Damage::quality;
                         });
-    if (line.json) {
+    if (!options.bundle.empty()) {
+        ALKNET_CHECK(write_bundle(
+            line, options, {.checks = checks, .pair = as_json(pair, verdicts, here, failed)}));
+    } else if (line.json) {
         ALKNET_CHECK(print_line(as_json(pair, verdicts, here, failed).text()));
     } else {
         ALKNET_CHECK(print_text(as_text(pair, verdicts, here)));
@@ -137,7 +144,7 @@ result<ExitCode> run(const CommandLine& line, const DoctorOptions& options) {
     if (!options.alpn.empty()) {
         ALKNET_CHECK(tls::check_alpn(options.alpn));
     }
-    return options.address.empty() ? look_here(line) : look_at_pair(line, options);
+    return options.address.empty() ? look_here(line, options) : look_at_pair(line, options);
 }
 
 }  // namespace alknet::app
