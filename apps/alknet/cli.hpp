@@ -123,6 +123,7 @@ using Verb = std::variant<InitOptions, IdOptions, ServeOptions, PingOptions, Pat
 
 struct CommandLine {
     std::optional<std::filesystem::path> home;
+    std::filesystem::path identity;  // the key that a command shows; empty: the home's
     bool json = false;
     Verb verb;
 };

@@ -23,8 +23,8 @@ constexpr std::string_view kAddressHelp =
 constexpr std::string_view kAddressDetails =
     "ADDRESS with a node id is reached only if the node proves that key. A bare HOST must have a "
     "certificate for its name that this system trusts. Nothing is sent to a node that is not "
-    "verified. The command shows the home's key as its own; without a home, a key made for this "
-    "run.";
+    "verified. The command shows the key of --identity as its own, else the home's; without a "
+    "home, a key made for this run.";
 
 // The command line under construction: CLI11's tree, and where its values go.
 class Grammar {
@@ -44,6 +44,7 @@ private:
     void add_global(CLI::App& command);
     void add_node_commands();
     void add_network_commands();
+    void add_identity(CLI::App& command);
     void add_peer_commands();
     void add_peer_changes(CLI::App& peer);
     void add_token_commands();
@@ -53,6 +54,7 @@ private:
 
     CLI::App root_{"A network node on which every service is an ALPN", "alknet"};
     std::string home_;
+    std::string identity_;
     bool json_ = false;
     bool version_ = false;
     std::vector<std::pair<const CLI::App*, std::function<Verb()>>> leaves_;
@@ -304,9 +306,17 @@ void Grammar::add_token_commands() {
         ->required();
 }
 
+void Grammar::add_identity(CLI::App& command) {
+    metavar(command.add_option("-i,--identity", identity_,
+                               "Show this private key instead of the home's: Ed25519, as alknet, "
+                               "openssl or ssh-keygen write it"),
+            "FILE");
+}
+
 void Grammar::add_network_commands() {
     const auto ping = std::make_shared<PingOptions>();
     CLI::App& ping_command = leaf(root_, "ping", "Measure handshake and round trips", ping);
+    add_identity(ping_command);
     ping_command.footer(std::string(kAddressDetails));
     add_address(ping_command, ping->address);
     add_via(ping_command, ping->via);
@@ -319,6 +329,7 @@ void Grammar::add_network_commands() {
     const auto pipe = std::make_shared<PipeOptions>();
     CLI::App& pipe_command =
         leaf(root_, "pipe", "Join standard input and output to a service", pipe);
+    add_identity(pipe_command);
     pipe_command.footer(
         "One bidirectional stream. The end of standard input ends our half of it, the end of the "
         "other half closes standard output; the command ends when both have. With --resume the "
@@ -351,6 +362,7 @@ void Grammar::add_doctor_commands() {
     const auto doctor = std::make_shared<DoctorOptions>();
     CLI::App& doctor_command =
         leaf(root_, "doctor", "Say what does not work, why, and what to do about it", doctor);
+    add_identity(doctor_command);
     doctor_command.footer(
         "Without an address: looks at this machine and at the home's node, and changes nothing. "
         "Each check says ok, warn, fail or skipped, what was found, what follows and what to do. "
@@ -380,6 +392,7 @@ void Grammar::add_doctor_commands() {
     const auto paths = std::make_shared<PathsOptions>();
     CLI::App& paths_command =
         leaf(root_, "paths", "Show each way to a node, and which one is taken", paths);
+    add_identity(paths_command);
     paths_command.footer(
         "For each way: where it leads, how long the handshake and a round trip take, and how many "
         "of 30 packets come back. Without an address: the ways to every peer of alknet.toml that "
@@ -397,6 +410,7 @@ void Grammar::add_bench_command() {
     const auto bench = std::make_shared<BenchOptions>();
     CLI::App& bench_command =
         leaf(root_, "bench", "Measure how much a node can be sent, and what limits it", bench);
+    add_identity(bench_command);
     bench_command.footer(
         "For nodes that know this one. Goes the way that a dial finds, or the one of --transport. "
         "Without --up, --down or --both: down, then up. Counts octets that have arrived. Where "
@@ -456,6 +470,7 @@ const CLI::App* Grammar::chosen() const {
 
 CommandLine Grammar::take() {
     CommandLine line;
+    line.identity = identity_;
     if (!home_.empty()) {
         line.home = home_;
     }

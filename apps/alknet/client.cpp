@@ -22,31 +22,51 @@ struct Person {
     std::filesystem::path paths{};  // what is remembered of ways; empty: nothing
 };
 
-// Whom this command speaks for.
-result<Person> person(const CommandLine& line, Client::As as) {
+// The home, if there is one.
+result<std::optional<config::Home>> existing_home(const CommandLine& line) {
     const auto directory = home_directory(line);
-    if (!directory) {  // no home at all, as in a service without $HOME
-        return Person{.key = NodeKey::generate(), .peers = {}};
+    if (!directory) {  // as in a service without $HOME
+        return std::nullopt;
     }
     auto home = config::Home::open(*directory);
+    if (!home && home.error().is(causes::kConfigMissing)) {
+        return std::nullopt;
+    }
     if (!home) {
-        if (home.error().is(causes::kConfigMissing)) {
-            return Person{.key = NodeKey::generate(), .peers = {}};
-        }
         return unexpected(std::move(home).error());
     }
-    ALKNET_TRY(auto config, home->load_config());
-    Person self{.key = nullptr,
-                .peers = std::move(config.dynamic.peers),
-                .paths = home->directory() / "paths"};
-    ALKNET_TRY(const auto stored, stored_peers(*home));
-    for (const identity::PeerRecord& peer : stored.peers) {
-        self.peers.push_back(as_entry(peer));
+    return *std::move(home);
+}
+
+result<std::shared_ptr<const NodeKey>> key_of_file(const std::filesystem::path& file) {
+    auto key = NodeKey::load(file);
+    if (!key && key.error().is(causes::kConfigMissing)) {
+        return fail(causes::kKeyInvalid, "there is no file " + file.native());
     }
-    if (as == Client::As::stranger) {
+    return key;
+}
+
+// Whom this command speaks for.
+result<Person> person(const CommandLine& line, Client::As as) {
+    Person self;
+    ALKNET_TRY(const auto home, existing_home(line));
+    if (home) {
+        ALKNET_TRY(auto config, home->load_config());
+        self.peers = std::move(config.dynamic.peers);
+        self.paths = home->directory() / "paths";
+        ALKNET_TRY(const auto stored, stored_peers(*home));
+        for (const identity::PeerRecord& peer : stored.peers) {
+            self.peers.push_back(as_entry(peer));
+        }
+        if (as == Client::As::owner && line.identity.empty()) {
+            ALKNET_TRY(self.key, home->load_key(config.fixed));
+        }
+    }
+    if (as == Client::As::owner && !line.identity.empty()) {
+        ALKNET_TRY(self.key, key_of_file(line.identity));
+    }
+    if (self.key == nullptr) {
         self.key = NodeKey::generate();
-    } else {
-        ALKNET_TRY(self.key, home->load_key(config.fixed));
     }
     return self;
 }

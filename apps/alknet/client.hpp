@@ -30,7 +30,7 @@ namespace alknet::app {
 class Client {
 public:
     enum class As : std::uint8_t {
-        owner,     // with the home's key; without a home, with a key made for this run
+        owner,     // with --identity, or the home's key; without either, with one made for this run
         stranger,  // with a key made for this run
     };
     /// Knows the home's peers, if there is a home. Errors: those of an unusable home, kIo.

@@ -168,6 +168,21 @@ class RunningNode(TestCase):
             self.assertEqual(pipe.wait(PATIENCE_S), EXIT_REFUSED)
             pipe.stdin.close()
 
+    def test_knows_an_ssh_key_from_either_side(self):
+        home, other = self.home(), self.home("other")
+        home.configure(RULES)
+        key = home.path / "id_ed25519"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+        public = key.with_name("id_ed25519.pub").read_text().strip()
+        home.run("peer", "add", "laptop", "--key", public)
+        with Node(home) as node:
+            other.error("ping", node.address, "--count", 1, expect=EXIT_REFUSED)
+            other.run("ping", node.address, "--count", 1, "--identity", key)
+        subprocess.run(["ssh-keygen", "-q", "-p", "-N", "secret", "-f", key], check=True)
+        locked = other.error("ping", node.address, "--identity", key, expect=EXIT_USAGE)
+        self.assertIn("passphrase", locked["detail"])
+        other.error("ping", node.address, "--identity", other.path / "none", expect=EXIT_USAGE)
+
     def test_reaches_peers_by_their_name(self):
         home, client = self.home(), self.home("client")
         with Node(home) as node:

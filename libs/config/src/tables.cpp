@@ -24,7 +24,9 @@ constexpr std::int64_t kHour = 3600 * kSecond;
 constexpr std::array kNodeFields = {
     field<&StaticConfig::key_file, Path>(
         {.name = "key",
-         .about = "The node's private key: Ed25519, PKCS#8 PEM, readable by its owner alone.",
+         .about =
+             "The node's private key: Ed25519, in PKCS#8 PEM or as ssh-keygen writes it without a "
+             "passphrase, readable by its owner alone.",
          .restart = true}),
 };
 

@@ -3,6 +3,8 @@
 #include <alknet/crypto/node_key.hpp>
 #include <alknet/crypto/private_file.hpp>
 
+#include "openssh_key.hpp"
+#include "pem.hpp"
 #include "pkcs8.hpp"
 #include "sodium.hpp"
 
@@ -27,8 +29,18 @@ result<std::shared_ptr<const NodeKey>> NodeKey::from_seed(BytesView seed) {
 }
 
 result<std::shared_ptr<const NodeKey>> NodeKey::from_pem(BytesView pem) {
-    ALKNET_TRY(const SecretBytes der, pkcs8_of_pem(pem));
-    ALKNET_TRY(const SecretBytes seed, seed_of_pkcs8(der.view()));
+    ALKNET_TRY(const PemBlock block, first_pem_block(pem));
+    if (block.label == "ENCRYPTED PRIVATE KEY") {
+        return fail(causes::kKeyInvalid,
+                    "the private key is encrypted; decrypt it with: openssl pkey");
+    }
+    const bool openssh = block.label == "OPENSSH PRIVATE KEY";
+    if (!openssh && block.label != "PRIVATE KEY") {
+        return fail(causes::kKeyInvalid, "the file holds no PKCS#8 or OpenSSH private key");
+    }
+    ALKNET_TRY(const SecretBytes octets_of_block, decode_pem(block));
+    ALKNET_TRY(const SecretBytes seed, openssh ? seed_of_openssh(octets_of_block.view())
+                                               : seed_of_pkcs8(octets_of_block.view()));
     return from_seed(seed.view());
 }
 

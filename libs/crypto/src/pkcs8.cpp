@@ -21,9 +21,6 @@ constexpr std::size_t kBytesV1 = kPrefixV1.size() + kSeedBytes;
 constexpr std::size_t kBytesV2 =
     kBytesV1 + kPublicKeyPrefix.size() + crypto_sign_ed25519_PUBLICKEYBYTES;
 
-constexpr std::string_view kBegin = "-----BEGIN ";
-constexpr std::string_view kDashes = "-----";
-constexpr std::string_view kLabel = "PRIVATE KEY";
 constexpr std::string_view kHead = "-----BEGIN PRIVATE KEY-----\n";
 constexpr std::string_view kTail = "\n-----END PRIVATE KEY-----\n";
 constexpr int kVariant = sodium_base64_VARIANT_ORIGINAL;
@@ -34,24 +31,14 @@ bool starts_with(BytesView whole, const std::array<std::uint8_t, Size>& prefix) 
            std::ranges::equal(whole.first(Size), std::as_bytes(std::span(prefix)));
 }
 
+}  // namespace
+
 bool belongs_to_seed(BytesView public_key, BytesView seed) {
     std::array<std::uint8_t, crypto_sign_ed25519_PUBLICKEYBYTES> computed{};
     SecretBytes secret(crypto_sign_ed25519_SECRETKEYBYTES);
     crypto_sign_ed25519_seed_keypair(computed.data(), octets(secret.span()), octets(seed));
     return std::ranges::equal(public_key, std::as_bytes(std::span(computed)));
 }
-
-std::unexpected<error> not_this(std::string_view label) {
-    std::string detail = "the file holds no PKCS#8 private key";
-    if (label == "OPENSSH PRIVATE KEY") {
-        detail = "an OpenSSH private key; PKCS#8 is needed";
-    } else if (label == "ENCRYPTED PRIVATE KEY") {
-        detail = "the private key is encrypted; decrypt it with: openssl pkey";
-    }
-    return fail(causes::kKeyInvalid, std::move(detail));
-}
-
-}  // namespace
 
 SecretBytes pkcs8_of_seed(BytesView seed) {
     SecretBytes der(kBytesV1);
@@ -85,35 +72,6 @@ SecretBytes pem_of_pkcs8(BytesView der) {
     end = std::ranges::copy(text.view().first(encoded - 1), end).out;
     std::ranges::copy(as_bytes(kTail), end);
     return pem;
-}
-
-result<SecretBytes> pkcs8_of_pem(BytesView pem) {
-    const std::string_view text = as_text(pem);
-    const std::size_t begin = text.find(kBegin);
-    if (begin == std::string_view::npos) {
-        return not_this({});
-    }
-    const std::size_t label_begin = begin + kBegin.size();
-    const std::size_t label_end = text.find(kDashes, label_begin);
-    if (label_end == std::string_view::npos) {
-        return not_this({});
-    }
-    const std::string_view label = text.substr(label_begin, label_end - label_begin);
-    if (label != kLabel) {
-        return not_this(label);
-    }
-    const std::string_view rest = text.substr(label_end + kDashes.size());
-    const std::string_view body = rest.substr(0, rest.find("-----END PRIVATE KEY-----"));
-    SecretBytes der(kBytesV2);
-    std::size_t der_bytes = 0;
-    const char* stopped = nullptr;
-    const bool decoded = body.size() < rest.size() &&
-                         sodium_base642bin(octets(der.span()), der.size(), body.data(), body.size(),
-                                           " \t\r\n", &der_bytes, &stopped, kVariant) == 0;
-    if (!decoded || stopped != body.data() + body.size()) {
-        return fail(causes::kKeyInvalid, "its PEM block is damaged");
-    }
-    return SecretBytes::copy_of(der.view().first(der_bytes));
 }
 
 }  // namespace alknet::crypto

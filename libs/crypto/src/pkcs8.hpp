@@ -1,4 +1,4 @@
-// Ed25519 private keys in PKCS#8 (RFC 5958, RFC 8410 section 7), in DER and in PEM (RFC 7468).
+// Ed25519 private keys in PKCS#8 (RFC 5958, RFC 8410 section 7).
 // All secret octets stay in SecretBytes.
 #pragma once
 
@@ -18,7 +18,7 @@ result<SecretBytes> seed_of_pkcs8(BytesView der);
 
 SecretBytes pem_of_pkcs8(BytesView der);
 
-/// The first block of the text, which must be a private key. Errors: kKeyInvalid.
-result<SecretBytes> pkcs8_of_pem(BytesView pem);
+/// Whether it is the public key of this seed.
+[[nodiscard]] bool belongs_to_seed(BytesView public_key, BytesView seed);
 
 }  // namespace alknet::crypto

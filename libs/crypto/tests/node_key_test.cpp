@@ -216,6 +216,44 @@ TEST(NodeKeyPem, RefusesOtherText) {
     }
 }
 
+// ssh-keygen -t ed25519 -N '' -C 'test key'
+constexpr std::string_view kOpenSshPem =
+    "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+    "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW\n"
+    "QyNTUxOQAAACDT9ZDxY4v2t01q17BzrGHiuhd3yQ3OY1l7KI2uChFIrAAAAJCTKs5jkyrO\n"
+    "YwAAAAtzc2gtZWQyNTUxOQAAACDT9ZDxY4v2t01q17BzrGHiuhd3yQ3OY1l7KI2uChFIrA\n"
+    "AAAEBT+O8IOKtFAFCrYJvWSBS4cT3sNmpvBv2TNAbL8Sb7o9P1kPFji/a3TWrXsHOsYeK6\n"
+    "F3fJDc5jWXsoja4KEUisAAAACHRlc3Qga2V5AQIDBAU=\n"
+    "-----END OPENSSH PRIVATE KEY-----\n";
+constexpr std::string_view kOpenSshLine =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINP1kPFji/a3TWrXsHOsYeK6F3fJDc5jWXsoja4KEUis test key";
+
+Bytes openssh_block() {
+    std::string digits(kOpenSshPem.substr(36, kOpenSshPem.rfind("-----END") - 36));
+    std::erase(digits, '\n');
+    return *base64_decode(digits);
+}
+
+TEST(NodeKeyPem, TakesWhatSshKeygenWrites) {
+    const auto key = NodeKey::from_pem(as_bytes(kOpenSshPem));
+    ASSERT_TRUE(key) << key.error().message();
+    EXPECT_EQ((*key)->id(), *NodeId::parse(kOpenSshLine));
+}
+
+TEST(NodeKeyPem, RefusesADamagedOpenSshKeyWhereverItIsDamaged) {
+    const Bytes block = openssh_block();
+    for (std::size_t i = 0; i < block.size(); ++i) {
+        const BytesView cut = std::span(block).first(i);
+        EXPECT_FALSE(NodeKey::from_pem(as_bytes(pem_of(cut, "OPENSSH PRIVATE KEY")))) << i;
+        Bytes damaged = block;
+        damaged[i] ^= std::byte{1};
+        const auto key = NodeKey::from_pem(as_bytes(pem_of(damaged, "OPENSSH PRIVATE KEY")));
+        // Only the comment says nothing about the key.
+        const bool in_comment = i >= block.size() - 5 - 8 && i < block.size() - 5;
+        EXPECT_EQ(key.has_value(), in_comment) << i;
+    }
+}
+
 TEST(NodeKeyPem, SaysWhatIsWrongWithCommonMistakes) {
     const auto ssh = NodeKey::from_pem(as_bytes(pem_of({}, "OPENSSH PRIVATE KEY")));
     ASSERT_FALSE(ssh);
@@ -253,6 +291,22 @@ TEST(NodeKeyAndOpenssl, ReadEachOthersKeys) {
     const std::string their_spki =
         output_of("openssl pkey -in '" + theirs + "' -pubout -outform DER");
     EXPECT_EQ(to_bytes(as_bytes(their_spki)), to_bytes((*loaded)->id().spki()));
+}
+
+TEST(NodeKeyAndOpenSsh, KeysOfSshKeygenAreReadAndThoseWithAPassphraseExplained) {
+    const TempDir dir;
+    const std::string file = dir / "id_ed25519";
+    output_of("ssh-keygen -q -t ed25519 -N '' -C 'a comment' -f '" + file + "'");
+    const auto key = NodeKey::load(file);
+    ASSERT_TRUE(key) << key.error().message();
+    EXPECT_TRUE(output_of("cat '" + file + ".pub'").starts_with((*key)->id().openssh()));
+    output_of("ssh-keygen -q -p -N secret -f '" + file + "'");
+    const auto locked = NodeKey::load(file);
+    ASSERT_FALSE(locked);
+    EXPECT_NE(locked.error().detail().find("passphrase"), std::string::npos);
+    const std::string other = dir / "id_ecdsa";
+    output_of("ssh-keygen -q -t ecdsa -N '' -f '" + other + "'");
+    EXPECT_FALSE(NodeKey::load(other));
 }
 
 }  // namespace

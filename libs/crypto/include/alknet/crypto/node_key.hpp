@@ -17,9 +17,10 @@ public:
     static std::shared_ptr<const NodeKey> generate();
     /// `seed` is the 32 octets of RFC 8032. Errors: kKeyInvalid.
     static result<std::shared_ptr<const NodeKey>> from_seed(BytesView seed);
-    /// `pem` is the text of a key file, see `load`. Errors: kKeyInvalid.
+    /// `pem` is the text of a key file, see `load`; its first block counts. Errors: kKeyInvalid.
     static result<std::shared_ptr<const NodeKey>> from_pem(BytesView pem);
-    /// Reads a PKCS#8 PEM file (RFC 8410 section 10.3), as `save` and openssl write it.
+    /// Reads a PKCS#8 PEM file (RFC 8410 section 10.3), as `save` and openssl write it, or one of
+    /// ssh-keygen's without a passphrase.
     /// Errors: kKeyInvalid; those of read_private_file.
     static result<std::shared_ptr<const NodeKey>> load(const std::filesystem::path& file);
     /// Writes PKCS#8 PEM with mode 0600, durably, never over an existing file.
