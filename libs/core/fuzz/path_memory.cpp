@@ -20,8 +20,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     (void)again->advice(key, now);
     again->failed(key, Rung::proxy);
     again->worked(key, Rung::quic_v4, now);
-    again->report(key, {.rung = Rung::quic_v4, .bytes = 1, .time = std::chrono::seconds(10)}, now);
-    again->report(key, {.rung = Rung::tcp_v4, .bytes = 9, .time = std::chrono::seconds(10)}, now);
+    again->report(key, {.rung = Rung::quic_v4, .bytes = 1000, .time = std::chrono::seconds(10)},
+                  now);
+    again->report(key, {.rung = Rung::tcp_v4, .bytes = 9000, .time = std::chrono::seconds(10)},
+                  now);
     ALKNET_ASSERT(again->advice(key, now).quic_demoted);
     again->merge(*memory);
     ALKNET_ASSERT(again->size() <= PathMemory::kEntriesMax);
