@@ -87,7 +87,8 @@ CLI::Option* add_duration(CLI::App& command, const std::string& name, Duration& 
                           const std::string& about) {
     const auto assign = [&into, name](const std::string& text) {
         const auto duration = config::parse_duration(text);
-        if (!duration || *duration > std::chrono::hours(24)) {
+        const bool nothing = name == "--timeout" && duration && *duration == Duration();
+        if (!duration || nothing || *duration > std::chrono::hours(24)) {
             throw CLI::ValidationError(name + " is a duration such as 500ms, 2s or 1m, and not '" +
                                        text + "'");
         }
@@ -320,10 +321,10 @@ void Grammar::add_network_commands() {
     ping_command.footer(std::string(kAddressDetails));
     add_address(ping_command, ping->address);
     add_via(ping_command, ping->via);
-    ping_command.add_flag("--all-transports", ping->all_transports,
-                          "Try every way to the node, and print a line for each");
-    add_count(ping_command, "--count", ping->count, "How many round trips");
-    add_duration(ping_command, "--interval", ping->interval, "Time between them");
+    auto* const all = ping_command.add_flag("--all-transports", ping->all_transports,
+                                            "Try every way to the node, and print a line for each");
+    add_count(ping_command, "--count", ping->count, "How many round trips")->excludes(all);
+    add_duration(ping_command, "--interval", ping->interval, "Time between them")->excludes(all);
     add_duration(ping_command, "--timeout", ping->timeout, "How long each of them may take");
 
     const auto pipe = std::make_shared<PipeOptions>();
@@ -400,8 +401,9 @@ void Grammar::add_doctor_commands() {
         std::string(kAddressDetails));
     metavar(paths_command.add_option("ADDRESS", paths->address, std::string(kAddressHelp)),
             "ADDRESS");
-    paths_command.add_flag("--watch", paths->watch, "Go on until Ctrl-C");
-    add_duration(paths_command, "--interval", paths->interval, "Time between two looks");
+    auto* const watch = paths_command.add_flag("--watch", paths->watch, "Go on until Ctrl-C");
+    add_duration(paths_command, "--interval", paths->interval, "Time between two looks")
+        ->needs(watch);
     add_duration(paths_command, "--timeout", paths->timeout, "How long each handshake may take");
     add_bench_command();
 }

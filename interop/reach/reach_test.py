@@ -4,6 +4,7 @@ The first byte must be back within FIRST seconds of the start of the program, an
 network is known, where the link allows that: the bounds are of the issue, not of this machine.
 """
 
+import json
 import pathlib
 import sys
 import unittest
@@ -148,6 +149,64 @@ class NoWay(reach.ReachTest):
         self.address = self.address.replace(self.node_id, self.id_of(other))
         said = self.ping()
         self.assertEqual(said["error"]["id"], "E-TLS-KEY-MISMATCH", said)
+
+
+class Doctor(reach.ReachTest):
+    """The first reason that is printed is the one that the link knows."""
+
+    def setUp(self):
+        super().setUp()
+        with (self.home_b / "alknet.toml").open("a") as config:
+            config.write(f'\n[[peer]]\nname = "a"\nkeys = ["{self.id_of(self.home_a)}"]\n')
+        self.node.wait_for(r"config\.reloaded")
+
+    def causes(self, link, *arguments):
+        self.network.be(link)
+        done = self.alknet("doctor", self.address, "--json", *arguments)
+        shown = json.loads(done.stdout)
+        return [verdict["id"] for verdict in shown["verdicts"]]
+
+    def test_nothing_is_wrong(self):
+        self.assertEqual(self.causes("delay=10ms"), [])
+
+    def test_udp_dropped(self):
+        self.assertEqual(self.causes("delay=10ms udp=drop", "--timeout", "2s")[:1], ["E-NET-UDP-BLOCKED"])
+
+    def test_udp_rejected(self):
+        self.assertEqual(self.causes("delay=10ms udp=reject")[:1], ["E-NET-UDP-BLOCKED"])
+
+    def test_udp_dropped_after_16_kb(self):
+        self.assertEqual(self.causes("delay=10ms udp_flow=16384")[:1], ["E-NET-CUT-SHORT"])
+
+    def test_udp_policed(self):
+        self.assertEqual(self.causes("delay=10ms udp_rate=1M")[:1], ["E-NET-UDP-POLICED"])
+
+    def test_mtu_1124(self):
+        self.assertEqual(self.causes("delay=10ms mtu=1124 mtu_told=yes", "--timeout", "2s")[:1],
+                         ["E-NET-PATH-MTU"])
+
+    def test_nothing_comes_back(self):
+        self.assertEqual(self.causes("delay=10ms udp=drop tcp=1", "--timeout", "2s"), ["E-NET-NO-ANSWER"])
+
+    def test_tcp_dropped(self):
+        self.assertEqual(self.causes("delay=10ms tcp=1", "--timeout", "2s")[:1], ["E-NET-TCP-BLOCKED"])
+
+    def bench(self, link, *arguments):
+        self.network.be(link)
+        done = self.alknet("bench", self.address, "--json", *arguments)
+        self.assertEqual(done.returncode, 0, done.stderr.decode())
+        return json.loads(done.stdout)["flows"]
+
+    def test_bench_of_20_mbit(self):
+        for flow in self.bench("delay=10ms rate=20M", "--seconds", "3", "--transport", "quic"):
+            self.assertLessEqual(flow["mbit_per_second"], 20.5)
+            self.assertGreater(flow["mbit_per_second"], 10)
+            self.assertIn(flow["limited_by"], ("path", "full-path", "loss"))
+
+    def test_bench_of_policed_udp(self):
+        for flow in self.bench("delay=10ms rate=20M udp_rate=1M", "--seconds", "4"):
+            self.assertEqual(flow["limited_by"], "policing", flow)
+            self.assertGreater(flow["tcp_mbit_per_second"], 2 * flow["mbit_per_second"])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/core/echo.hpp>
 #include <alknet/doctor/examine.hpp>
+#include <alknet/doctor/local_checks.hpp>
 #include <optional>
 
 #include "client.hpp"
@@ -58,23 +59,23 @@ task<result<std::optional<Way>>> chosen_way(Client& client, const Target& target
 }
 
 result<void> print_target(const CommandLine& line, const Target& target, const PairReport& pair,
-                          std::optional<Way> chosen) {
+                          std::optional<Way> chosen, const std::string& at) {
     if (line.json) {
         return print_line(
             Json::object({{"node", target.name},
+                          {"at", at.empty() ? Json() : Json(at)},
                           {"ways", ways_json(pair.ways)},
                           {"not_resolved", pair.not_resolved ? Json(*pair.not_resolved) : Json()},
                           {"chosen", chosen ? Json(to_string(*chosen)) : Json()}})
                 .text());
     }
-    std::string text = printable(target.name) + "\n";
+    std::string text = printable(target.name) + (at.empty() ? "" : " at " + at) + "\n";
     if (pair.not_resolved) {
         text += "  " + printable(*pair.not_resolved) + "\n";
     }
     text += ways_text(pair.ways);
-    if (chosen) {
-        text += "  chosen     " + std::string(to_string(*chosen)) + "\n";
-    }
+    text +=
+        "  chosen     " + std::string(chosen ? to_string(*chosen) : "none: no way works") + "\n";
     return print_text(text);
 }
 
@@ -91,7 +92,11 @@ task<result<void>> show_once(const CommandLine& line, const PathsOptions& option
                       co_await doctor::examine(client.loop(), client.network(), client.dialer(),
                                                std::move(examine)));
         ALKNET_CO_TRY(const auto chosen, co_await chosen_way(client, target, options.timeout));
-        ALKNET_CO_CHECK(print_target(line, target, pair, chosen));
+        // One look is now; of many it matters when each was.
+        const auto wall = client.loop().wall_now().time_since_epoch();
+        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(wall).count();
+        const std::string at = options.watch ? doctor::utc_text(seconds) : std::string();
+        ALKNET_CO_CHECK(print_target(line, target, pair, chosen, at));
     }
     co_return result<void>();
 }

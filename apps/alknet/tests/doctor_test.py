@@ -192,7 +192,9 @@ class Paths(WithNode):
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                    env=support.clean_environment())
         for _ in range(3):
-            self.assertEqual(json.loads(process.stdout.readline())["chosen"], "QUIC IPv4")
+            shown = json.loads(process.stdout.readline())
+            self.assertEqual(shown["chosen"], "QUIC IPv4")
+            self.assertRegex(shown["at"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=support.PATIENCE_S)
         self.assertEqual(process.returncode, 130)
@@ -205,8 +207,17 @@ class Paths(WithNode):
         shown = self.client.json("paths", self.node.address)
         self.assertIsNone(shown["chosen"])
         self.assertEqual({way["outcome"] for way in shown["ways"]}, {"refused"})
+        self.assertIn("\n  chosen     none: no way works\n", self.client.run("paths", self.node.address).stdout)
         error = self.client.error("ping", self.node.address, "--all-transports", expect=EXIT_UNREACHABLE)
         self.assertEqual(error["id"], "E-NET-UNREACHABLE")
+
+    def test_what_cannot_be_asked_for(self):
+        for command in (("paths", "--interval", "1s"), ("paths", "--timeout", "0s"), ("ping", "--timeout", "0s"),
+                        ("ping", "--all-transports", "--count", "2"),
+                        ("ping", "--all-transports", "--interval", "2s"), ("doctor", "--timeout", "0s")):
+            self.client.error(command[0], self.node.address, *command[1:], expect=EXIT_USAGE)
+        error = self.client.error("ping", self.node.address, "--transport", "proxy", expect=EXIT_USAGE)
+        self.assertIn("HTTPS_PROXY", error["detail"])
 
     def test_ping_on_all_transports(self):
         shown = self.client.json("ping", self.node.address, "--all-transports")

@@ -196,7 +196,10 @@ result<void> DialerImpl::find_proxy(Running& dial) const {
         }
     }
     if (!direct && !dial.proxy) {
-        return fail(causes::kUsage, "no transport is left to try");
+        return fail(causes::kUsage, options.proxy
+                                        ? "HTTPS_PROXY or ALL_PROXY names no proxy for this, "
+                                          "and nothing else may be tried"
+                                        : "no transport is left to try");
     }
     return {};
 }
