@@ -365,14 +365,12 @@ void Grammar::add_doctor_commands() {
         leaf(root_, "doctor", "Say what does not work, why, and what to do about it", doctor);
     add_identity(doctor_command);
     doctor_command.footer(
-        "Without an address: looks at this machine and at the home's node, and changes nothing. "
-        "Each check says ok, warn, fail or skipped, what was found, what follows and what to do. "
-        "With one: dials that node on every way there is, and where it knows this one, both ends "
-        "examine the ways and compare; the causes of what does not work come in order, with the "
-        "cheapest remedy first. Ends with code 1 if something fails. The file of --bundle has no "
-        "keys, "
-        "passwords, names, or addresses; it says itself what was left out, and it is sent "
-        "nowhere.");
+        "Without an address: looks at this machine and at the home's node, and asks three of its "
+        "peers whether TLS gets through; changes nothing. Each check says ok, warn, fail or "
+        "skipped, what was found, what follows and what to do. With one: dials that node on every "
+        "way there is, and where it knows this one, both ends examine the ways and compare; the "
+        "causes come in order, the cheapest remedy first. Ends with code 1 if something fails. The "
+        "file of --bundle has no keys, passwords, names or addresses, and is sent nowhere.");
     metavar(doctor_command.add_option("ADDRESS", doctor->address, std::string(kAddressHelp)),
             "ADDRESS");
     metavar(doctor_command.add_option("--alpn", doctor->alpn,

@@ -152,8 +152,12 @@ void hide_all(Bundling& bundling) {
             bundling.redact.hide(value, "user");
         }
     }
+    if (const auto home = home_directory(bundling.line)) {  // also where nothing is
+        std::error_code ignored;
+        bundling.redact.hide(home->native(), "home");
+        bundling.redact.hide(fs::absolute(*home, ignored).native(), "home");
+    }
     if (!bundling.home.empty()) {
-        bundling.redact.hide(bundling.home.native(), "home");
         drop_files(bundling);
     }
     if (const char* user_home = std::getenv("HOME");

@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/core/echo.hpp>
 #include <alknet/doctor/diagnose.hpp>
 #include <alknet/doctor/examine.hpp>
 #include <alknet/doctor/local_checks.hpp>
+#include <alknet/rt/scope.hpp>
 
 #include "bundle.hpp"
 #include "client.hpp"
@@ -20,14 +22,60 @@ using doctor::PairReport;
 using doctor::Status;
 using doctor::Verdict;
 
+/// Whose TLS is looked at.
+constexpr std::size_t kPeersAsked = 3;
+
 std::unique_ptr<doctor::SystemProbe> probe_of(const CommandLine& line) {
     const auto home = home_directory(line);
     return doctor::make_system_probe(home ? *home : std::filesystem::path());
 }
 
+task<void> dial_peer(Client& client, doctor::ExamineOptions options, PairReport& pair) {
+    auto examined = co_await doctor::examine(client.loop(), client.network(), client.dialer(),
+                                             std::move(options));
+    if (examined) {
+        pair = std::move(*examined);
+    }
+}
+
+task<result<void>> dial_peers(Client& client, Duration timeout, std::vector<PairReport>& pairs) {
+    const TaskContext context = co_await current_context();
+    TaskScope dials(client.loop(), context.cancel);
+    std::vector<doctor::ExamineOptions> all;
+    for (const config::Peer& peer : client.peers()) {
+        const auto address = resolve_address(peer.name, client.peers());
+        if (all.size() < kPeersAsked && peer.address && address && address->id) {
+            doctor::ExamineOptions& options = all.emplace_back();
+            options.address = *address;
+            options.service = std::string(kEchoAlpn);
+            options.depth = doctor::Depth::dial;
+            options.quic = false;
+            options.timeout = timeout;
+            options.proxies = net::ProxySettings::from_environment();
+        }
+    }
+    pairs.resize(all.size());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        dials.spawn(dial_peer(client, std::move(all[i]), pairs[i]), "doctor.peer");
+    }
+    co_return co_await dials.join();
+}
+
+// Somebody who opens TLS shows himself to those who know whom they dial: the first peers of
+// alknet.toml that have an address. A home that cannot be used is another check's finding.
+doctor::TlsSeen ask_peers(const CommandLine& line, Duration timeout) {
+    const auto client = Client::create(line);
+    std::vector<PairReport> pairs;
+    if (!client || !(*client)->run(dial_peers(**client, timeout, pairs))) {
+        return doctor::TlsSeen::not_asked;
+    }
+    return doctor::tls_seen(pairs);
+}
+
 result<ExitCode> look_here(const CommandLine& line, const DoctorOptions& options) {
     const auto probe = probe_of(line);
-    const std::vector<Check> checks = doctor::local_checks(*probe);
+    const std::vector<Check> checks =
+        doctor::local_checks(*probe, {.tls = ask_peers(line, options.timeout)});
     const bool failed = doctor::worst(checks) == Status::fail;
     if (!options.bundle.empty()) {
         ALKNET_CHECK(write_bundle(line, options, {.checks = checks, .pair = std::nullopt}));

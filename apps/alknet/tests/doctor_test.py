@@ -122,6 +122,14 @@ class Pair(WithNode):
         text = self.client.run("doctor", self.node.address).stdout
         self.assertIn("nothing is wrong on the way\n", text)
 
+    def test_peers_tell_whether_tls_is_opened(self):
+        self.client.configure('[[listener]]\nname = "l"\naddresses = ["127.0.0.1:0"]\n'
+                              f'[[peer]]\nname = "friend"\nkeys = ["{self.server.id}"]\n'
+                              f'address = "{self.node.bare}"\n')
+        self.assertEqual(by_name(self.client.json("doctor"))["TLS opened on the way"]["status"], "ok")
+        self.node.stop()
+        self.assertEqual(by_name(self.client.json("doctor"))["TLS opened on the way"]["status"], "skipped")
+
     def test_the_other_end_dials_back_where_a_node_runs_here(self):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -506,7 +514,7 @@ class WithoutTcp(WithNode):
         other = self.home("other")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(other.path / "cert.pem", other.path / "cert-key.pem")
-        context.set_alpn_protocols(["alknet/doctor"])
+        context.set_alpn_protocols(["alknet/doctor", "alknet/echo"])
         with socket.create_server(("127.0.0.1", self.node.port)) as server:
             def answer():
                 while True:
@@ -523,8 +531,15 @@ class WithoutTcp(WithNode):
             thread = threading.Thread(target=answer)
             thread.start()
             shown = self.client.json("doctor", self.node.address, expect=EXIT_FAILURE)
+            self.client.configure('[[listener]]\nname = "l"\naddresses = ["127.0.0.1:0"]\n'
+                                  f'[[peer]]\nname = "friend"\nkeys = ["{self.server.id}"]\n'
+                                  f'address = "{self.node.bare}"\n')
+            here = self.client.json("doctor")
             server.shutdown(socket.SHUT_RDWR)
             thread.join()
+        check = by_name(here)["TLS opened on the way"]
+        self.assertEqual(check["status"], "warn")
+        self.assertIn("certificate", check["value"])
         self.assertEqual(causes(shown), ["E-NET-TLS-OPENED"])
         self.assertIn("certificate", shown["verdicts"][0]["what"])
 

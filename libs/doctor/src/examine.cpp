@@ -259,6 +259,9 @@ task<result<void>> try_echo(Examination& at, std::size_t index) {
 }
 
 task<result<void>> use_way(Examination& at, std::size_t index) {
+    if (at.options.depth == Depth::dial) {
+        co_return result<void>();
+    }
     const bool whole = at.options.depth == Depth::all;
     co_return co_await (whole ? carry_way(at, index) : try_echo(at, index));
 }
@@ -291,6 +294,22 @@ task<result<void>> examine_ways(Examination& at) {
 }
 
 }  // namespace
+
+TlsSeen tls_seen(const std::vector<PairReport>& pairs) {
+    TlsSeen seen = pairs.empty() ? TlsSeen::not_asked : TlsSeen::no_answer;
+    for (const PairReport& pair : pairs) {
+        for (const WayReport& way : pair.ways) {
+            if (is_quic(way.way) || !pair.pinned) {
+                continue;
+            }
+            if (way.answerer == Answerer::a_certificate && way.outcome != Outcome::connected) {
+                return TlsSeen::opened;
+            }
+            seen = way.outcome == Outcome::connected ? TlsSeen::genuine : seen;
+        }
+    }
+    return seen;
+}
 
 task<result<PairReport>> examine(Loop& loop, net::Network& network, Dialer& dialer,
                                  ExamineOptions options) {

@@ -283,6 +283,23 @@ Check check_proxy(SystemProbe& probe) {
     return check;
 }
 
+Check check_tls(TlsSeen seen) {
+    const std::string name = "TLS opened on the way";
+    switch (seen) {
+        case TlsSeen::not_asked:
+            return skipped("network", name, "only a dial can tell: alknet doctor NODE");
+        case TlsSeen::no_answer:
+            return skipped("network", name, "no peer answers over TCP");
+        case TlsSeen::genuine:
+            return good("network", name, "no: a peer proves its own key over TCP");
+        case TlsSeen::opened:
+            break;
+    }
+    return bad(good("network", name, "somebody shows a certificate in the place of a peer's key"),
+               Status::warn, "TLS over TCP does not get through here, and nothing is sent over it",
+               "use QUIC (--transport quic), or have alknet's port excepted from inspection");
+}
+
 // ---- certificates ----
 
 Check check_dates(const CertificateDates& dates, std::int64_t now) {
@@ -372,8 +389,7 @@ std::vector<Check> local_checks(SystemProbe& probe, const CheckOptions& options)
     all.push_back(check_mtu(probe, Family::v6));
     all.push_back(check_v6(probe));
     all.push_back(check_proxy(probe));
-    all.push_back(
-        skipped("network", "TLS opened on the way", "only a dial can tell: alknet doctor NODE"));
+    all.push_back(check_tls(options.tls));
     if (facts != nullptr) {
         for (const CertificateDates& dates : facts->certificates) {
             all.push_back(check_dates(dates, now));

@@ -1,6 +1,7 @@
 // Each verdict of the local checks, on a machine that is in order but for one thing.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <alknet/doctor/examine.hpp>
 #include <functional>
 
 #include "fake_probe.hpp"
@@ -244,6 +245,47 @@ TEST(LocalChecks, DatesAsText) {
     EXPECT_EQ(utc_text(kClockMax), "2040-01-01T00:00:00Z");
     EXPECT_EQ(utc_text(INT64_MAX), "9999-12-31T23:59:59Z");
     EXPECT_EQ(utc_text(INT64_MIN), "0001-01-01T00:00:00Z");
+}
+
+TEST(LocalChecks, WhatDialsToPeersTellOfTls) {
+    for (const auto& [seen, status] :
+         {std::pair(TlsSeen::not_asked, Status::skipped),
+          std::pair(TlsSeen::no_answer, Status::skipped), std::pair(TlsSeen::genuine, Status::ok),
+          std::pair(TlsSeen::opened, Status::warn)}) {
+        FakeProbe probe;
+        const std::vector<Check> checks = local_checks(probe, {.tls = seen});
+        const auto found = std::ranges::find(checks, "TLS opened on the way", &Check::name);
+        ASSERT_NE(found, checks.end());
+        EXPECT_EQ(found->status, status);
+        EXPECT_EQ(found->next.empty(), status != Status::warn);
+    }
+}
+
+TEST(LocalChecks, TlsIsOpenedWhereACertificateStandsForAKey) {
+    const auto pair = [](Way way, Outcome outcome, Answerer answerer, bool pinned = true) {
+        PairReport report;
+        report.pinned = pinned;
+        report.ways.emplace_back();
+        report.ways[0].way = way;
+        report.ways[0].outcome = outcome;
+        report.ways[0].answerer = answerer;
+        return report;
+    };
+    const PairReport silent = pair(Way::tcp_v4, Outcome::silent, Answerer::nobody);
+    const PairReport works = pair(Way::tcp_v6, Outcome::connected, Answerer::the_node);
+    const PairReport opened = pair(Way::tcp_v4, Outcome::tls, Answerer::a_certificate);
+    EXPECT_EQ(tls_seen({}), TlsSeen::not_asked);
+    EXPECT_EQ(tls_seen({silent}), TlsSeen::no_answer);
+    EXPECT_EQ(tls_seen({silent, works}), TlsSeen::genuine);
+    EXPECT_EQ(tls_seen({works, opened}), TlsSeen::opened);
+    EXPECT_EQ(tls_seen({pair(Way::proxy, Outcome::wrong_key, Answerer::a_certificate)}),
+              TlsSeen::opened);
+    EXPECT_EQ(tls_seen({pair(Way::tcp_v4, Outcome::wrong_key, Answerer::another_key)}),
+              TlsSeen::no_answer);
+    EXPECT_EQ(tls_seen({pair(Way::quic_v4, Outcome::tls, Answerer::a_certificate)}),
+              TlsSeen::no_answer);
+    EXPECT_EQ(tls_seen({pair(Way::tcp_v4, Outcome::unverified, Answerer::a_certificate, false)}),
+              TlsSeen::no_answer);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <alknet/core/dial.hpp>
 #include <alknet/doctor/diagnose.hpp>
+#include <alknet/doctor/local_checks.hpp>
 #include <alknet/net/network.hpp>
 #include <alknet/net/proxy.hpp>
 #include <alknet/rt/loop.hpp>
@@ -17,6 +18,7 @@ namespace alknet::doctor {
 
 /// How far an examination goes.
 enum class Depth : std::uint8_t {
+    dial,  // handshakes alone
     echo,  // handshakes, round trips and single datagrams; the service must be alknet/echo
     all,   // what the ways carry too, and reports are exchanged
 };
@@ -42,5 +44,8 @@ struct ExamineOptions {
 /// what else goes wrong is in the report.
 task<result<PairReport>> examine(Loop& loop, net::Network& network, Dialer& dialer,
                                  ExamineOptions options);
+
+/// What the dials of several examinations, each to a node with a known key, tell of TLS over TCP.
+[[nodiscard]] TlsSeen tls_seen(const std::vector<PairReport>& pairs);
 
 }  // namespace alknet::doctor

@@ -28,8 +28,17 @@ inline constexpr std::size_t kMtuMinV4 = 1200 + 28;
 inline constexpr std::size_t kMtuMinV6 = 1200 + 48;
 inline constexpr std::size_t kMtuUsual = 1500;
 
+/// What dials over TCP to nodes whose keys are known have shown (tls_seen).
+enum class TlsSeen : std::uint8_t {
+    not_asked,  // there is no such node, or nobody dialled
+    no_answer,
+    genuine,  // one has proven its key
+    opened,   // somebody shows a certificate in the place of one
+};
+
 struct CheckOptions {
     bool ports = true;  // who holds them: slow where many programs run
+    TlsSeen tls = TlsSeen::not_asked;
 };
 /// In the order in which they are shown, those of one group together.
 [[nodiscard]] std::vector<Check> local_checks(SystemProbe& probe, const CheckOptions& options = {});
