@@ -97,7 +97,6 @@ result<void> Node::build() {
     ALKNET_TRY(auto secrets, home_.load_secrets());
 
     ALKNET_CHECK(register_handlers(*registry_, loop_));
-    ALKNET_CHECK(add_resume());
     EndpointOptions options{.network = options_.network,
                             .tls = tls_,
                             .registry = registry_,
@@ -119,33 +118,31 @@ result<void> Node::build() {
     return {};
 }
 
-// A stream lives on one loop, and its client may come back to any: with several it is not offered.
-result<void> Node::add_resume() {
-    if (options_.loops != nullptr && options_.loops->size() > 1) {
-        log_.warn("resume.off", {{"reason", "runtime.loops is more than 1"}});
-        return {};
-    }
-    resume_ = resume::ResumeHandler::create(
-        loop_,
-        {.serve =
-             [this](std::shared_ptr<Connection> connection) {
-                 return endpoint_->serve(std::move(connection));
-             },
-         .may_open = [this](std::string_view alpn,
-                            const ConnectionInfo& through) { return may_open(alpn, through); },
-         .limits = config_.dynamic.resume,
-         .log = log_,
-         .metrics = metrics_});
-    return registry_->add(resume_);
+// One for each loop; a client that comes back to another loop than its stream's is handed on.
+result<void> Node::add_resume(HandlerRegistry& registry, Loop& loop) const {
+    resume::ResumeHandlerOptions options;
+    options.serve = [this](std::shared_ptr<Connection> connection) {
+        return endpoint_->serve(std::move(connection));
+    };
+    options.may_open = [this, &registry](std::string_view alpn, const ConnectionInfo& through) {
+        return may_open(registry, alpn, through);
+    };
+    options.limits = config_.dynamic.resume;
+    options.directory = resumable_;
+    options.log = log_;
+    options.metrics = metrics_;
+    return registry.add(resume::ResumeHandler::create(loop, std::move(options)));
 }
 
-result<void> Node::may_open(std::string_view alpn, const ConnectionInfo& through) const {
-    const RegisteredHandler* found = registry_->find(alpn);
-    const auto listening = std::ranges::find_if(listening_, [&](const Listening& one) {
+result<void> Node::may_open(const HandlerRegistry& registry, std::string_view alpn,
+                            const ConnectionInfo& through) const {
+    const RegisteredHandler* found = registry.find(alpn);
+    const auto open = listening_now_.get();
+    const auto listening = std::ranges::find_if(*open, [&](const Listening& one) {
         return one.bound == through.local ||
                (one.bound.is_any() && one.bound.port() == through.local.port());
     });
-    if (found == nullptr || listening == listening_.end()) {
+    if (found == nullptr || listening == open->end()) {
         return fail(causes::kNoHandler, std::string(alpn));
     }
     const std::vector<std::string>& offered = listening->options.alpns;
@@ -164,6 +161,7 @@ result<void> Node::may_open(std::string_view alpn, const ConnectionInfo& through
 // say.
 result<void> Node::register_handlers(HandlerRegistry& registry, Loop& loop) const {
     ALKNET_CHECK(registry.add(std::make_shared<EchoHandler>()));
+    ALKNET_CHECK(add_resume(registry, loop));
     doctor::DoctorHandlerOptions diagnosis;
     diagnosis.program = "alknet " ALKNET_VERSION;
     diagnosis.dialer = Dialer::create(loop, options_.network, tls_, log_);
@@ -189,6 +187,7 @@ result<std::vector<Listening>> Node::listen() {
         ALKNET_TRY(Listening opened, open(std::move(options), next_key()));
         listening_.push_back(std::move(opened));
     }
+    publish_listening();
     return listening_;
 }
 
@@ -300,9 +299,15 @@ result<void> Node::apply(const Source& source) {
     tls_ = std::move(tls);
     endpoint_->set_tls(tls_);
     endpoint_->set_limits(config.dynamic.limits);
-    if (resume_ != nullptr) {
-        resume_->set_limits(config.dynamic.resume);
-    }
+    endpoint_->change_registry([limits = config.dynamic.resume](HandlerRegistry& registry) {
+        const RegisteredHandler* found = registry.find(resume::kResumeAlpn);
+        if (found == nullptr) {
+            return;
+        }
+        if (auto* handler = dynamic_cast<resume::ResumeHandler*>(found->handler.get())) {
+            handler->set_limits(limits);
+        }
+    });
     options_.log_sink->set_level(config.dynamic.log_level);
     apply_rules(config.dynamic);
     if (options_.listeners.empty()) {
@@ -333,6 +338,11 @@ void Node::apply_listeners(const std::vector<config::Listener>& listeners) {
             open_or_retry(std::move(one.options));
         }
     }
+    publish_listening();
+}
+
+void Node::publish_listening() {
+    listening_now_.set(std::make_shared<const std::vector<Listening>>(listening_));
 }
 
 void Node::change(Listening& listening, ListenerOptions options) {
@@ -378,6 +388,7 @@ task<result<void>> Node::retry_listeners() {
             }
             return opened.has_value();
         });
+        publish_listening();
         if (missing_.empty()) {
             listeners_missing_.clear();
         }

@@ -10,6 +10,7 @@
 #include <alknet/net/network.hpp>
 #include <alknet/resume/handler.hpp>
 #include <alknet/rt/loop.hpp>
+#include <alknet/rt/snapshot.hpp>
 #include <alknet/rt/task.hpp>
 #include <alknet/rt/wait.hpp>
 #include <alknet/store/store.hpp>
@@ -89,8 +90,10 @@ private:
     void apply_rules(const config::DynamicConfig& config);
     /// Whether a resumable stream that comes through `through` may reach a service: as a connection
     /// of that service could have come there.
-    [[nodiscard]] result<void> may_open(std::string_view alpn, const ConnectionInfo& through) const;
-    result<void> add_resume();
+    [[nodiscard]] result<void> may_open(const HandlerRegistry& registry, std::string_view alpn,
+                                        const ConnectionInfo& through) const;
+    result<void> add_resume(HandlerRegistry& registry, Loop& loop) const;
+    void publish_listening();
     result<std::shared_ptr<const tls::TlsContext>> make_tls(const config::DynamicConfig& config,
                                                             const tls::TlsContext* before) const;
     result<Listening> open(ListenerOptions options, std::string key);
@@ -110,9 +113,12 @@ private:
     std::shared_ptr<store::Store> state_;
     Event terms_changed_;
     std::shared_ptr<Metrics> metrics_ = std::make_shared<Metrics>();
-    std::shared_ptr<resume::ResumeHandler> resume_;  // null: not offered
+    const std::shared_ptr<resume::StreamDirectory> resumable_ = resume::make_stream_directory();
     std::unique_ptr<Endpoint> endpoint_;
     std::vector<Listening> listening_;
+    /// The same, for the handlers of all loops.
+    Snapshot<std::vector<Listening>> listening_now_{
+        std::make_shared<const std::vector<Listening>>()};
     std::vector<ListenerOptions> missing_;  // wanted, and not open yet
     Event listeners_missing_;
     std::uint64_t keys_drawn_ = 0;

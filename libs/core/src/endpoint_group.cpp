@@ -40,7 +40,8 @@ public:
     }
     task<void> recheck_identities() override { return run_on_each(&Endpoint::recheck_identities); }
     task<void> serve(std::shared_ptr<Connection> connection) override {
-        return first().serve(std::move(connection));
+        const TaskContext context = co_await current_context();
+        co_await on(*context.loop).serve(std::move(connection));
     }
     [[nodiscard]] std::uint64_t beginnings_from(
         const SocketAddress& remote) const noexcept override {
@@ -59,6 +60,14 @@ private:
         std::optional<TaskScope> tasks;
     };
 
+    [[nodiscard]] Endpoint& on(const Loop& loop) const noexcept {
+        for (std::size_t i = 1; i < seats_.size(); ++i) {
+            if (&loops_.at(i) == &loop) {
+                return *seats_[i]->endpoint;
+            }
+        }
+        return first();
+    }
     [[nodiscard]] Endpoint& first() const noexcept { return *seats_.front()->endpoint; }
     result<void> build_seat(std::uint32_t index, EndpointOptions options,
                             const std::shared_ptr<quic::Steering>& steering,

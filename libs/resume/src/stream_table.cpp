@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <utility>
 #include <vector>
 
 namespace alknet::resume {
@@ -17,9 +18,12 @@ double seconds(Duration duration) noexcept {
 Entry::Entry(Loop& loop, StreamTable& table)
     : expiry(loop, [this, &table] { table.expired(*this); }) {}
 
-StreamTable::StreamTable(Loop& loop, ResumeLimits limits, Log log, std::shared_ptr<Metrics> metrics)
+StreamTable::StreamTable(Loop& loop, ResumeLimits limits,
+                         std::shared_ptr<StreamDirectory> directory, Log log,
+                         std::shared_ptr<Metrics> metrics)
     : loop_(loop),
       limits_(limits),
+      directory_(std::move(directory)),
       log_(std::move(log)),
       metrics_(std::move(metrics)),
       attached_(metrics_->gauges("alknet_resume_streams", "Resumable streams", {"state"})
@@ -36,24 +40,48 @@ StreamTable::StreamTable(Loop& loop, ResumeLimits limits, Log log, std::shared_p
                                      "Times a limit struck, by its configuration key", {"limit"})) {
 }
 
+StreamTable::~StreamTable() {
+    for (const auto& [key, entry] : entries_) {
+        directory_->release(key);
+    }
+}
+
+void StreamTable::join(std::weak_ptr<Forwardable> handler) {
+    place_ = directory_->join(loop_, std::move(handler));
+}
+
+result<void> StreamTable::claim(const StreamKey& key, const std::string& owner) {
+    const bool known = !owner.empty();
+    const StreamDirectory::Limits limits{
+        .most = limits_.streams_max,
+        .most_of_owner =
+            known ? limits_.streams_per_identity_max : limits_.streams_unauthenticated_max};
+    for (;;) {
+        const auto claim = directory_->claim(key, owner, place_, limits);
+        if (claim == StreamDirectory::Claim::made) {
+            return {};
+        }
+        if (claim == StreamDirectory::Claim::taken) {
+            return fail(causes::kProtocol, "an id that is in use");
+        }
+        const bool all = claim == StreamDirectory::Claim::too_many;
+        if (!make_room(all ? nullptr : &owner)) {
+            const std::string limit = all     ? "resume.streams_max"
+                                      : known ? "resume.streams_per_identity_max"
+                                              : "resume.streams_unauthenticated_max";
+            limit_hits_.with({limit}).add();
+            return fail(causes::kLimit, limit);
+        }
+    }
+}
+
 result<std::shared_ptr<Entry>> StreamTable::admit(const Open& wanted, const AuthContext& auth) {
     const bool known = auth.identity.has_value();
+    const StreamKey key{auth.peer.fingerprint(), wanted.id};
     const std::string owner = known ? auth.identity->id : "";
-    const auto theirs = static_cast<std::size_t>(std::ranges::count_if(
-        entries_, [&](const auto& one) { return one.second->owner == owner; }));
-    const Share all{"resume.streams_max", entries_.size(), limits_.streams_max};
-    const Share own =
-        known ? Share{"resume.streams_per_identity_max", theirs, limits_.streams_per_identity_max}
-              : Share{"resume.streams_unauthenticated_max", theirs,
-                      limits_.streams_unauthenticated_max};
-    if (!make_room(own, &owner)) {
-        return fail(causes::kLimit, std::string(own.key));
-    }
-    if (!make_room(all, nullptr)) {
-        return fail(causes::kLimit, std::string(all.key));
-    }
+    ALKNET_CHECK(claim(key, owner));
     auto entry = std::make_shared<Entry>(loop_, *this);
-    entry->key = {auth.peer.fingerprint(), wanted.id};
+    entry->key = key;
     entry->owner = owner;
     entry->alpn = wanted.alpn;
     entry->linger =
@@ -61,9 +89,7 @@ result<std::shared_ptr<Entry>> StreamTable::admit(const Open& wanted, const Auth
                            known ? limits_.linger_max : limits_.linger_unauthenticated_max);
     entry->core = std::make_shared<StreamCore>(
         loop_, known ? limits_.ring_bytes_max : limits_.ring_bytes_unauthenticated_max, false);
-    if (!entries_.emplace(entry->key, entry).second) {
-        return fail(causes::kProtocol, "an id that is in use");
-    }
+    entries_.emplace(key, entry);
     count();
     log_.info("resume.opened", {{"remote_addr", auth.remote.to_string()},
                                 {"key_fingerprint", entry->key.fingerprint},
@@ -73,10 +99,7 @@ result<std::shared_ptr<Entry>> StreamTable::admit(const Open& wanted, const Auth
 }
 
 // What only waits to tell its client that all has arrived gives way.
-bool StreamTable::make_room(const Share& share, const std::string* owner) {
-    if (share.used < share.most) {
-        return true;
-    }
+bool StreamTable::make_room(const std::string* owner) {
     Entry* oldest = nullptr;
     for (const auto& [key, entry] : entries_) {
         const bool theirs = owner == nullptr || entry->owner == *owner;
@@ -86,7 +109,6 @@ bool StreamTable::make_room(const Share& share, const std::string* owner) {
         }
     }
     if (oldest == nullptr) {
-        limit_hits_.with({share.key}).add();
         return false;
     }
     forget(*oldest, "full");
@@ -155,6 +177,7 @@ void StreamTable::forget(Entry& entry, std::string_view how) {
     entry.forgotten = true;
     entry.expiry.disarm();
     entry.unlinked.wake_all();
+    directory_->release(entry.key);
     entries_.erase(entry.key);
     count();
     ended_.with({how}).add();
@@ -210,8 +233,12 @@ std::size_t StreamTable::capacity_bytes() const noexcept {
 
 void StreamTable::count() noexcept {
     const std::size_t waiting = lingering();
-    lingering_.set(static_cast<std::int64_t>(waiting));
-    attached_.set(static_cast<std::int64_t>(entries_.size() - waiting));
+    const std::size_t carried = entries_.size() - waiting;
+    const auto more = [](std::size_t now, std::size_t before) {
+        return static_cast<std::int64_t>(now) - static_cast<std::int64_t>(before);
+    };
+    lingering_.add(more(waiting, std::exchange(told_lingering_, waiting)));
+    attached_.add(more(carried, std::exchange(told_attached_, carried)));
 }
 
 }  // namespace alknet::resume

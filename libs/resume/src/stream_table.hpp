@@ -5,24 +5,18 @@
 #include <alknet/resume/handler.hpp>
 #include <alknet/rt/loop.hpp>
 #include <alknet/rt/wait.hpp>
-#include <compare>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "resumable_connection.hpp"
 #include "stream_core.hpp"
+#include "stream_directory.hpp"
 
 namespace alknet::resume {
 
 class StreamTable;
-
-/// Ids of different keys have nothing to do with one another.
-struct StreamKey {
-    std::string fingerprint;
-    StreamId id;
-    auto operator<=>(const StreamKey&) const = default;
-};
 
 struct Entry {
     Entry(Loop& loop, StreamTable& table);
@@ -47,9 +41,17 @@ struct Entry {
 
 class StreamTable {
 public:
-    StreamTable(Loop& loop, ResumeLimits limits, Log log, std::shared_ptr<Metrics> metrics);
+    StreamTable(Loop& loop, ResumeLimits limits, std::shared_ptr<StreamDirectory> directory,
+                Log log, std::shared_ptr<Metrics> metrics);
+    ~StreamTable();
 
     void set_limits(const ResumeLimits& limits) noexcept { limits_ = limits; }
+    /// Its place in the directory.
+    void join(std::weak_ptr<Forwardable> handler);
+    /// Where a stream lives that is not here.
+    [[nodiscard]] std::optional<StreamDirectory::Elsewhere> elsewhere(const StreamKey& key) const {
+        return directory_->elsewhere(key, place_);
+    }
     /// A new stream, with its core but without a connection. Errors: kLimit, kProtocol for an id
     /// that is there already.
     result<std::shared_ptr<Entry>> admit(const Open& wanted, const AuthContext& auth);
@@ -74,17 +76,15 @@ public:
 
 private:
     friend struct Entry;
-    struct Share {
-        std::string_view key;
-        std::size_t used;
-        std::size_t most;
-    };
     void expired(Entry& entry);
-    bool make_room(const Share& share, const std::string* owner);
+    result<void> claim(const StreamKey& key, const std::string& owner);
+    bool make_room(const std::string* owner);
     void count() noexcept;
 
     Loop& loop_;
     ResumeLimits limits_;
+    std::shared_ptr<StreamDirectory> directory_;
+    std::size_t place_ = 0;
     Log log_;
     std::shared_ptr<Metrics> metrics_;
     Gauge& attached_;
@@ -94,6 +94,8 @@ private:
     MetricFamily<Counter>& refused_;
     MetricFamily<Counter>& limit_hits_;
     bool stopping_ = false;
+    std::size_t told_lingering_ = 0;  // this table's part of the gauges
+    std::size_t told_attached_ = 0;
     std::map<StreamKey, std::shared_ptr<Entry>> entries_;
 };
 

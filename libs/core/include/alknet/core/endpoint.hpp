@@ -110,7 +110,8 @@ public:
     virtual task<void> recheck_identities() = 0;
 
     /// Hands a connection made elsewhere (a control socket, a tunnel, a test) to its handler under
-    /// the same limits and policies. Returns when the connection has ended; cancelled, it closes
+    /// the same limits and policies. May be awaited on any of its loops, where the connection lives
+    /// then. Returns when the connection has ended; cancelled, it closes
     /// the connection with code 7.
     virtual task<void> serve(std::shared_ptr<Connection> connection) = 0;
 

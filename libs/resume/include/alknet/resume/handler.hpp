@@ -35,6 +35,11 @@ struct ResumeLimits {
     bool operator==(const ResumeLimits&) const = default;
 };
 
+/// Where the streams of a node with several loops live: a client that comes back may land on any of
+/// them, and its transport is then handed to the one that has the stream. Thread-safe.
+class StreamDirectory;
+[[nodiscard]] std::shared_ptr<StreamDirectory> make_stream_directory();
+
 struct ResumeHandlerOptions {
     /// What runs a connection through policies and limits to its handler: Endpoint::serve.
     std::function<task<void>(std::shared_ptr<Connection>)> serve;
@@ -42,6 +47,8 @@ struct ResumeHandlerOptions {
     /// each OPEN and RESUME. Its error goes to the client. The service kResumeAlpn never may.
     std::function<result<void>(std::string_view alpn, const ConnectionInfo& through)> may_open;
     ResumeLimits limits;
+    /// Shared by the handlers of all loops, whose streams then count together; null: there is one.
+    std::shared_ptr<StreamDirectory> directory{};
     Log log;
     std::shared_ptr<Metrics> metrics;  // null: nobody looks
 };
