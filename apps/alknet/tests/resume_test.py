@@ -115,6 +115,20 @@ class Resume(TestCase):
         self.assertEqual(log.count("event=resume.opened"), 1)
         self.assertIn("how=done", log)
 
+    def test_cuts_on_several_loops(self):
+        self.server.configure("[runtime]\nloops = 3\n")
+        self.node.stop()
+        data = random.Random(3).randbytes(8 << 20)
+        with Node(self.server) as node:
+            self.path.port_behind = node.port
+            self.path.cut_after = [n << 20 for n in range(1, 15)]
+            done = self.pipe(self.through_the_path(), "--transport", "tcp", input=data)
+            self.assertEqual(hashlib.sha256(done.stdout).digest(), hashlib.sha256(data).digest())
+            self.assertEqual(self.path.cuts, 14)
+            log = node.stop()
+        self.assertEqual(log.count("event=resume.opened"), 1)
+        self.assertIn("how=done", log)
+
     def test_a_service_that_is_not_there(self):
         done = self.pipe(self.node.address, alpn="alknet/nothing", expect=support.EXIT_REFUSED, input=b"")
         self.assertIn(b"no handler for this service", done.stderr)
