@@ -110,22 +110,12 @@ std::optional<Duration> DialRace::next() const {
 int dial_error_rank(const error& why) noexcept {
     // Least telling first.
     constexpr std::array kOrder = {
-        &causes::kCancelled,
-        &causes::kResolve,
-        &causes::kUnreachable,
-        &causes::kIo,
-        &causes::kTimeout,
-        &causes::kHandshakeTimeout,
-        &causes::kProxyInvalid,
-        &causes::kProxyRefused,
-        &causes::kProxyAuth,
-        &causes::kReset,
-        &causes::kClosed,
-        &causes::kVersionMismatch,
-        &causes::kTls,
-        &causes::kNoCommonAlpn,
-        &causes::kPeerUnverified,
-        &causes::kPeerKeyMismatch,
+        &causes::kCancelled,    &causes::kResolve,         &causes::kUnreachable,
+        &causes::kIo,           &causes::kTimeout,         &causes::kHandshakeTimeout,
+        &causes::kProxyInvalid, &causes::kProxyRefused,    &causes::kProxyAuth,
+        &causes::kReset,        &causes::kClosed,          &causes::kVersionMismatch,
+        &causes::kTls,          &causes::kNoCommonAlpn,    &causes::kPeerUnverified,
+        &causes::kTlsOpened,    &causes::kPeerKeyMismatch,
     };
     const auto found = std::ranges::find(kOrder, &why.cause());
     // What is not foreseen is likely a fault of our own, and worth seeing.

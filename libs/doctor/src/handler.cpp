@@ -37,6 +37,7 @@ constexpr std::array kOutcomeOfCause = {
     Mapping{&causes::kUnreachable, Outcome::refused},
     Mapping{&causes::kNoCommonAlpn, Outcome::no_service},
     Mapping{&causes::kPeerKeyMismatch, Outcome::wrong_key},
+    Mapping{&causes::kTlsOpened, Outcome::wrong_key},
     Mapping{&causes::kPeerUnverified, Outcome::unverified},
     Mapping{&causes::kTls, Outcome::tls},
     Mapping{&causes::kVersionMismatch, Outcome::tls},

@@ -21,6 +21,7 @@ struct Overload : Functions... {
 Ask ask_for(const Verify& verify) noexcept {
     return std::visit(Overload{[](const VerifyPin&) { return Ask::raw_key; },
                                [](const VerifyCa&) { return Ask::x509; },
+                               [](const VerifyCertificate&) { return Ask::x509; },
                                [](const VerifyNothing& nothing) {
                                    switch (nothing.only) {
                                        case PeerIdentity::Kind::raw_key:
@@ -55,6 +56,10 @@ std::string resumption_key(const ClientOptions& options, Carrier carrier) {
                         [&](const VerifyCa& ca) {
                             key += 'c';
                             append_field(key, ca.host);
+                        },
+                        [&](const VerifyCertificate& pin) {
+                            key += 'x';
+                            append_field(key, as_text(pin.sha256));
                         },
                         [](const VerifyNothing&) {}},
                options.verify);
@@ -91,6 +96,7 @@ private:
     void offer_session();
     void keep_ticket();
     result<PeerIdentity> check_pin(const VerifyPin& pin, PeerIdentity peer);
+    result<PeerIdentity> check_certificate(const VerifyCertificate& pin, PeerIdentity peer);
     result<PeerIdentity> check_ca(const VerifyCa& ca, PeerIdentity peer);
 
     ClientOptions options_;
@@ -202,6 +208,9 @@ result<PeerIdentity> ClientSession::check_peer() {
     if (const auto* const ca = std::get_if<VerifyCa>(&options_.verify)) {
         return check_ca(*ca, std::move(peer));
     }
+    if (const auto* const pin = std::get_if<VerifyCertificate>(&options_.verify)) {
+        return check_certificate(*pin, std::move(peer));
+    }
     return peer;
 }
 
@@ -211,8 +220,26 @@ result<PeerIdentity> ClientSession::check_pin(const VerifyPin& pin, PeerIdentity
     }
     const std::string found =
         peer.kind == PeerIdentity::Kind::none ? "it proved no key" : "it is " + peer.fingerprint();
-    return refuse(error(causes::kPeerKeyMismatch, "expected " + pin.id.fingerprint() + ", " + found,
-                        kAlertBadCertificate),
+    // A node that has been asked for its raw key alone shows no certificate. Over TCP there are
+    // filters that do.
+    const bool opened = carrier_ == Carrier::tcp && peer.kind == PeerIdentity::Kind::x509;
+    return refuse(error(opened ? causes::kTlsOpened : causes::kPeerKeyMismatch,
+                        "expected " + pin.id.fingerprint() + ", " + found, kAlertBadCertificate),
+                  kAlertBadCertificate);
+}
+
+result<PeerIdentity> ClientSession::check_certificate(const VerifyCertificate& pin,
+                                                      PeerIdentity peer) {
+    if (peer.kind == PeerIdentity::Kind::x509 && peer.certificate_sha256 == pin.sha256) {
+        return peer;
+    }
+    PeerIdentity expected;
+    expected.kind = PeerIdentity::Kind::x509;
+    expected.certificate_sha256 = pin.sha256;
+    const std::string found =
+        peer.kind == PeerIdentity::Kind::none ? "it proved no key" : "it is " + peer.fingerprint();
+    return refuse(error(causes::kPeerKeyMismatch,
+                        "expected " + expected.fingerprint() + ", " + found, kAlertBadCertificate),
                   kAlertBadCertificate);
 }
 

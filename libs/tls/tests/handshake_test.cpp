@@ -109,6 +109,26 @@ TEST_F(HandshakeTest, APinIsForRawKeysOnly) {
     EXPECT_EQ((*both.client)->info().peer.kind, PeerIdentity::Kind::raw_key);
 }
 
+TEST_F(HandshakeTest, ACertificateCanBePinnedByItsDigest) {
+    serve_x509();
+    const Handshake seen = handshake(dial(VerifyNothing{.only = PeerIdentity::Kind::x509}));
+    ASSERT_TRUE(seen.both()) << seen.why();
+    const auto digest = (*seen.client)->info().peer.certificate_sha256;
+    const Handshake both = handshake(dial(VerifyCertificate{digest}));
+    ASSERT_TRUE(both.both()) << both.why();
+    EXPECT_EQ((*both.client)->info().peer.certificate_sha256, digest);
+    EXPECT_FALSE((*both.client)->info().peer.verified_by_ca);
+    serve_x509();  // another one for the same name
+    trust_authority();
+    const Handshake other = handshake(dial(VerifyCertificate{digest}));
+    ASSERT_FALSE(other.client);
+    EXPECT_TRUE(other.client.error().is(causes::kPeerKeyMismatch));
+    EXPECT_THAT(other.client.error().detail(),
+                HasSubstr((*seen.client)->info().peer.fingerprint()));
+    server_context = context(server_key);  // a raw key alone
+    EXPECT_FALSE(handshake(dial(VerifyCertificate{digest})).client);
+}
+
 // --- ALPN
 
 TEST_F(HandshakeTest, NoCommonAlpnIsAlert120OnBothSides) {

@@ -92,6 +92,25 @@ TEST_F(ResumptionTest, APinIsCheckedAgainAfterAResumedHandshake) {
     EXPECT_TRUE((*second.server)->info().peer.resumed);
 }
 
+TEST_F(ResumptionTest, APinnedCertificateIsCheckedAgainAfterAResumedHandshake) {
+    const TempDir dir;
+    Authority authority("test authority");
+    server_context = context(server_key, {authority.issue(dir, "node", {})});
+    const Handshake seen = handshake(dial(VerifyNothing{.only = PeerIdentity::Kind::x509}));
+    ASSERT_TRUE(seen.both()) << seen.why();
+    VerifyCertificate pin{(*seen.client)->info().peer.certificate_sha256};
+    const ClientOptions first = dial(pin);
+    ASSERT_TRUE(meet(first).both());
+    EXPECT_TRUE(resumed(meet(first)));
+    pin.sha256[0] ^= std::byte{1};
+    ClientOptions to_other = dial(pin);
+    misplace(static_cast<LruResumptionStore&>(*store), resumption_key(first, Carrier::tcp),
+             resumption_key(to_other, Carrier::tcp));
+    const Handshake second = meet(to_other);
+    ASSERT_FALSE(second.client);
+    EXPECT_TRUE(second.client.error().is(causes::kPeerKeyMismatch));
+}
+
 TEST_F(ResumptionTest, AnAuthorityThatIsNoLongerTrustedIsNoticed) {
     const TempDir dir;
     const Authority old_authority("old");

@@ -7,7 +7,9 @@
 #include <alknet/crypto/node_key.hpp>
 #include <alknet/net/connection.hpp>
 #include <alknet/tls/client_hello.hpp>
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -86,11 +88,14 @@ struct VerifyPin {
 struct VerifyCa {
     std::string host;  // X.509, the system's authorities, this name
 };
+struct VerifyCertificate {
+    std::array<std::byte, 32> sha256{};  // X.509, and the certificate whose DER has this digest
+};
 /// For `probe` alone: nothing may be sent to such a peer.
 struct VerifyNothing {
     PeerIdentity::Kind only = PeerIdentity::Kind::none;  // the kind asked for; none: either
 };
-using Verify = std::variant<VerifyPin, VerifyCa, VerifyNothing>;
+using Verify = std::variant<VerifyPin, VerifyCa, VerifyNothing, VerifyCertificate>;
 
 /// Sessions to resume, and address tokens, keyed by everything that the handshake depends on (whom
 /// it verifies, our own key, the transport, the ALPNs): a changed pin finds nothing. The peer least
