@@ -175,9 +175,9 @@ task<result<void>> reload_when_changed(Serving& serving, Watched& watched) {
 }
 
 task<result<void>> report_jumps(Serving& serving) {
-    SuspendDetector detector(serving.loop);
+    ALKNET_CO_TRY(const auto detector, SuspendDetector::told(serving.loop));
     for (;;) {
-        ALKNET_CO_TRY(const TimeJump jump, co_await detector.next());
+        ALKNET_CO_TRY(const TimeJump jump, co_await detector->next());
         const auto seconds = [](Duration d) { return std::chrono::duration<double>(d).count(); };
         serving.node->log().warn("clock.jump", {{"suspended", seconds(jump.suspended)},
                                                 {"wall_step", seconds(jump.wall_step)}});

@@ -56,10 +56,11 @@ constexpr Cause kHandshakeTimeout{
     .id = "E-NET-HANDSHAKE-TIMEOUT",
     .condition = errc::timeout,
     .what = "the handshake got no answer in time",
-    .next = "check the address and the firewall; over TCP: --transport tcp",
+    .next = "check the address and the firewalls on the way; `alknet doctor NODE` tries every way",
     .explain =
-        "Packets were sent and no complete handshake came back. For QUIC the commonest "
-        "reason is that UDP is blocked on the way.",
+        "Packets were sent and no complete handshake came back. For QUIC the commonest reason is "
+        "that UDP is blocked on the way, which --transport tcp avoids; over TCP that something "
+        "else than a node has taken the connection, or that nobody there has time.",
 };
 constexpr Cause kIdleTimeout{
     .id = "E-NET-IDLE-TIMEOUT",

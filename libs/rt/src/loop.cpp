@@ -112,9 +112,24 @@ void Loop::turn(bool may_wait) {
     } else if (const auto deadline = next_deadline()) {
         timeout = std::max(Duration::zero(), *deadline - clock_.now());
     }
-    poller_->wait(timeout);
+    wait_for_events(timeout);
     const Step step(*this, "(events)");
     poller_->dispatch();
+}
+
+void Loop::wait_for_events(std::optional<Duration> timeout) {
+    if (rest_observer_ == nullptr || timeout == Duration::zero()) {
+        poller_->wait(timeout);
+        return;
+    }
+    rest_observer_->on_rest();
+    poller_->wait(timeout);
+    rest_observer_->on_wake();
+}
+
+void Loop::set_rest_observer(std::shared_ptr<RestObserver> observer) noexcept {
+    rest_observer_ = std::move(observer);
+    rest_observer_->on_wake();
 }
 
 void Loop::run_until_idle() {

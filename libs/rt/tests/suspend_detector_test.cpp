@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <alknet/base/causes.hpp>
 #include <alknet/rt/combine.hpp>
+#include <alknet/rt/scope.hpp>
 #include <alknet/rt/suspend_detector.hpp>
 #include <alknet/testing/co_test.hpp>
 
@@ -10,6 +11,10 @@ namespace {
 using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+
+task<void> assign(result<TimeJump>& to, task<result<TimeJump>> from) {
+    to = co_await std::move(from);
+}
 
 ALKNET_CO_TEST(SuspendDetector, TellsHowLongTheMachineSlept) {
     SuspendDetector detector(loop);
@@ -55,6 +60,20 @@ ALKNET_CO_TEST(SuspendDetector, SmallAndCreepingChangesAreNone) {
     drift->arm_after(milliseconds(500));
     const auto jump = co_await with_timeout(hours(1), detector.next());
     EXPECT_TRUE(!jump && jump.error().is(causes::kTimeout));
+}
+
+TEST(SuspendDetector, WakesUpForNothingWhenTheSystemTells) {
+    const SystemClock clock;
+    const auto loop = *Loop::create(clock);
+    const auto detector = *SuspendDetector::told(*loop);
+    TaskScope scope(*loop);
+    result<TimeJump> told;
+    scope.spawn(assign(told, detector->next()), "told");
+    loop->turn(false);
+    EXPECT_EQ(loop->armed_timers(), 0U);
+    scope.cancel();
+    (void)block_on(*loop, scope.join());
+    EXPECT_TRUE(!told && told.error().is(causes::kCancelled));
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 #include <alknet/rt/combine.hpp>
+#include <alknet/rt/loop_group.hpp>
 #include <alknet/rt/watchdog.hpp>
 #include <alknet/testing/memory_log_sink.hpp>
+#include <thread>
 
 namespace alknet {
 namespace {
@@ -86,6 +88,34 @@ TEST(Watchdog, NamesTheTaskThatStallsTheLoop) {
     EXPECT_EQ(stalled.level, LogLevel::warn);
     EXPECT_GE(metrics->counters("alknet_loop_stalls_total", "", {"loop"}).with({"main"}).value(),
               1U);
+}
+
+TEST(Watchdog, SleepsWhileTheLoopRestsAndSeesWhatStallsItThen) {
+    const SystemClock clock;
+    const auto first = *Loop::create(clock);
+    const auto group = *LoopGroup::start(*first, 2);
+    Loop& loop = group->at(1);
+    const auto sink = std::make_shared<sim::MemoryLogSink>();
+    WatchdogOptions options;
+    options.threshold = milliseconds(1);
+    options.log = Log(sink);
+    auto watchdog = *Watchdog::start(loop, options);
+    for (int round = 0; round < 3; ++round) {
+        while (!watchdog->asleep()) {
+            std::this_thread::yield();
+        }
+        // A long stall is told more than once.
+        const std::size_t resumed = sink->count("loop.resumed");
+        loop.post([&sink] {
+            const std::size_t stalled = sink->count("loop.stalled");
+            while (sink->count("loop.stalled") == stalled) {
+                std::this_thread::yield();
+            }
+        });
+        while (sink->count("loop.resumed") == resumed) {
+            std::this_thread::yield();
+        }
+    }
 }
 
 }  // namespace

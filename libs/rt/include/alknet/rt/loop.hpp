@@ -69,6 +69,15 @@ public:
     const char* name = nullptr;  // interned by the loop
 };
 
+/// Told when a loop blocks because it has nothing to do, and when it goes on. Called on the loop's
+/// thread, between its steps.
+class RestObserver {
+public:
+    virtual ~RestObserver() = default;
+    virtual void on_rest() noexcept = 0;
+    virtual void on_wake() noexcept = 0;
+};
+
 class Loop {
 public:
     static constexpr std::size_t kReadyBudget = 4096;
@@ -141,11 +150,14 @@ public:
         const char* name = nullptr;
     };
     [[nodiscard]] Pulse pulse() const noexcept;
+    /// At most one; the next one takes its place. On the loop's thread.
+    void set_rest_observer(std::shared_ptr<RestObserver> observer) noexcept;
 
 private:
     friend class Timer;
     class Step;
     void run_all();
+    void wait_for_events(std::optional<Duration> timeout);
     void run_inbox();
     void fire_timers();
     void fire(Timer& timer);
@@ -170,6 +182,7 @@ private:
     bool in_turn_ = false;
     std::uint64_t timer_sequence_ = 0;
     std::set<std::string, std::less<>> names_;
+    std::shared_ptr<RestObserver> rest_observer_;
 
     std::atomic<bool> stop_ = false;
     std::atomic<bool> inbox_filled_ = false;

@@ -4,9 +4,12 @@
 #pragma once
 
 #include <alknet/base/result.hpp>
+#include <alknet/base/unique_fd.hpp>
+#include <alknet/rt/fd_readiness.hpp>
 #include <alknet/rt/loop.hpp>
 #include <alknet/rt/task.hpp>
 #include <alknet/rt/time.hpp>
+#include <memory>
 
 namespace alknet {
 
@@ -24,19 +27,28 @@ struct SuspendDetectorOptions {
 
 class SuspendDetector final {
 public:
+    /// Looks at the loop's clock from time to time.
     explicit SuspendDetector(Loop& loop, SuspendDetectorOptions options = {});
+    /// Is told by the system, and does not wake up to look. Of a loop on the system's clock.
+    /// Errors: kIo.
+    static result<std::unique_ptr<SuspendDetector>> told(Loop& loop,
+                                                         SuspendDetectorOptions options = {});
 
-    /// The next jump, told within `look_every` of running time. What happened while nobody awaited
-    /// is told at the next await, added up. Errors: kCancelled.
+    /// The next jump, told at once or within `look_every` of running time. What happened while
+    /// nobody awaited is told at the next await, added up. Errors: kCancelled.
     task<result<TimeJump>> next();
 
 private:
     TimeJump look();
+    result<void> listen();
+    task<result<void>> wait();
 
     Loop& loop_;
     SuspendDetectorOptions options_;
     Duration suspended_;  // when last looked
     Duration wall_offset_;
+    UniqueFd jumps_;  // none: it looks
+    FdReadiness readiness_;
 };
 
 }  // namespace alknet

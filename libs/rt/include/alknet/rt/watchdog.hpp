@@ -1,5 +1,6 @@
 // Watchdog: a thread that sees when a loop does not get on, and says which task holds it up.
-// Nothing can interrupt that task; whoever runs the node learns whom to blame.
+// Nothing can interrupt that task; whoever runs the node learns whom to blame. While the loop
+// rests, the thread sleeps.
 //
 // Events: loop.stalled (loop, task, ms) when a step has taken longer than the threshold, again each
 // time that its duration has doubled; loop.resumed (loop, task, ms) when it has ended after all.
@@ -45,9 +46,12 @@ struct WatchdogOptions {
 
 class Watchdog {
 public:
-    /// `loop` must outlive the watchdog. Errors: kIo when no thread can be started.
-    static result<std::unique_ptr<Watchdog>> start(const Loop& loop, WatchdogOptions options);
+    /// `loop` and its clock must outlive the watchdog. Thread-safe. Errors: kIo when no thread can
+    /// be started, or the process is out of descriptors.
+    static result<std::unique_ptr<Watchdog>> start(Loop& loop, WatchdogOptions options);
     virtual ~Watchdog() = default;
+    /// Whether its thread waits for the loop to go on. Thread-safe.
+    [[nodiscard]] virtual bool asleep() const noexcept = 0;
 };
 
 }  // namespace alknet
