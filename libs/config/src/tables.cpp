@@ -154,7 +154,10 @@ constexpr std::array kLimitFields = {
     field<&EndpointLimits::connections_per_identity_max, Integer<1, kManyConnections>>(
         {.name = "connections_per_identity_max", .about = "Connections of one peer."}),
     field<&EndpointLimits::half_open_max, Integer<1, kManyConnections>>(
-        {.name = "half_open_max", .about = "Handshakes that are not finished; more are refused."}),
+        {.name = "half_open_max",
+         .about =
+             "Handshakes that are not finished; more are refused, and those of an address that "
+             "has a sixteenth of the free places."}),
     field<&EndpointLimits::half_open_retry, Integer<0, kManyConnections>>(
         {.name = "half_open_retry",
          .about = "Above this many of them, and above a quarter of connections_max, QUIC clients "

@@ -6,6 +6,24 @@
 
 namespace alknet {
 
+namespace {
+
+using CountByAddress = std::unordered_map<SocketAddress, std::size_t>;
+
+std::size_t count_in(const CountByAddress& counts, const SocketAddress& group) noexcept {
+    const auto found = counts.find(group);
+    return found == counts.end() ? 0 : found->second;
+}
+
+void take_from(CountByAddress& counts, const SocketAddress& group) noexcept {
+    const auto found = counts.find(group);
+    if (--found->second == 0) {
+        counts.erase(found);
+    }
+}
+
+}  // namespace
+
 std::string_view limit_key(Limit limit) noexcept {
     switch (limit) {
         case Limit::connections:
@@ -34,6 +52,7 @@ Ticket& Ticket::operator=(Ticket&& other) noexcept {
         counters_ = std::exchange(other.counters_, nullptr);
         group_ = other.group_;
         ip_counted_ = other.ip_counted_;
+        half_open_counted_ = other.half_open_counted_;
         identity_ = std::move(other.identity_);
         identity_counted_ = other.identity_counted_;
         half_open_ = other.half_open_;
@@ -82,10 +101,7 @@ void Ticket::release() noexcept {
     counters->leave_half_open(*this);
     --counters->connections_;
     if (ip_counted_) {
-        const auto found = counters->by_ip_.find(group_);
-        if (--found->second == 0) {
-            counters->by_ip_.erase(found);
-        }
+        take_from(counters->by_ip_, group_);
     }
     if (identity_counted_) {
         const auto found = counters->by_id_.find(identity_);
@@ -98,6 +114,9 @@ void Ticket::release() noexcept {
 void Counters::leave_half_open(Ticket& ticket) noexcept {
     if (ticket.half_open_) {
         ticket.half_open_ = false;
+        if (std::exchange(ticket.half_open_counted_, false)) {
+            take_from(half_open_by_ip_, ticket.group_);
+        }
         if (!ALKNET_MUTATION(keep_half_open)) {
             --half_open_;
         }
@@ -115,7 +134,8 @@ std::optional<std::pair<quic::Admission, Limit>> Counters::objection(const Endpo
         count_of(remote.limit_group()) >= limits.connections_per_ip_max) {
         return std::pair(Admission::refuse, Limit::connections_per_ip);
     }
-    if (half_open_ >= limits.half_open_max) {
+    if (half_open_ >= limits.half_open_max ||
+        (validated && takes_too_many(limits, remote.limit_group()))) {
         // An answer to an address that may be forged is a packet sent to a victim.
         return std::pair(validated ? Admission::refuse : Admission::ignore, Limit::half_open);
     }
@@ -144,14 +164,21 @@ AdmissionVerdict Counters::admit(const EndpointLimits& limits, const SocketAddre
         verdict.ticket.ip_counted_ = validated;
         if (validated) {
             ++by_ip_[verdict.ticket.group_];
+            ++half_open_by_ip_[verdict.ticket.group_];
+            verdict.ticket.half_open_counted_ = true;
         }
     }
     return verdict;
 }
 
 std::size_t Counters::count_of(const SocketAddress& group) const noexcept {
-    const auto found = by_ip_.find(group);
-    return found == by_ip_.end() ? 0 : found->second;
+    return count_in(by_ip_, group);
+}
+
+// Of an address that is not known (a proxy's client whose header has not come) none are counted.
+bool Counters::takes_too_many(const EndpointLimits& limits,
+                              const SocketAddress& group) const noexcept {
+    return count_in(half_open_by_ip_, group) * kFreeForEach >= limits.half_open_max - half_open_;
 }
 
 std::size_t Counters::connections() const noexcept {
@@ -171,7 +198,7 @@ void Counters::show_half_open(Gauge& gauge) const noexcept {
 
 std::size_t Counters::entries() const noexcept {
     const std::lock_guard lock(mutex_);
-    return by_ip_.size() + by_id_.size();
+    return by_ip_.size() + half_open_by_ip_.size() + by_id_.size();
 }
 
 std::size_t Counters::of_ip(const SocketAddress& remote) const noexcept {

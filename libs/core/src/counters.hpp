@@ -57,6 +57,7 @@ private:
     std::shared_ptr<Counters> counters_;
     SocketAddress group_;      // no family: not counted by IP
     bool ip_counted_ = false;  // an address that may be forged is not, or its owner would pay
+    bool half_open_counted_ = false;  // the same among the handshakes of its address
     std::string identity_;
     bool identity_counted_ = false;
     bool half_open_ = false;
@@ -71,6 +72,11 @@ struct AdmissionVerdict {
 
 class Counters : public std::enable_shared_from_this<Counters> {
 public:
+    /// An address may begin another handshake while it has fewer than one for each so many that are
+    /// free. So a few addresses leave room for others, and the last places go to those who have
+    /// none.
+    static constexpr std::size_t kFreeForEach = 16;
+
     static std::shared_ptr<Counters> create() { return std::shared_ptr<Counters>(new Counters); }
 
     /// `validated`: the address is proven, by TCP or by a token. A remote without an address (a
@@ -94,12 +100,15 @@ private:
     [[nodiscard]] std::optional<std::pair<quic::Admission, Limit>> objection(
         const EndpointLimits& limits, const SocketAddress& remote, bool validated) const;
     [[nodiscard]] std::size_t count_of(const SocketAddress& group) const noexcept;
+    [[nodiscard]] bool takes_too_many(const EndpointLimits& limits,
+                                      const SocketAddress& group) const noexcept;
     void leave_half_open(Ticket& ticket) noexcept;
 
     mutable std::mutex mutex_;  // held for a few instructions
     std::size_t connections_ = 0;
     std::size_t half_open_ = 0;
     std::unordered_map<SocketAddress, std::size_t> by_ip_;  // at most connections_ entries each
+    std::unordered_map<SocketAddress, std::size_t> half_open_by_ip_;
     std::map<std::string, std::size_t> by_id_;
 };
 

@@ -1,7 +1,9 @@
 // An endpoint on several loops: one on each, which share what must be counted and known together.
 #include <alknet/base/causes.hpp>
 #include <alknet/core/endpoint.hpp>
+#include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "endpoint_state.hpp"
@@ -72,6 +74,8 @@ private:
     result<void> build_seat(std::uint32_t index, EndpointOptions options,
                             const std::shared_ptr<quic::Steering>& steering,
                             const RegisterHandlers& handlers);
+    result<SocketAddress> listen_on(std::size_t index, const ListenerOptions& options);
+    void take_back(const ListenerOptions& failed, std::size_t seats);
     void on_each(const std::function<void(Endpoint&)>& work);
     task<void> run_on_each(Work work);
     static task<void> run_and_tell(Endpoint& endpoint, Work work, Loop& first,
@@ -81,6 +85,7 @@ private:
     std::shared_ptr<Counters> counters_ = Counters::create();
     std::shared_ptr<RecentAddresses> beginnings_ = std::make_shared<RecentAddresses>();
     std::vector<std::unique_ptr<Seat>> seats_;
+    std::map<std::string, ListenerOptions, std::less<>> listeners_;  // as they are on every loop
 };
 
 result<void> EndpointGroup::build(EndpointOptions options, const RegisterHandlers& handlers) {
@@ -128,22 +133,41 @@ EndpointGroup::~EndpointGroup() {
     }
 }
 
+result<SocketAddress> EndpointGroup::listen_on(std::size_t index, const ListenerOptions& options) {
+    result<SocketAddress> outcome;
+    loops_.run_on(index, [&] { outcome = seats_[index]->endpoint->listen(options); });
+    return outcome;
+}
+
 result<SocketAddress> EndpointGroup::listen(ListenerOptions options) {
     ALKNET_TRY(const SocketAddress bound, first().listen(options));
     ListenerOptions further = options;
+    // Where the port was to be free, the others know which one it is.
+    further.address = bound;
     for (std::size_t i = 1; i < seats_.size(); ++i) {
-        result<SocketAddress> outcome;
-        loops_.run_on(i, [&] {
-            // Where the port was to be free, the others know which one it is.
-            further.address = bound;
-            outcome = seats_[i]->endpoint->listen(further);
-        });
-        if (!outcome) {
-            (void)unlisten(options.name);
+        if (auto outcome = listen_on(i, further); !outcome) {
+            take_back(options, i);
             return outcome;
         }
     }
+    const std::string name = options.name;
+    listeners_.insert_or_assign(name, std::move(options));
     return bound;
+}
+
+// A loop that failed has changed nothing; the ones before it, `seats` of them, have.
+void EndpointGroup::take_back(const ListenerOptions& failed, std::size_t seats) {
+    const auto before = listeners_.find(failed.name);
+    if (before == listeners_.end()) {
+        (void)unlisten(failed.name);
+        return;
+    }
+    ListenerOptions old = before->second;
+    const auto bound = listen_on(0, old);
+    for (std::size_t i = 1; bound && i < seats; ++i) {
+        old.address = *bound;
+        (void)listen_on(i, old);
+    }
 }
 
 bool EndpointGroup::unlisten(std::string_view name) {
@@ -153,6 +177,9 @@ bool EndpointGroup::unlisten(std::string_view name) {
     for (std::size_t i = 1; i < seats_.size(); ++i) {
         // At once, for the port may be wanted again.
         loops_.run_on(i, [&] { (void)seats_[i]->endpoint->unlisten(name); });
+    }
+    if (const auto known = listeners_.find(name); known != listeners_.end()) {
+        listeners_.erase(known);
     }
     return true;
 }

@@ -99,6 +99,43 @@ TEST(Counters, HalfOpenHandshakesAskForProofThenAreIgnored) {
     EXPECT_EQ(enter(5, true).admission, Admission::accept);
 }
 
+TEST(Counters, FewAddressesCannotTakeAllHandshakes) {
+    EndpointLimits limits;
+    limits.half_open_retry = limits.half_open_max;
+    const auto counters = Counters::create();
+    std::vector<Ticket> held;
+    const auto begin = [&](std::uint8_t ip, int times) {
+        AdmissionVerdict verdict;
+        for (int i = 0; i < times; ++i) {
+            verdict = counters->admit(limits, v4(ip), true);
+            if (verdict.ticket) {
+                held.push_back(std::move(verdict.ticket));
+            }
+        }
+        return verdict;
+    };
+    for (std::uint8_t ip = 1; ip <= 10; ++ip) {
+        (void)begin(ip, 100);
+    }
+    EXPECT_LT(counters->half_open(), limits.half_open_max / 2);
+    EXPECT_EQ(begin(11, 20).admission, Admission::accept);
+    for (std::uint8_t ip = 12; ip <= 75; ++ip) {
+        (void)begin(ip, 100);
+    }
+    const AdmissionVerdict more = begin(75, 1);
+    EXPECT_EQ(more.admission, Admission::refuse);
+    EXPECT_EQ(limit_key(*more.struck), "limits.half_open_max");
+    EXPECT_LT(counters->half_open(), limits.half_open_max);
+    EXPECT_EQ(begin(76, 1).admission, Admission::accept);
+    for (Ticket& ticket : held) {
+        (void)ticket.established(1000);
+    }
+    EXPECT_EQ(begin(1, 1).struck, Limit::connections_per_ip);
+    EXPECT_EQ(begin(251, 50).admission, Admission::accept);
+    held.clear();
+    EXPECT_EQ(counters->entries(), 0U);
+}
+
 TEST(Counters, ForgedAddressesTakeAQuarterOfFewConnections) {
     EndpointLimits limits;
     limits.connections_max = 8;

@@ -56,6 +56,38 @@ std::shared_ptr<const tls::TlsContext> make_context() {
     return tls::TlsContext::create(std::move(options)).value();
 }
 
+/// The system's network, whose last loop gets no TCP port when it must not.
+class PortMiser final : public net::Network {
+public:
+    std::atomic<bool> refuses = false;
+
+    result<std::unique_ptr<net::UdpSocket>> bind_udp(Loop& loop, const SocketAddress& local,
+                                                     const net::UdpOptions& udp) override {
+        return system_->bind_udp(loop, local, udp);
+    }
+    result<std::unique_ptr<net::TcpListener>> listen_tcp(Loop& loop,
+                                                         const SocketAddress& local) override {
+        return system_->listen_tcp(loop, local);
+    }
+    result<std::unique_ptr<net::TcpListener>> listen_tcp_shared(
+        Loop& loop, const SocketAddress& local, const net::PortShare& share) override {
+        if (refuses && share.index == kLoops - 1) {
+            return fail(causes::kIo, "no port for the last loop");
+        }
+        return system_->listen_tcp_shared(loop, local, share);
+    }
+    task<result<net::TcpStream>> connect_tcp(Loop& loop, SocketAddress remote) override {
+        return system_->connect_tcp(loop, remote);
+    }
+    task<result<std::vector<SocketAddress>>> resolve(Loop& loop, std::string host,
+                                                     std::uint16_t port) override {
+        return system_->resolve(loop, std::move(host), port);
+    }
+
+private:
+    const std::shared_ptr<net::Network> system_ = net::make_system_network();
+};
+
 /// A connection, and the loop that it is on.
 struct Guest {
     std::shared_ptr<Connection> connection;
@@ -166,7 +198,7 @@ protected:
     SystemClock clock;
     std::unique_ptr<Loop> loop = *Loop::create(clock);
     std::unique_ptr<LoopGroup> loops = *LoopGroup::start(*loop, kLoops);
-    std::shared_ptr<net::Network> network = net::make_system_network();
+    std::shared_ptr<PortMiser> network = std::make_shared<PortMiser>();
     std::shared_ptr<const tls::TlsContext> server_tls = make_context();
     std::shared_ptr<const tls::TlsContext> client_tls = make_context();
     std::shared_ptr<StaticIdentityProvider> identities = StaticIdentityProvider::create({}).value();
@@ -279,6 +311,32 @@ TEST_F(EndpointGroupTest, APortThatIsTakenIsNoticed) {
     const auto bound = endpoint->listen(listener);
     ASSERT_FALSE(bound);
     EXPECT_TRUE(bound.error().is(causes::kAddressInUse));
+}
+
+TEST_F(EndpointGroupTest, WhatALoopCannotDoIsTakenBackOnTheOthers) {
+    start();
+    ListenerOptions quic_alone;
+    quic_alone.name = "narrow";
+    quic_alone.address = SocketAddress::v4({127, 0, 0, 1}, 0);
+    quic_alone.tcp = false;
+    const auto bound = endpoint->listen(quic_alone);
+    ASSERT_TRUE(bound) << bound.error().message();
+    network->refuses = true;
+    ListenerOptions both = quic_alone;
+    both.tcp = true;
+    EXPECT_FALSE(endpoint->listen(both));
+    ListenerOptions another = both;
+    another.name = "another";
+    EXPECT_FALSE(endpoint->listen(another));
+
+    EXPECT_EQ(endpoint->local_addresses().size(), 2U);
+    target.port = bound->port();
+    EXPECT_FALSE(visit(false)) << "TCP was begun on the first loops";
+    EXPECT_TRUE(visit(true)) << "what was there before is still there";
+    network->refuses = false;
+    const auto changed = endpoint->listen(both);
+    ASSERT_TRUE(changed) << changed.error().message();
+    EXPECT_TRUE(visit(false));
 }
 
 TEST_F(EndpointGroupTest, ShutdownClosesWhatIsOpenOnEveryLoop) {
