@@ -18,8 +18,12 @@ result<std::shared_ptr<HandlerRegistry>> make_registry();
 /// `serve DIRECTORY`: a node on a free loopback port with a key and certificate made in DIRECTORY
 /// (which must not exist). Prints one JSON line when it listens; runs until it is killed.
 /// `splice DIRECTORY HOST:PORT`: the same, with `kSpliceAlpn` for that TCP port, and resumable
-/// streams.
-result<void> serve(const std::string& directory, const std::string& splice_to = {});
+/// streams. `behind DIRECTORY RANGE`: the same behind proxies, those with an address of RANGE.
+struct ServeOptions {
+    std::string splice_to{};  // empty: not
+    std::string proxies{};    // empty: none
+};
+result<void> serve(const std::string& directory, const ServeOptions& given);
 
 inline constexpr std::string_view kSpliceAlpn = "test/splice";
 std::shared_ptr<ProtocolHandler> make_splice(Loop& loop, std::shared_ptr<net::Network> network,

@@ -23,7 +23,7 @@ result<std::shared_ptr<const tls::TlsContext>> make_tls(const std::filesystem::p
 
 }  // namespace
 
-result<void> serve(const std::string& directory, const std::string& splice_to) {
+result<void> serve(const std::string& directory, const ServeOptions& given) {
     const SystemClock clock;
     ALKNET_TRY(const auto loop, Loop::create(clock));
     std::filesystem::create_directory(directory);
@@ -37,8 +37,8 @@ result<void> serve(const std::string& directory, const std::string& splice_to) {
     options.secrets = quic::make_secrets();
     options.metrics = std::make_shared<Metrics>();
     std::unique_ptr<Endpoint> endpoint;
-    if (!splice_to.empty()) {
-        ALKNET_TRY(const SocketAddress target, SocketAddress::parse(splice_to));
+    if (!given.splice_to.empty()) {
+        ALKNET_TRY(const SocketAddress target, SocketAddress::parse(given.splice_to));
         ALKNET_CHECK(options.registry->add(make_splice(*loop, options.network, target)));
         resume::ResumeHandlerOptions resumable;
         resumable.serve = [&endpoint](std::shared_ptr<Connection> connection) {
@@ -52,6 +52,10 @@ result<void> serve(const std::string& directory, const std::string& splice_to) {
     ListenerOptions listener;
     listener.name = "interop";
     ALKNET_TRY(listener.address, SocketAddress::parse("127.0.0.1:0"));
+    if (!given.proxies.empty()) {
+        ALKNET_TRY(const auto range, net::AddressRange::parse(given.proxies));
+        listener.proxies = {range};
+    }
     ALKNET_TRY(const SocketAddress bound, endpoint->listen(std::move(listener)));
     std::printf("{\"listening\":\"%s\",\"node_id\":\"%s\"}\n", bound.to_string().c_str(),
                 key->id().hex().c_str());

@@ -1,9 +1,11 @@
 // The services that foreign clients ask for. `http/1.1` and `h3` answer every request with one
-// fixed text: enough for curl and gtlsclient to say that the bytes arrived, and no more of HTTP
-// than that.
+// fixed text, and GET /who with what a proxy said of the client: enough for curl and gtlsclient to
+// say that the bytes arrived, and no more of HTTP than that.
 #include "interop.hpp"
 
+#include <alknet/base/encoding.hpp>
 #include <alknet/core/echo.hpp>
+#include <alknet/net/proxy_protocol.hpp>
 #include <alknet/rt/scope.hpp>
 #include <array>
 
@@ -14,7 +16,7 @@ namespace {
 constexpr std::string_view kText = "hello from alknet_interop\n";
 
 /// Reads until `ends` says so or the peer has finished.
-task<result<void>> read_request(BiStream& stream, bool (*ends)(std::string_view)) {
+task<result<std::string>> read_request(BiStream& stream, bool (*ends)(std::string_view)) {
     std::string request;
     std::array<std::byte, 4096> buffer{};
     while (!ends(request) && request.size() < 65536) {
@@ -24,20 +26,34 @@ task<result<void>> read_request(BiStream& stream, bool (*ends)(std::string_view)
         }
         request += as_text(BytesView(buffer).first(count));
     }
-    co_return result<void>{};
+    co_return request;
+}
+
+/// What a proxy has said about the client, a line for each thing.
+std::string who(const Connection& connection, const AuthContext& auth) {
+    std::string text = "remote " + auth.remote.to_string() + "\n";
+    if (const auto& proxy = connection.info().proxy) {
+        for (const net::ProxyTlv& tlv : proxy->tlvs) {
+            text += "tlv " + std::to_string(tlv.type) + " " + hex_encode(tlv.value) + "\n";
+        }
+    }
+    return text;
 }
 
 class FixedHttp1 final : public ProtocolHandler {
 public:
     [[nodiscard]] std::vector<std::string> alpns() const override { return {"http/1.1"}; }
 
-    task<result<void>> handle(std::shared_ptr<Connection> connection, AuthContext) override {
+    task<result<void>> handle(std::shared_ptr<Connection> connection, AuthContext auth) override {
         ALKNET_CO_TRY(auto stream, co_await connection->accept_bi());
-        ALKNET_CO_CHECK(co_await read_request(*stream, [](std::string_view request) {
-            return request.find("\r\n\r\n") != std::string_view::npos;
-        }));
+        ALKNET_CO_TRY(const std::string request,
+                      co_await read_request(*stream, [](std::string_view so_far) {
+                          return so_far.find("\r\n\r\n") != std::string_view::npos;
+                      }));
+        const std::string body =
+            request.starts_with("GET /who ") ? who(*connection, auth) : std::string(kText);
         const std::string answer = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " +
-                                   std::to_string(kText.size()) + "\r\n\r\n" + std::string(kText);
+                                   std::to_string(body.size()) + "\r\n\r\n" + body;
         ALKNET_CO_CHECK(co_await stream->write(as_bytes(answer)));
         ALKNET_CO_CHECK(co_await stream->finish());
         std::array<std::byte, 64> rest{};

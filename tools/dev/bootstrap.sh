@@ -18,7 +18,7 @@ packages_of() {
         libfmt-dev libspdlog-dev libcli11-dev libtomlplusplus-dev \
         libsodium-dev libsqlite3-dev nettle-dev libgnutls28-dev ;;
     test) echo libclang-rt-19-dev llvm-19 libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev \
-        python3 openssl curl openssh-client openssh-server squid microsocks ;;
+        python3 openssl curl openssh-client openssh-server squid microsocks haproxy ;;
     lint) echo clang-format-19 clang-tidy-19 libclang-rt-19-dev python3 ;;
     peers) echo python3-venv ;;
     reach) echo iproute2 ;;

@@ -157,7 +157,7 @@ constexpr std::array kLimitFields = {
         {.name = "half_open_max",
          .about =
              "Handshakes that are not finished; more are refused, and those of an address that "
-             "has a sixteenth of the free places."}),
+             "has an eighth of the free places."}),
     field<&EndpointLimits::half_open_retry, Integer<0, kManyConnections>>(
         {.name = "half_open_retry",
          .about = "Above this many of them, and above a quarter of connections_max, QUIC clients "

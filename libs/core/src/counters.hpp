@@ -75,7 +75,7 @@ public:
     /// An address may begin another handshake while it has fewer than one for each so many that are
     /// free. So a few addresses leave room for others, and the last places go to those who have
     /// none.
-    static constexpr std::size_t kFreeForEach = 16;
+    static constexpr std::size_t kFreeForEach = 8;
 
     static std::shared_ptr<Counters> create() { return std::shared_ptr<Counters>(new Counters); }
 

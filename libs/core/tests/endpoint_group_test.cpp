@@ -105,6 +105,7 @@ protected:
         options.secrets = quic::make_secrets();
         options.metrics = metrics;
         options.limits.connections_per_ip_max = 10'000;
+        options.limits.half_open_max = 10'000;
         options.limits.shutdown_grace = std::chrono::milliseconds(10);
     }
     ~EndpointGroupTest() override {
