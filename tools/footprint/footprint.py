@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""What a node costs that has nothing to do: memory, wake-ups and the size of the program, each with a limit.
+
+A node that knows three peers is started from a stripped copy of the release build. The peers connect, one over
+TCP, and each has an echo; its memory is what is resident then (VmRSS of /proc/PID/status: with the pages of shared
+libraries, which other programs use too). The peers leave, and for a while nothing happens: each voluntary
+context switch of one of its threads (voluntary_ctxt_switches of /proc/PID/task/*/status) is a wake-up, as a
+thread that waits for nothing else has been woken before it waits again. Keep-alives of connected peers are theirs
+and not counted here. Fails above a limit; load on the machine changes none of the figures.
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+PEERS = 3
+RESIDENT_KIB_MAX = 12 * 1024
+WAKE_UPS_PER_MINUTE_MAX = 2
+PROGRAM_BYTES_MAX = 8 << 20
+SETTLE_SECONDS = 5  # what a connection leaves behind lasts three probe timeouts
+
+
+def run(*command):
+    return subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True).stdout
+
+
+def make_home(program, home):
+    run(program, "init", "--no-input", "--home", home)
+    return json.loads(run(program, "id", "--json", "--home", home))["node_id"]
+
+
+class Node:
+    def __init__(self, program, home, peers):
+        self.id = make_home(program, home)
+        with open(home / "alknet.toml", "a", encoding="utf-8") as config:
+            for number, peer in enumerate(peers, 1):
+                config.write(f'\n[[peer]]\nname = "peer-{number}"\nkeys = ["ed25519:{peer}"]\n')
+        self.process = subprocess.Popen([program, "serve", "--home", home, "--listen", "127.0.0.1:0"],
+                                        stdout=subprocess.PIPE, stderr=open(home / "log", "w"), text=True)
+        line = self.process.stdout.readline()
+        self.address = f"alknet://{self.id}@127.0.0.1:" + re.search(r"127\.0\.0\.1:(\d+)", line)[1]
+
+    def resident_kib(self):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+
+    def switches(self):
+        """By thread: how often it has waited."""
+        counts = {}
+        for task in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir():
+            status = (task / "status").read_text()
+            name = re.search(r"Name:\s+(.*)", status)[1]
+            counts[name, task.name] = int(re.search(r"\nvoluntary_ctxt_switches:\s+(\d+)", status)[1])
+        return counts
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(30)
+
+
+def connect(program, node, home, transport):
+    peer = subprocess.Popen([program, "pipe", node.address, "--alpn", "alknet/echo", "--transport", transport,
+                             "--home", home], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    peer.stdin.write(b"hello\n")
+    peer.stdin.flush()
+    if peer.stdout.readline() != b"hello\n":
+        raise RuntimeError("a peer did not get its echo")
+    return peer
+
+
+def measure(program, seconds, directory):
+    peers = [make_home(program, directory / f"peer-{number}") for number in range(PEERS)]
+    node = Node(program, directory / "node", peers)
+    try:
+        connected = [connect(program, node, directory / f"peer-{number}", "tcp" if number == 0 else "quic")
+                     for number in range(PEERS)]
+        resident = node.resident_kib()
+        for peer in connected:
+            peer.stdin.close()
+            peer.wait(30)
+            peer.stdout.close()
+        time.sleep(SETTLE_SECONDS)
+        before = node.switches()
+        time.sleep(seconds)
+        after = node.switches()
+    finally:
+        node.stop()
+    woken = {key: count - before.get(key, 0) for key, count in after.items()}
+    for (name, task), count in woken.items():
+        if count:
+            print(f"footprint: thread {name} ({task}) woke up {count} times in {seconds} s")
+    return resident, sum(woken.values()) * 60 / seconds
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--program", required=True)
+    parser.add_argument("--seconds", type=int, default=60)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="alknet-footprint-") as name:
+        directory = pathlib.Path(name)
+        program = directory / "alknet"
+        shutil.copy(options.program, program)
+        run("strip", program)
+        size = program.stat().st_size
+        resident, wake_ups = measure(program, options.seconds, directory)
+    rows = [("resident with three peers, KiB", resident, RESIDENT_KIB_MAX),
+            ("wake-ups a minute, idle", wake_ups, WAKE_UPS_PER_MINUTE_MAX),
+            ("program, stripped, KiB", size / 1024, PROGRAM_BYTES_MAX / 1024)]
+    print("| footprint | measured | at most |\n|---|---|---|")
+    for what, measured, most in rows:
+        print(f"| {what} | {measured:.0f} | {most:.0f} |" + (" TOO MUCH" if measured > most else ""))
+    return 1 if any(measured > most for _, measured, most in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
