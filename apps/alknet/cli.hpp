@@ -34,6 +34,7 @@ struct ServeOptions {
 struct PingOptions {
     std::string address;
     Via via = Via::any;
+    bool tofu = false;  // trust on first use
     std::uint32_t count = 5;
     bool all_transports = false;
     Duration interval = std::chrono::milliseconds(200);
@@ -49,6 +50,7 @@ struct PipeOptions {
     std::string address;
     std::string alpn;
     Via via = Via::any;
+    bool tofu = false;  // trust on first use
     bool resume = false;
 };
 struct ProbeOptions {
@@ -105,6 +107,11 @@ struct AccessCheckOptions {
     std::string peer;
     std::string scope;
 };
+struct KnownOptions {
+    enum class Action : std::uint8_t { list, remove };
+    Action action = Action::list;
+    std::string name;
+};
 struct CompletionOptions {
     std::string shell;
 };
@@ -116,10 +123,11 @@ struct HelpOptions {
 };
 struct VersionOptions {};
 
-using Verb = std::variant<InitOptions, IdOptions, ServeOptions, PingOptions, PathsOptions,
-                          PipeOptions, ProbeOptions, DoctorOptions, BenchOptions, ExplainOptions,
-                          ConfigCheckOptions, PeerOptions, TokenOptions, AccessCheckOptions,
-                          CompletionOptions, ManualOptions, HelpOptions, VersionOptions>;
+using Verb =
+    std::variant<InitOptions, IdOptions, ServeOptions, PingOptions, PathsOptions, PipeOptions,
+                 ProbeOptions, DoctorOptions, BenchOptions, ExplainOptions, ConfigCheckOptions,
+                 PeerOptions, TokenOptions, AccessCheckOptions, KnownOptions, CompletionOptions,
+                 ManualOptions, HelpOptions, VersionOptions>;
 
 struct CommandLine {
     std::optional<std::filesystem::path> home;

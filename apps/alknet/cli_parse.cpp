@@ -22,7 +22,8 @@ constexpr std::string_view kAddressHelp =
     "HOST[:PORT]";
 constexpr std::string_view kAddressDetails =
     "ADDRESS with a node id is reached only if the node proves that key. A bare HOST must have a "
-    "certificate for its name that this system trusts. Nothing is sent to a node that is not "
+    "certificate for its name that this system trusts, or be the one that it was when it was first "
+    "trusted (alknet known). Nothing is sent to a node that is not "
     "verified. The command shows the key of --identity as its own, else the home's; without a "
     "home, a key made for this run.";
 
@@ -48,6 +49,7 @@ private:
     void add_peer_commands();
     void add_peer_changes(CLI::App& peer);
     void add_token_commands();
+    void add_known_commands();
     void add_doctor_commands();
     void add_bench_command();
     void add_help_commands();
@@ -123,6 +125,12 @@ void add_via(CLI::App& command, Via& into) {
                     "proxy that HTTPS_PROXY or ALL_PROXY names are raced");
 }
 
+void add_tofu(CLI::App& command, bool& into) {
+    command.add_flag("--tofu", into,
+                     "Trust what a bare HOST shows the first time, without asking; a HOST that is "
+                     "known already must be what it was");
+}
+
 template <class Options>
 CLI::App& Grammar::leaf(CLI::App& parent, const std::string& name, const std::string& about,
                         std::shared_ptr<Options> options) {
@@ -148,6 +156,7 @@ Grammar::Grammar() {
     add_node_commands();
     add_peer_commands();
     add_token_commands();
+    add_known_commands();
     add_network_commands();
     add_doctor_commands();
     add_help_commands();
@@ -314,6 +323,23 @@ void Grammar::add_identity(CLI::App& command) {
             "FILE");
 }
 
+void Grammar::add_known_commands() {
+    CLI::App& known = *root_.add_subcommand("known", "Say what bare hosts are known to be");
+    known.require_subcommand(1);
+    CLI::App& list = leaf(known, "list", "Show each host, and what it has to prove",
+                          std::make_shared<KnownOptions>());
+    list.footer(
+        "A host that was named without a node id is known from its first time on: as ca if "
+        "certificate authorities verified it, else by the key or certificate that it showed and "
+        "somebody agreed to. It is never accepted as anything else.");
+    const auto remove = std::make_shared<KnownOptions>();
+    remove->action = KnownOptions::Action::remove;
+    CLI::App& remove_command =
+        leaf(known, "remove", "Forget a host, so that its next time is the first", remove);
+    metavar(remove_command.add_option("HOST", remove->name, "Which one"), "HOST[:PORT]")
+        ->required();
+}
+
 void Grammar::add_network_commands() {
     const auto ping = std::make_shared<PingOptions>();
     CLI::App& ping_command = leaf(root_, "ping", "Measure handshake and round trips", ping);
@@ -321,6 +347,7 @@ void Grammar::add_network_commands() {
     ping_command.footer(std::string(kAddressDetails));
     add_address(ping_command, ping->address);
     add_via(ping_command, ping->via);
+    add_tofu(ping_command, ping->tofu);
     auto* const all = ping_command.add_flag("--all-transports", ping->all_transports,
                                             "Try every way to the node, and print a line for each");
     add_count(ping_command, "--count", ping->count, "How many round trips")->excludes(all);
@@ -344,6 +371,7 @@ void Grammar::add_network_commands() {
     metavar(pipe_command.add_option("--alpn", pipe->alpn, "The service's ALPN name"), "NAME")
         ->required();
     add_via(pipe_command, pipe->via);
+    add_tofu(pipe_command, pipe->tofu);
     pipe_command.add_flag("--resume", pipe->resume, "Go on after a lost connection");
 
     const auto probe = std::make_shared<ProbeOptions>();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/config/home.hpp>
+#include <alknet/core/known_nodes_file.hpp>
 #include <alknet/core/path_memory_file.hpp>
 #include <alknet/rt/combine.hpp>
 #include <alknet/rt/scope.hpp>
@@ -11,6 +12,7 @@
 
 #include "commands/commands.hpp"
 #include "peers.hpp"
+#include "trust.hpp"
 
 namespace alknet::app {
 
@@ -19,7 +21,7 @@ namespace {
 struct Person {
     std::shared_ptr<const NodeKey> key;
     std::vector<config::Peer> peers;
-    std::filesystem::path paths{};  // what is remembered of ways; empty: nothing
+    std::filesystem::path home{};  // what is remembered stands there; empty: nothing is
 };
 
 // The home, if there is one.
@@ -53,7 +55,7 @@ result<Person> person(const CommandLine& line, Client::As as) {
     if (home) {
         ALKNET_TRY(auto config, home->load_config());
         self.peers = std::move(config.dynamic.peers);
-        self.paths = home->directory() / "paths";
+        self.home = home->directory();
         ALKNET_TRY(const auto stored, stored_peers(*home));
         for (const identity::PeerRecord& peer : stored.peers) {
             self.peers.push_back(as_entry(peer));
@@ -71,7 +73,18 @@ result<Person> person(const CommandLine& line, Client::As as) {
     return self;
 }
 
-result<NodeAddress> address_of(const config::Peer& peer) {
+/// Of a peer without a node id, the certificate that proves it.
+std::optional<tls::Verify> certificate_of(const config::Peer& peer) {
+    for (const std::string& key : peer.keys) {
+        const auto identity = KnownIdentity::parse(key);
+        if (identity && identity->kind == KnownIdentity::Kind::certificate) {
+            return identity->demand("");
+        }
+    }
+    return std::nullopt;
+}
+
+result<Target> target_of(const config::Peer& peer) {
     if (!peer.address) {
         return fail(causes::kUnknownPeer, "peer '" + peer.name + "' has no address");
     }
@@ -87,12 +100,21 @@ result<NodeAddress> address_of(const config::Peer& peer) {
         return fail(causes::kUnknownPeer,
                     "peer '" + peer.name + "' has a digest for a key; to reach it, add the key");
     }
-    return address;
+    Target target{.address = std::move(address)};
+    if (!target.address.id) {
+        target.verify = certificate_of(peer);
+    }
+    return target;
 }
 
 }  // namespace
 
 result<NodeAddress> resolve_address(std::string_view text, const std::vector<config::Peer>& peers) {
+    ALKNET_TRY(Target target, resolve_target(text, peers));
+    return std::move(target.address);
+}
+
+result<Target> resolve_target(std::string_view text, const std::vector<config::Peer>& peers) {
     auto parsed = NodeAddress::parse(text);
     if (!parsed) {
         return unexpected(std::move(parsed).error().within(text));
@@ -101,8 +123,9 @@ result<NodeAddress> resolve_address(std::string_view text, const std::vector<con
     if (address.host.empty()) {
         for (const config::Peer& peer : peers) {
             if (std::ranges::count(peer.keys, address.id->fingerprint()) != 0) {
-                ALKNET_TRY(NodeAddress known, address_of(peer));
-                known.id = address.id;
+                ALKNET_TRY(Target known, target_of(peer));
+                known.address.id = address.id;
+                known.verify.reset();
                 return known;
             }
         }
@@ -112,26 +135,59 @@ result<NodeAddress> resolve_address(std::string_view text, const std::vector<con
     if (!address.id && !address.port) {
         const auto peer = std::ranges::find(peers, address.host, &config::Peer::name);
         if (peer != peers.end()) {
-            return address_of(*peer);
+            return target_of(*peer);
         }
     }
-    return address;
+    return Target{.address = std::move(address)};
 }
 
-result<std::unique_ptr<Client>> Client::create(const CommandLine& line, As as) {
+result<void> Client::add_known(Target& target) const {
+    if (target.address.id || target.verify || known_file_.empty()) {
+        return {};
+    }
+    ALKNET_TRY(const KnownNodes known, KnownNodesFile(known_file_).load());
+    const auto* const entry = known.find(known_name(target.address));
+    if (entry != nullptr) {
+        const tls::Verify demand = entry->identity.demand(target.address.host);
+        if (const auto* const pin = std::get_if<tls::VerifyPin>(&demand)) {
+            target.address.id = pin->id;
+        } else {
+            target.verify = demand;
+        }
+    }
+    return {};
+}
+
+namespace {
+
+result<std::unique_ptr<Dialer>> make_dialer(Loop& loop, std::shared_ptr<net::Network> network,
+                                            std::shared_ptr<const NodeKey> key) {
+    ALKNET_TRY(auto tls, tls::TlsContext::create({.key = std::move(key),
+                                                  .certificates = {},
+                                                  .authorities = {},
+                                                  .ticket_keys = nullptr}));
+    return Dialer::create(loop, std::move(network), std::move(tls), Log());
+}
+
+}  // namespace
+
+result<std::unique_ptr<Client>> Client::create(const CommandLine& line, As as, bool tofu) {
     std::unique_ptr<Client> client(new Client);
     ALKNET_TRY(Person self, person(line, as));
     ALKNET_TRY(client->loop_, Loop::create(client->clock_));
     ALKNET_TRY(client->signals_,
                Signals::open(*client->loop_, std::array{SIGINT, SIGTERM, SIGHUP}));
-    ALKNET_TRY(auto tls, tls::TlsContext::create({.key = std::move(self.key),
-                                                  .certificates = {},
-                                                  .authorities = {},
-                                                  .ticket_keys = nullptr}));
     client->peers_ = std::move(self.peers);
     client->network_ = net::make_system_network();
-    client->dialer_ = Dialer::create(*client->loop_, client->network_, std::move(tls), Log());
-    client->paths_file_ = std::move(self.paths);
+    ALKNET_TRY(auto own, make_dialer(*client->loop_, client->network_, std::move(self.key)));
+    ALKNET_TRY(auto stranger, make_dialer(*client->loop_, client->network_, NodeKey::generate()));
+    TrustOptions trust = trust_options(*client->loop_, line, self.home, tofu);
+    client->known_file_ = trust.file;
+    client->dialer_ =
+        make_trusting_dialer(*client->loop_, std::move(own), std::move(stranger), std::move(trust));
+    if (!self.home.empty()) {
+        client->paths_file_ = self.home / "paths";
+    }
     if (!client->paths_file_.empty()) {
         client->paths_ = std::make_shared<PathMemory>(load_path_memory(client->paths_file_, Log()));
     }

@@ -14,6 +14,7 @@
 #include <alknet/rt/wait.hpp>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,14 @@ namespace alknet::app {
 [[nodiscard]] result<NodeAddress> resolve_address(std::string_view text,
                                                   const std::vector<config::Peer>& peers);
 
+/// The same, and what else alknet.toml says about the way there.
+struct Target {
+    NodeAddress address;
+    std::optional<tls::Verify> verify{};  // where the address alone does not say it
+};
+[[nodiscard]] result<Target> resolve_target(std::string_view text,
+                                            const std::vector<config::Peer>& peers);
+
 class Client {
 public:
     enum class As : std::uint8_t {
@@ -34,12 +43,16 @@ public:
         stranger,  // with a key made for this run
     };
     /// Knows the home's peers, if there is a home. Errors: those of an unusable home, kIo.
-    static result<std::unique_ptr<Client>> create(const CommandLine& line, As as = As::owner);
+    static result<std::unique_ptr<Client>> create(const CommandLine& line, As as = As::owner,
+                                                  bool tofu = false);
 
     [[nodiscard]] Loop& loop() noexcept { return *loop_; }
     [[nodiscard]] Dialer& dialer() noexcept { return *dialer_; }
     [[nodiscard]] net::Network& network() noexcept { return *network_; }
     [[nodiscard]] const std::vector<config::Peer>& peers() const noexcept { return peers_; }
+    /// Who a bare host is known to be: for those who look at the ways to it one by one. A node id
+    /// goes into the address. Errors: those of KnownNodesFile::load.
+    result<void> add_known(Target& target) const;
 
     /// How long a command stays to see that the other side has heard of its end. A close that is
     /// lost costs the other side an idle timeout; a person who waits costs more.
@@ -60,6 +73,7 @@ private:
     std::unique_ptr<Signals> signals_;
     std::shared_ptr<net::Network> network_;
     std::vector<config::Peer> peers_;
+    std::filesystem::path known_file_;  // empty: nothing is known
     std::filesystem::path paths_file_;  // empty: nothing is remembered
     std::shared_ptr<PathMemory> paths_;
     std::unique_ptr<Dialer> dialer_;

@@ -26,6 +26,7 @@ result<ExitCode> run(const CommandLine& line, const ConfigCheckOptions& options)
 result<ExitCode> run(const CommandLine& line, const PeerOptions& options);
 result<ExitCode> run(const CommandLine& line, const TokenOptions& options);
 result<ExitCode> run(const CommandLine& line, const AccessCheckOptions& options);
+result<ExitCode> run(const CommandLine& line, const KnownOptions& options);
 result<ExitCode> run(const CommandLine& line, const CompletionOptions& options);
 result<ExitCode> run(const CommandLine& line, const ManualOptions& options);
 result<ExitCode> run(const CommandLine& line, const HelpOptions& options);

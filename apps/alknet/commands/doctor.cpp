@@ -157,7 +157,10 @@ result<ExitCode> look_at_pair(const CommandLine& line, const DoctorOptions& opti
     const auto probe = probe_of(line);
     ALKNET_TRY(auto client, Client::create(line));
     doctor::ExamineOptions examine;
-    ALKNET_TRY(examine.address, resolve_address(options.address, client->peers()));
+    ALKNET_TRY(Target target, resolve_target(options.address, client->peers()));
+    ALKNET_CHECK(client->add_known(target));
+    examine.address = std::move(target.address);
+    examine.verify = target.verify;
     examine.service = options.alpn;
     examine.timeout = options.timeout;
     examine.program = "alknet " + std::string(kVersion);

@@ -16,22 +16,22 @@ namespace {
 using doctor::PairReport;
 using doctor::Way;
 
-struct Target {
+struct Named {
     std::string name;
-    NodeAddress address;
+    Target target;
 };
 
-result<std::vector<Target>> targets(const Client& client, const std::string& address) {
-    std::vector<Target> all;
+result<std::vector<Named>> targets(const Client& client, const std::string& address) {
+    std::vector<Named> all;
     if (!address.empty()) {
-        ALKNET_TRY(NodeAddress resolved, resolve_address(address, client.peers()));
-        all.push_back({.name = address, .address = std::move(resolved)});
+        ALKNET_TRY(Target resolved, resolve_target(address, client.peers()));
+        all.push_back({.name = address, .target = std::move(resolved)});
         return all;
     }
     for (const config::Peer& peer : client.peers()) {
         if (peer.address) {
-            ALKNET_TRY(NodeAddress resolved, resolve_address(peer.name, client.peers()));
-            all.push_back({.name = peer.name, .address = std::move(resolved)});
+            ALKNET_TRY(Target resolved, resolve_target(peer.name, client.peers()));
+            all.push_back({.name = peer.name, .target = std::move(resolved)});
         }
     }
     if (all.empty()) {
@@ -45,6 +45,7 @@ task<result<std::optional<Way>>> chosen_way(Client& client, const Target& target
                                             Duration timeout) {
     DialOptions options;
     options.alpns = {std::string(kEchoAlpn)};
+    options.verify = target.verify;
     options.transport.handshake_timeout = timeout;
     auto dialled = co_await client.dialer().dial_way(target.address, std::move(options));
     if (!dialled) {
@@ -58,7 +59,7 @@ task<result<std::optional<Way>>> chosen_way(Client& client, const Target& target
     co_return static_cast<Way>(dialled->rung);
 }
 
-result<void> print_target(const CommandLine& line, const Target& target, const PairReport& pair,
+result<void> print_target(const CommandLine& line, const Named& target, const PairReport& pair,
                           std::optional<Way> chosen, const std::string& at) {
     if (line.json) {
         return print_line(
@@ -80,10 +81,13 @@ result<void> print_target(const CommandLine& line, const Target& target, const P
 }
 
 task<result<void>> show_once(const CommandLine& line, const PathsOptions& options, Client& client,
-                             const std::vector<Target>& all) {
-    for (const Target& target : all) {
+                             const std::vector<Named>& all) {
+    for (const Named& named : all) {
+        Target target = named.target;
+        ALKNET_CO_CHECK(client.add_known(target));
         doctor::ExamineOptions examine;
         examine.address = target.address;
+        examine.verify = target.verify;
         examine.service = std::string(kEchoAlpn);
         examine.timeout = options.timeout;
         examine.depth = doctor::Depth::echo;
@@ -96,13 +100,13 @@ task<result<void>> show_once(const CommandLine& line, const PathsOptions& option
         const auto wall = client.loop().wall_now().time_since_epoch();
         const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(wall).count();
         const std::string at = options.watch ? doctor::utc_text(seconds) : std::string();
-        ALKNET_CO_CHECK(print_target(line, target, pair, chosen, at));
+        ALKNET_CO_CHECK(print_target(line, named, pair, chosen, at));
     }
     co_return result<void>();
 }
 
 task<result<void>> show(const CommandLine& line, const PathsOptions& options, Client& client,
-                        const std::vector<Target>& all) {
+                        const std::vector<Named>& all) {
     ALKNET_CO_CHECK(co_await show_once(line, options, client, all));
     while (options.watch) {
         ALKNET_CO_CHECK(co_await client.loop().sleep(options.interval));

@@ -22,7 +22,7 @@ struct Ping {
     const CommandLine& line;
     const PingOptions& options;
     Client& client;
-    NodeAddress address;
+    Target target;
     Duration handshake{};
     std::vector<Duration> round_trips;
 };
@@ -31,8 +31,18 @@ double milliseconds(Duration duration) {
     return std::chrono::duration<double, std::milli>(duration).count();
 }
 
-std::string_view verified_by(const NodeAddress& address) {
-    return address.id ? "pin" : "ca";
+/// `pin`, `ca` or `known`, and the same for people.
+std::pair<std::string_view, std::string_view> verified_by(const Target& target,
+                                                          const PeerIdentity& peer) {
+    if (target.address.id) {
+        return {"pin", "its node id"};
+    }
+    if (peer.verified_by_ca) {
+        return {"ca", "certificate authorities"};
+    }
+    return target.verify ? std::pair<std::string_view, std::string_view>("pin", "its certificate")
+                         : std::pair<std::string_view, std::string_view>(
+                               "known", "what it was when it was first trusted");
 }
 
 result<void> print_connection(const Ping& ping, const ConnectionInfo& info) {
@@ -43,13 +53,13 @@ result<void> print_connection(const Ping& ping, const ConnectionInfo& info) {
     if (!info.quic_version.empty()) {
         protocols = "QUIC " + info.quic_version + " " + protocols;
     }
-    return print_text(fmt::format(
-        "{} at {} over {}: {}\n"
-        "peer {} (verified by {})\n"
-        "handshake {:.2f} ms\n",
-        info.alpn, info.remote.to_string(), to_string(info.transport), protocols,
-        info.peer.fingerprint(), ping.address.id ? "its node id" : "certificate authorities",
-        milliseconds(ping.handshake)));
+    return print_text(
+        fmt::format("{} at {} over {}: {}\n"
+                    "peer {} (verified by {})\n"
+                    "handshake {:.2f} ms\n",
+                    info.alpn, info.remote.to_string(), to_string(info.transport), protocols,
+                    info.peer.fingerprint(), verified_by(ping.target, info.peer).second,
+                    milliseconds(ping.handshake)));
 }
 
 result<void> print_summary(const Ping& ping, const ConnectionInfo& info) {
@@ -63,12 +73,12 @@ result<void> print_summary(const Ping& ping, const ConnectionInfo& info) {
     }
     const Json quic = info.quic_version.empty() ? Json() : Json(info.quic_version);
     return print_line(
-        Json::object({{"address", ping.address.to_string()},
+        Json::object({{"address", ping.target.address.to_string()},
                       {"remote", info.remote.to_string()},
                       {"transport", to_string(info.transport)},
                       {"alpn", info.alpn},
                       {"peer", info.peer.fingerprint()},
-                      {"verified_by", verified_by(ping.address)},
+                      {"verified_by", verified_by(ping.target, info.peer).first},
                       {"tls_version", info.tls_version},
                       {"cipher", info.cipher},
                       {"quic_version", quic},
@@ -126,10 +136,11 @@ task<result<void>> round_trips(Ping& ping, BiStream& stream) {
 task<result<void>> measure(Ping& ping) {
     Loop& loop = ping.client.loop();
     DialOptions options = dial_options(ping.options.via, {std::string(kEchoAlpn)});
+    options.verify = ping.target.verify;
     options.transport.handshake_timeout = ping.options.timeout;
     const TimePoint began = loop.refresh_now();
     ALKNET_CO_TRY(auto connection,
-                  co_await ping.client.dialer().dial(ping.address, std::move(options)));
+                  co_await ping.client.dialer().dial(ping.target.address, std::move(options)));
     ping.handshake = loop.refresh_now() - began;
     ALKNET_CO_CHECK(print_connection(ping, connection->info()));
     ALKNET_CO_TRY(auto stream, co_await with_timeout(ping.options.timeout, connection->open_bi()));
@@ -145,7 +156,9 @@ task<result<void>> measure(Ping& ping) {
 // A line for each way. Fails if none of them works.
 task<result<void>> measure_all(Ping& ping) {
     doctor::ExamineOptions examine;
-    examine.address = ping.address;
+    ALKNET_CO_CHECK(ping.client.add_known(ping.target));
+    examine.address = ping.target.address;
+    examine.verify = ping.target.verify;
     examine.service = std::string(kEchoAlpn);
     examine.timeout = ping.options.timeout;
     examine.depth = doctor::Depth::echo;
@@ -155,7 +168,8 @@ task<result<void>> measure_all(Ping& ping) {
     examine.proxy = via == Via::any || via == Via::proxy;
     examine.proxies = net::ProxySettings::from_environment();
     if (via == Via::proxy &&
-        !examine.proxies.proxy_for(ping.address.host, ping.address.port.value_or(kDefaultPort))
+        !examine.proxies
+             .proxy_for(ping.target.address.host, ping.target.address.port.value_or(kDefaultPort))
              .value_or(std::nullopt)) {
         co_return fail(causes::kUsage, "neither HTTPS_PROXY nor ALL_PROXY names a proxy for this");
     }
@@ -163,9 +177,9 @@ task<result<void>> measure_all(Ping& ping) {
                   co_await doctor::examine(ping.client.loop(), ping.client.network(),
                                            ping.client.dialer(), std::move(examine)));
     if (ping.line.json) {
-        ALKNET_CO_CHECK(print_line(
-            Json::object({{"address", ping.address.to_string()}, {"ways", ways_json(pair.ways)}})
-                .text()));
+        ALKNET_CO_CHECK(print_line(Json::object({{"address", ping.target.address.to_string()},
+                                                 {"ways", ways_json(pair.ways)}})
+                                       .text()));
     } else {
         ALKNET_CO_CHECK(print_text(ways_text(pair.ways)));
     }
@@ -184,12 +198,12 @@ task<result<void>> measure_all(Ping& ping) {
 }  // namespace
 
 result<ExitCode> run(const CommandLine& line, const PingOptions& options) {
-    ALKNET_TRY(auto client, Client::create(line));
-    ALKNET_TRY(auto address, resolve_address(options.address, client->peers()));
+    ALKNET_TRY(auto client, Client::create(line, Client::As::owner, options.tofu));
+    ALKNET_TRY(auto target, resolve_target(options.address, client->peers()));
     Ping ping{.line = line,
               .options = options,
               .client = *client,
-              .address = std::move(address),
+              .target = std::move(target),
               .round_trips = {}};
     if (auto outcome = client->run(options.all_transports ? measure_all(ping) : measure(ping));
         !outcome) {

@@ -151,18 +151,20 @@ task<result<void>> copy_both_ways(Pipe& pipe, Loop& loop) {
     co_return copied;
 }
 
-DialOptions pipe_options(const PipeOptions& given, std::string alpn) {
+DialOptions pipe_options(const Target& target, const PipeOptions& given, std::string alpn) {
     DialOptions options = dial_options(given.via, {std::move(alpn)});
+    options.verify = target.verify;
     options.transport.keep_alive = kKeepAlive;
     options.transport.idle_timeout = kIdleTimeout;
     return options;
 }
 
-task<result<void>> join_stdio(Client& client, NodeAddress address, const PipeOptions& given) {
+task<result<void>> join_stdio(Client& client, Target target, const PipeOptions& given) {
     Loop& loop = client.loop();
     Pipe pipe;
-    ALKNET_CO_TRY(Dialled way, co_await client.dialer().dial_way(std::move(address),
-                                                                 pipe_options(given, given.alpn)));
+    DialOptions options = pipe_options(target, given, given.alpn);
+    ALKNET_CO_TRY(Dialled way,
+                  co_await client.dialer().dial_way(target.address, std::move(options)));
     pipe.connection = way.connection;
     Measuring measuring{.dialer = client.dialer(), .loop = loop, .way = std::move(way)};
     pipe.moved = [&measuring](std::size_t bytes) { measuring.moved(bytes); };
@@ -217,9 +219,9 @@ task<result<void>> probe_at_changes(Loop& loop, resume::ResumableClient& streams
     }
 }
 
-task<result<void>> join_stdio_resumable(Client& client, NodeAddress address,
-                                        const PipeOptions& given) {
-    const DialOptions options = pipe_options(given, std::string(resume::kResumeAlpn));
+task<result<void>> join_stdio_resumable(Client& client, Target target, const PipeOptions& given) {
+    const NodeAddress address = target.address;
+    const DialOptions options = pipe_options(target, given, std::string(resume::kResumeAlpn));
     resume::ResumeClientOptions wishes;
     wishes.on_resumed = say_resumed;
     wishes.report = [&client](const Dialled& way, std::uint64_t bytes, Duration time) {
@@ -247,10 +249,10 @@ task<result<void>> join_stdio_resumable(Client& client, NodeAddress address,
 
 result<ExitCode> run(const CommandLine& line, const PipeOptions& options) {
     ALKNET_CHECK(tls::check_alpn(options.alpn));
-    ALKNET_TRY(auto client, Client::create(line));
-    ALKNET_TRY(auto address, resolve_address(options.address, client->peers()));
-    auto work = options.resume ? join_stdio_resumable(*client, std::move(address), options)
-                               : join_stdio(*client, std::move(address), options);
+    ALKNET_TRY(auto client, Client::create(line, Client::As::owner, options.tofu));
+    ALKNET_TRY(auto target, resolve_target(options.address, client->peers()));
+    auto work = options.resume ? join_stdio_resumable(*client, std::move(target), options)
+                               : join_stdio(*client, std::move(target), options);
     if (auto outcome = client->run(std::move(work)); !outcome) {
         return unexpected(explain_close(std::move(outcome).error()));
     }

@@ -165,21 +165,27 @@ constexpr Cause kPeerKeyMismatch{
     .id = "E-TLS-KEY-MISMATCH",
     .condition = errc::forbidden,
     .what = "the node has another key than the one expected",
-    .next = "check the node id; if the node was really given a new key, use the new id",
+    .next =
+        "check the node id; if the node was really given a new key, use the new id, or, for a "
+        "host without one, forget the old key: alknet known remove HOST:PORT",
     .explain =
-        "The peer proved possession of a key, and it is not the one that you pinned. "
-        "Either the address leads to another node, or somebody is in the way. Nothing "
-        "was sent to it.",
+        "The peer proved possession of a key, and it is not the one that you pinned, or "
+        "that its host name is known by (alknet known list). Either the address leads to "
+        "another node, or somebody is in the way. Nothing was sent to it. A host that is "
+        "met for the first time is not believed either if two of its ways, or two "
+        "programs at a time, saw different keys there.",
 };
 constexpr Cause kPeerUnverified{
     .id = "E-TLS-UNVERIFIED",
     .condition = errc::forbidden,
     .what = "the node could not be verified",
-    .next = "name its node id: alknet://NODE_ID@HOST:PORT",
+    .next = "name its node id: alknet://NODE_ID@HOST:PORT; or trust it on first use: --tofu",
     .explain =
         "A bare host name is verified by the certificate authorities of this system, "
-        "and this certificate does not verify; or the node has a raw key, which only a "
-        "pinned node id can verify.",
+        "and this certificate does not verify; or the node has a raw key, which a node id "
+        "verifies. Who is sure that nobody is in the way can trust what it shows the first "
+        "time, with a yes at the terminal or --tofu: it is remembered in known_nodes, and "
+        "nothing else is accepted later.",
 };
 constexpr Cause kAlpnInvalid{
     .id = "E-ALPN-INVALID",

@@ -39,7 +39,7 @@ DialOptions dial_options(const Examination& at, const WayReport& way, std::strin
     options.tcp = !options.quic && !options.proxy;
     options.transport.handshake_timeout = at.options.timeout;
     if (!at.options.address.id) {
-        options.verify = tls::VerifyCa{at.options.address.host};
+        options.verify = at.options.verify.value_or(tls::VerifyCa{at.options.address.host});
     }
     return options;
 }

@@ -7,6 +7,7 @@
 //   endpoint.secrets           what tokens and stateless resets are made with
 //   manifest.toml              the version of this layout
 //   node.lock                  held while a node runs here
+//   known_nodes, known_nodes.lock  who hosts without a node id were (docs/known-nodes.md)
 //   paths, paths.lock          which ways to other nodes worked, for a day; may be removed
 #pragma once
 

@@ -11,6 +11,7 @@
 #include <alknet/rt/task.hpp>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@ enum class Depth : std::uint8_t {
 
 struct ExamineOptions {
     NodeAddress address;
+    std::optional<tls::Verify> verify;           // of an address without an id; else authorities
     std::string service;                         // the ALPN of the dials; empty: the doctor's own
     Duration timeout = std::chrono::seconds(5);  // of each handshake
     Depth depth = Depth::all;
