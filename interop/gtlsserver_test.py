@@ -22,7 +22,7 @@ class Gtlsserver(harness.PeerTest):
 
     def test_unverifiable_certificate_is_refused(self):
         address = f"localhost:{self.port}"
-        done = harness.alknet("pipe", address, "--alpn", "h3", "--transport", "quic", "--home", self.home / "n")
+        done = harness.alknet("pipe", address, "--alpn", "h3", "--only", "quic", "--home", self.home / "n")
         self.assertNotEqual(done.returncode, 0)
         self.assertIn(b"could not be verified", done.stderr)
 

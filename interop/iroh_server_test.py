@@ -27,7 +27,7 @@ class IrohServer(harness.PeerTest):
 
     def pipe(self, data, address=None, alpn=None):
         return harness.alknet(
-            "pipe", address or self.address, "--alpn", alpn or self.alpn, "--transport", "quic", "--home", self.home,
+            "pipe", address or self.address, "--alpn", alpn or self.alpn, "--only", "quic", "--home", self.home,
             stdin=data,
         )
 

@@ -37,7 +37,7 @@ class Proxied(harness.PeerTest):
         environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
         environment["ALL_PROXY"] = url
         address = address or f"alknet://{self.node_id}@127.0.0.1:{self.node_port}"
-        return harness.alknet("pipe", address, "--alpn", "alknet/echo", "--transport", "proxy", "--home",
+        return harness.alknet("pipe", address, "--alpn", "alknet/echo", "--only", "proxy", "--home",
                               self.home / "none", stdin=data, env=environment)
 
     def url(self, credentials):

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <alknet/base/result.hpp>
+#include <alknet/quic/endpoint.hpp>
 #include <alknet/rt/time.hpp>
 #include <chrono>
 #include <cstdint>
@@ -17,6 +18,14 @@ namespace alknet::app {
 
 /// Which transports a connection may use.
 enum class Via : std::uint8_t { any, quic, tcp, proxy };
+
+/// How a person wants to get there.
+struct DialWishes {
+    Via prefer = Via::any;  // begins with this
+    Via only = Via::any;    // uses nothing else
+    std::optional<quic::Congestion> congestion{};
+    bool tofu = false;  // trust on first use
+};
 
 struct InitOptions {
     std::vector<std::string> listen;
@@ -33,8 +42,7 @@ struct ServeOptions {
 };
 struct PingOptions {
     std::string address;
-    Via via = Via::any;
-    bool tofu = false;  // trust on first use
+    DialWishes wishes{};
     std::uint32_t count = 5;
     bool all_transports = false;
     Duration interval = std::chrono::milliseconds(200);
@@ -49,8 +57,7 @@ struct PathsOptions {
 struct PipeOptions {
     std::string address;
     std::string alpn;
-    Via via = Via::any;
-    bool tofu = false;  // trust on first use
+    DialWishes wishes{};
     bool resume = false;
 };
 struct ProbeOptions {
@@ -67,7 +74,7 @@ struct DoctorOptions {
 };
 struct BenchOptions {
     std::string address;
-    Via via = Via::any;
+    DialWishes wishes{};
     bool up = false;  // none of the three: down, then up
     bool down = false;
     bool both = false;

@@ -118,15 +118,21 @@ void add_address(CLI::App& command, std::string& into) {
     metavar(command.add_option("ADDRESS", into, std::string(kAddressHelp)), "ADDRESS")->required();
 }
 
-void add_via(CLI::App& command, Via& into) {
-    add_choice<Via>(command, "--transport", into,
-                    {{"quic", Via::quic}, {"tcp", Via::tcp}, {"proxy", Via::proxy}},
-                    "Use this one alone; without it QUIC, TLS on TCP, and TLS on TCP through the "
-                    "proxy that HTTPS_PROXY or ALL_PROXY names are raced");
-}
-
-void add_tofu(CLI::App& command, bool& into) {
-    command.add_flag("--tofu", into,
+void add_wishes(CLI::App& command, DialWishes& into) {
+    const std::map<std::string, Via> ways = {
+        {"quic", Via::quic}, {"tcp", Via::tcp}, {"proxy", Via::proxy}};
+    add_choice<Via>(command, "--transport", into.prefer, ways,
+                    "Begin with this one, and use the others only if it fails, or after three "
+                    "seconds; without it QUIC, TLS on TCP, and TLS on TCP through the proxy that "
+                    "HTTPS_PROXY or ALL_PROXY names are raced");
+    add_choice<Via>(command, "--only", into.only, ways,
+                    "Use this one alone, whatever was remembered and however it fails");
+    add_choice<std::optional<quic::Congestion>>(
+        command, "--congestion", into.congestion,
+        {{"bbr", quic::Congestion::bbr}, {"cubic", quic::Congestion::cubic}},
+        "The congestion control of QUIC from here; without it what alknet.toml says of the peer, "
+        "or bbr");
+    command.add_flag("--tofu", into.tofu,
                      "Trust what a bare HOST shows the first time, without asking; a HOST that is "
                      "known already must be what it was");
 }
@@ -346,8 +352,7 @@ void Grammar::add_network_commands() {
     add_identity(ping_command);
     ping_command.footer(std::string(kAddressDetails));
     add_address(ping_command, ping->address);
-    add_via(ping_command, ping->via);
-    add_tofu(ping_command, ping->tofu);
+    add_wishes(ping_command, ping->wishes);
     auto* const all = ping_command.add_flag("--all-transports", ping->all_transports,
                                             "Try every way to the node, and print a line for each");
     add_count(ping_command, "--count", ping->count, "How many round trips")->excludes(all);
@@ -370,8 +375,7 @@ void Grammar::add_network_commands() {
     add_address(pipe_command, pipe->address);
     metavar(pipe_command.add_option("--alpn", pipe->alpn, "The service's ALPN name"), "NAME")
         ->required();
-    add_via(pipe_command, pipe->via);
-    add_tofu(pipe_command, pipe->tofu);
+    add_wishes(pipe_command, pipe->wishes);
     pipe_command.add_flag("--resume", pipe->resume, "Go on after a lost connection");
 
     const auto probe = std::make_shared<ProbeOptions>();
@@ -440,13 +444,13 @@ void Grammar::add_bench_command() {
         leaf(root_, "bench", "Measure how much a node can be sent, and what limits it", bench);
     add_identity(bench_command);
     bench_command.footer(
-        "For nodes that know this one. Goes the way that a dial finds, or the one of --transport. "
+        "For nodes that know this one. Goes the way that a dial finds, or the one of --only. "
         "Without --up, --down or --both: down, then up. Counts octets that have arrived. Where "
         "QUIC seems to be held back, TLS on TCP is measured too and compared. Ctrl-C ends it, "
         "and prints what was measured so far. " +
         std::string(kAddressDetails));
     add_address(bench_command, bench->address);
-    add_via(bench_command, bench->via);
+    add_wishes(bench_command, bench->wishes);
     bench_command.add_flag("--up", bench->up, "Measure from here to there");
     bench_command.add_flag("--down", bench->down, "Measure from there to here");
     bench_command.add_flag("--both", bench->both, "Measure both directions at once");

@@ -100,11 +100,23 @@ result<Target> target_of(const config::Peer& peer) {
         return fail(causes::kUnknownPeer,
                     "peer '" + peer.name + "' has a digest for a key; to reach it, add the key");
     }
-    Target target{.address = std::move(address)};
+    Target target{
+        .address = std::move(address), .ways = peer.transports, .congestion = peer.congestion};
     if (!target.address.id) {
         target.verify = certificate_of(peer);
     }
     return target;
+}
+
+/// What is said about a peer holds however it is named.
+void add_rules(Target& target, const std::vector<config::Peer>& peers) {
+    const std::string key = target.address.id->fingerprint();
+    for (const config::Peer& peer : peers) {
+        if (std::ranges::count(peer.keys, key) != 0) {
+            target.ways = peer.transports;
+            target.congestion = peer.congestion;
+        }
+    }
 }
 
 }  // namespace
@@ -138,7 +150,11 @@ result<Target> resolve_target(std::string_view text, const std::vector<config::P
             return target_of(*peer);
         }
     }
-    return Target{.address = std::move(address)};
+    Target target{.address = std::move(address)};
+    if (target.address.id) {
+        add_rules(target, peers);
+    }
+    return target;
 }
 
 result<void> Client::add_known(Target& target) const {
@@ -227,12 +243,53 @@ task<result<void>> Client::finish(task<result<void>> work) {
     co_return outcome;
 }
 
-DialOptions dial_options(Via via, std::vector<std::string> alpns) {
+namespace {
+
+config::Ways ways_of(Via only) {
+    const bool any = only == Via::any;
+    return {.quic = any || only == Via::quic,
+            .tcp = any || only == Via::tcp,
+            .proxy = any || only == Via::proxy};
+}
+
+std::optional<RungKind> kind_of(Via via) {
+    switch (via) {
+        case Via::quic:
+            return RungKind::quic;
+        case Via::tcp:
+            return RungKind::tcp;
+        case Via::proxy:
+            return RungKind::proxy;
+        case Via::any:
+            break;
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+result<DialOptions> dial_options(const DialWishes& wishes, const Target& target,
+                                 std::vector<std::string> alpns) {
+    const config::Ways wished = ways_of(wishes.only);
+    const config::Ways preferred = ways_of(wishes.prefer);
     DialOptions options;
     options.alpns = std::move(alpns);
-    options.quic = via == Via::any || via == Via::quic;
-    options.tcp = via == Via::any || via == Via::tcp;
-    options.proxy = via == Via::any || via == Via::proxy;
+    options.verify = target.verify;
+    options.quic = wished.quic && target.ways.quic;
+    options.tcp = wished.tcp && target.ways.tcp;
+    options.proxy = wished.proxy && target.ways.proxy;
+    if (!options.quic && !options.tcp && !options.proxy) {
+        return fail(causes::kUsage, "transports in alknet.toml do not allow what --only wants");
+    }
+    const bool possible = (preferred.quic && options.quic) || (preferred.tcp && options.tcp) ||
+                          (preferred.proxy && options.proxy);
+    if (!possible) {
+        return fail(causes::kUsage,
+                    "--transport wants what --only, or transports in alknet.toml, do not allow");
+    }
+    options.prefer = kind_of(wishes.prefer);
+    options.transport.congestion =
+        wishes.congestion.value_or(target.congestion.value_or(quic::Congestion::bbr));
     return options;
 }
 

@@ -32,6 +32,8 @@ namespace alknet::app {
 struct Target {
     NodeAddress address;
     std::optional<tls::Verify> verify{};  // where the address alone does not say it
+    config::Ways ways{};                  // by which alone it may be reached
+    std::optional<quic::Congestion> congestion{};
 };
 [[nodiscard]] result<Target> resolve_target(std::string_view text,
                                             const std::vector<config::Peer>& peers);
@@ -79,8 +81,9 @@ private:
     std::unique_ptr<Dialer> dialer_;
 };
 
-/// The transports of a dial that `via` allows.
-[[nodiscard]] DialOptions dial_options(Via via, std::vector<std::string> alpns);
+/// What a person wants, within what alknet.toml allows. Errors: kUsage where nothing is left.
+[[nodiscard]] result<DialOptions> dial_options(const DialWishes& wishes, const Target& target,
+                                               std::vector<std::string> alpns);
 
 /// An application close code of the default table, as the error that it stands for; other errors
 /// as they are.

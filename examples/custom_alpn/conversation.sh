@@ -5,7 +5,7 @@ set -euo pipefail
 coproc service { exec "$1"; }
 read -r address <&"${service[0]}"
 for transport in quic tcp; do
-    answer=$("$2" pipe "$address" --alpn example/capitals --transport "$transport" <<<"hello, $transport")
+    answer=$("$2" pipe "$address" --alpn example/capitals --only "$transport" <<<"hello, $transport")
     test "$answer" = "HELLO, ${transport^^}"
 done
 kill "$service_PID"

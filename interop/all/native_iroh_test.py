@@ -41,7 +41,7 @@ class NativeIroh(harness.PeerTest):
     def test_server_echoes_10_MB(self):
         data = os.urandom(10_000_000)
         done = harness.alknet(
-            "pipe", self.server(), "--alpn", self.alpn, "--transport", "quic", "--home", self.home, stdin=data
+            "pipe", self.server(), "--alpn", self.alpn, "--only", "quic", "--home", self.home, stdin=data
         )
         self.assertEqual(hashlib.sha256(done.stdout).hexdigest(), hashlib.sha256(data).hexdigest(), done.stderr)
 

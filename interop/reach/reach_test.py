@@ -73,7 +73,7 @@ class Again(reach.ReachTest):
 
     def test_a_new_address_is_noticed(self):
         self.network.be("delay=10ms")
-        pipe = self.resumable("--transport", "tcp")
+        pipe = self.resumable("--only", "tcp")
         self.say(pipe, "here")
         self.network.move("a", "10.77.0.1/24", "10.77.0.9/24")
         took = self.say(pipe, "there")
@@ -98,7 +98,7 @@ class Stranger(reach.ReachTest):
         stranger = self.on("b", harness.need("gtlsserver"), reach.STRANGER_V4, self.port, *files)
         self.wait_for_udp(stranger, reach.STRANGER_V4)
         self.network.be(f"delay=10ms stranger={reach.NODE_V4},{reach.STRANGER_V4}")
-        said = self.ping("--transport", "quic")
+        said = self.ping("--only", "quic")
         self.assertEqual(said["error"]["id"], "E-TLS-NO-ALPN", said)
         self.assert_reached("tcp", FIRST)
 
@@ -112,7 +112,7 @@ class Narrow(reach.ReachTest):
     def test_mtu_1280(self):
         self.network.be("delay=10ms mtu=1280")
         self.assert_reached("quic", FIRST)
-        self.assert_echoed(200_000, "--transport", "quic")
+        self.assert_echoed(200_000, "--only", "quic")
 
 
 class Only443(reach.ReachTest):

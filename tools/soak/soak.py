@@ -100,7 +100,7 @@ class Client:
     def ping(self):
         transport = self.random.choice(("quic", "tcp"))
         subprocess.run([self.node.program, "ping", self.node.address, "--home", self.home,
-                        "--transport", transport, "--count", "3"],
+                        "--only", transport, "--count", "3"],
                        check=True, capture_output=True, timeout=CLIENT_TIMEOUT_S)
         self.totals.pings += 1
 

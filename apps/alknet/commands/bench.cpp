@@ -39,7 +39,7 @@ struct Benching {
     const CommandLine& line;
     const BenchOptions& options;
     Client& client;
-    NodeAddress address;
+    Target target;
     ConnectionInfo info{};
     std::optional<Rung> rung{};
     std::optional<PathKey> path{};  // as what the first dial remembers it
@@ -69,10 +69,12 @@ std::vector<Phase> phases(const BenchOptions& options) {
 }
 
 // The first dial finds the way, and the others go the same.
-DialOptions options_of(const Benching& bench, std::optional<Rung> rung) {
-    DialOptions options = dial_options(bench.options.via, {std::string(doctor::kBenchAlpn)});
+result<DialOptions> options_of(const Benching& bench, std::optional<Rung> rung) {
+    ALKNET_TRY(DialOptions options,
+               dial_options(bench.options.wishes, bench.target, {std::string(doctor::kBenchAlpn)}));
     options.transport.handshake_timeout = bench.options.timeout;
     if (rung) {
+        options.prefer.reset();
         options.quic = is_quic(*rung);
         options.proxy = *rung == Rung::proxy;
         options.tcp = !options.quic && !options.proxy;
@@ -161,7 +163,7 @@ result<void> print_json(const Benching& bench) {
         flows.push_back(finding_json(finding));
     }
     return print_line(
-        Json::object({{"address", bench.address.to_string()},
+        Json::object({{"address", bench.target.address.to_string()},
                       {"remote", bench.info.remote.to_string()},
                       {"way", way_name(*bench.rung)},
                       {"rtt_ms", bench.rtt_us == 0 ? Json() : Json(bench.rtt_us / 1000.0)},
@@ -215,8 +217,9 @@ struct Measured {
 // What was measured stands in `into`, whether it ends well or not.
 task<result<void>> measure(Benching& bench, Order order, Measured& into) {
     Client& client = bench.client;
+    ALKNET_CO_TRY(DialOptions options, options_of(bench, order.rung));
     ALKNET_CO_TRY(into.way,
-                  co_await client.dialer().dial_way(bench.address, options_of(bench, order.rung)));
+                  co_await client.dialer().dial_way(bench.target.address, std::move(options)));
     if (!bench.rung) {
         bench.rung = into.way->rung;
         bench.path = into.way->path;
@@ -249,7 +252,8 @@ task<result<void>> measure(Benching& bench, Order order, Measured& into) {
 task<result<void>> compare(Benching& bench, Finding& finding, bool up) {
     const LimitedBy by = finding.limiting.by;
     const bool path = by == LimitedBy::path || by == LimitedBy::full_path;
-    const bool asked = bench.options.via == Via::any && is_quic(*bench.rung);
+    const bool asked =
+        bench.options.wishes.only == Via::any && bench.target.ways.tcp && is_quic(*bench.rung);
     if (!asked || (!path && by != LimitedBy::loss)) {
         co_return result<void>();
     }
@@ -315,10 +319,10 @@ task<result<void>> run_all(Benching& bench) {
 }  // namespace
 
 result<ExitCode> run(const CommandLine& line, const BenchOptions& options) {
-    ALKNET_TRY(auto client, Client::create(line));
-    ALKNET_TRY(auto address, resolve_address(options.address, client->peers()));
+    ALKNET_TRY(auto client, Client::create(line, Client::As::owner, options.wishes.tofu));
+    ALKNET_TRY(auto target, resolve_target(options.address, client->peers()));
     Benching bench{
-        .line = line, .options = options, .client = *client, .address = std::move(address)};
+        .line = line, .options = options, .client = *client, .target = std::move(target)};
     if (auto outcome = client->run(run_all(bench)); !outcome) {
         return unexpected(explain_refusal(bench, std::move(outcome).error()));
     }

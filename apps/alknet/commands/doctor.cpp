@@ -161,6 +161,9 @@ result<ExitCode> look_at_pair(const CommandLine& line, const DoctorOptions& opti
     ALKNET_CHECK(client->add_known(target));
     examine.address = std::move(target.address);
     examine.verify = target.verify;
+    examine.quic = target.ways.quic;
+    examine.tcp = target.ways.tcp;
+    examine.proxy = target.ways.proxy;
     examine.service = options.alpn;
     examine.timeout = options.timeout;
     examine.program = "alknet " + std::string(kVersion);

@@ -46,6 +46,12 @@ task<result<std::optional<Way>>> chosen_way(Client& client, const Target& target
     DialOptions options;
     options.alpns = {std::string(kEchoAlpn)};
     options.verify = target.verify;
+    options.quic = target.ways.quic;
+    options.tcp = target.ways.tcp;
+    options.proxy = target.ways.proxy;
+    if (target.congestion) {
+        options.transport.congestion = *target.congestion;
+    }
     options.transport.handshake_timeout = timeout;
     auto dialled = co_await client.dialer().dial_way(target.address, std::move(options));
     if (!dialled) {
@@ -88,6 +94,9 @@ task<result<void>> show_once(const CommandLine& line, const PathsOptions& option
         doctor::ExamineOptions examine;
         examine.address = target.address;
         examine.verify = target.verify;
+        examine.quic = target.ways.quic;
+        examine.tcp = target.ways.tcp;
+        examine.proxy = target.ways.proxy;
         examine.service = std::string(kEchoAlpn);
         examine.timeout = options.timeout;
         examine.depth = doctor::Depth::echo;

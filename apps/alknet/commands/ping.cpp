@@ -24,6 +24,7 @@ struct Ping {
     Client& client;
     Target target;
     Duration handshake{};
+    quic::Congestion congestion = quic::Congestion::bbr;
     std::vector<Duration> round_trips;
 };
 
@@ -71,6 +72,7 @@ result<void> print_summary(const Ping& ping, const ConnectionInfo& info) {
             milliseconds(summary.p50), milliseconds(summary.p90), milliseconds(summary.p99),
             milliseconds(summary.max)));
     }
+    const std::string_view congestion = ping.congestion == quic::Congestion::bbr ? "bbr" : "cubic";
     const Json quic = info.quic_version.empty() ? Json() : Json(info.quic_version);
     return print_line(
         Json::object({{"address", ping.target.address.to_string()},
@@ -82,6 +84,7 @@ result<void> print_summary(const Ping& ping, const ConnectionInfo& info) {
                       {"tls_version", info.tls_version},
                       {"cipher", info.cipher},
                       {"quic_version", quic},
+                      {"congestion", info.quic_version.empty() ? Json() : Json(congestion)},
                       {"trace_id", info.trace_id},
                       {"handshake_ms", milliseconds(ping.handshake)},
                       {"rtt_ms", Json::object({{"count", std::uint64_t{summary.count}},
@@ -135,9 +138,10 @@ task<result<void>> round_trips(Ping& ping, BiStream& stream) {
 
 task<result<void>> measure(Ping& ping) {
     Loop& loop = ping.client.loop();
-    DialOptions options = dial_options(ping.options.via, {std::string(kEchoAlpn)});
-    options.verify = ping.target.verify;
+    ALKNET_CO_TRY(DialOptions options,
+                  dial_options(ping.options.wishes, ping.target, {std::string(kEchoAlpn)}));
     options.transport.handshake_timeout = ping.options.timeout;
+    ping.congestion = options.transport.congestion;
     const TimePoint began = loop.refresh_now();
     ALKNET_CO_TRY(auto connection,
                   co_await ping.client.dialer().dial(ping.target.address, std::move(options)));
@@ -162,12 +166,13 @@ task<result<void>> measure_all(Ping& ping) {
     examine.service = std::string(kEchoAlpn);
     examine.timeout = ping.options.timeout;
     examine.depth = doctor::Depth::echo;
-    const Via via = ping.options.via;
-    examine.quic = via == Via::any || via == Via::quic;
-    examine.tcp = via == Via::any || via == Via::tcp;
-    examine.proxy = via == Via::any || via == Via::proxy;
+    ALKNET_CO_TRY(const DialOptions allowed,
+                  dial_options(ping.options.wishes, ping.target, {std::string(kEchoAlpn)}));
+    examine.quic = allowed.quic;
+    examine.tcp = allowed.tcp;
+    examine.proxy = allowed.proxy;
     examine.proxies = net::ProxySettings::from_environment();
-    if (via == Via::proxy &&
+    if (ping.options.wishes.only == Via::proxy &&
         !examine.proxies
              .proxy_for(ping.target.address.host, ping.target.address.port.value_or(kDefaultPort))
              .value_or(std::nullopt)) {
@@ -198,7 +203,7 @@ task<result<void>> measure_all(Ping& ping) {
 }  // namespace
 
 result<ExitCode> run(const CommandLine& line, const PingOptions& options) {
-    ALKNET_TRY(auto client, Client::create(line, Client::As::owner, options.tofu));
+    ALKNET_TRY(auto client, Client::create(line, Client::As::owner, options.wishes.tofu));
     ALKNET_TRY(auto target, resolve_target(options.address, client->peers()));
     Ping ping{.line = line,
               .options = options,

@@ -151,9 +151,8 @@ task<result<void>> copy_both_ways(Pipe& pipe, Loop& loop) {
     co_return copied;
 }
 
-DialOptions pipe_options(const Target& target, const PipeOptions& given, std::string alpn) {
-    DialOptions options = dial_options(given.via, {std::move(alpn)});
-    options.verify = target.verify;
+result<DialOptions> pipe_options(const Target& target, const PipeOptions& given, std::string alpn) {
+    ALKNET_TRY(DialOptions options, dial_options(given.wishes, target, {std::move(alpn)}));
     options.transport.keep_alive = kKeepAlive;
     options.transport.idle_timeout = kIdleTimeout;
     return options;
@@ -162,7 +161,7 @@ DialOptions pipe_options(const Target& target, const PipeOptions& given, std::st
 task<result<void>> join_stdio(Client& client, Target target, const PipeOptions& given) {
     Loop& loop = client.loop();
     Pipe pipe;
-    DialOptions options = pipe_options(target, given, given.alpn);
+    ALKNET_CO_TRY(DialOptions options, pipe_options(target, given, given.alpn));
     ALKNET_CO_TRY(Dialled way,
                   co_await client.dialer().dial_way(target.address, std::move(options)));
     pipe.connection = way.connection;
@@ -221,7 +220,8 @@ task<result<void>> probe_at_changes(Loop& loop, resume::ResumableClient& streams
 
 task<result<void>> join_stdio_resumable(Client& client, Target target, const PipeOptions& given) {
     const NodeAddress address = target.address;
-    const DialOptions options = pipe_options(target, given, std::string(resume::kResumeAlpn));
+    ALKNET_CO_TRY(const DialOptions options,
+                  pipe_options(target, given, std::string(resume::kResumeAlpn)));
     resume::ResumeClientOptions wishes;
     wishes.on_resumed = say_resumed;
     wishes.report = [&client](const Dialled& way, std::uint64_t bytes, Duration time) {
@@ -249,7 +249,7 @@ task<result<void>> join_stdio_resumable(Client& client, Target target, const Pip
 
 result<ExitCode> run(const CommandLine& line, const PipeOptions& options) {
     ALKNET_CHECK(tls::check_alpn(options.alpn));
-    ALKNET_TRY(auto client, Client::create(line, Client::As::owner, options.tofu));
+    ALKNET_TRY(auto client, Client::create(line, Client::As::owner, options.wishes.tofu));
     ALKNET_TRY(auto target, resolve_target(options.address, client->peers()));
     auto work = options.resume ? join_stdio_resumable(*client, std::move(target), options)
                                : join_stdio(*client, std::move(target), options);

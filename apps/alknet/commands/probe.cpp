@@ -57,8 +57,11 @@ std::vector<std::string> candidates(const ProbeOptions& options) {
 // One handshake, and nothing after it.
 task<result<ConnectionInfo>> shake_hands(Probe& probe, Transport transport,
                                          std::vector<std::string> alpns, Kind only) {
-    DialOptions options =
-        dial_options(transport == Transport::quic ? Via::quic : Via::tcp, std::move(alpns));
+    DialOptions options;
+    options.alpns = std::move(alpns);
+    options.quic = transport == Transport::quic;
+    options.tcp = !options.quic;
+    options.proxy = false;
     options.verify = tls::VerifyNothing{.only = only};
     options.transport.handshake_timeout = probe.options.timeout;
     ALKNET_CO_TRY(auto connection,

@@ -53,11 +53,20 @@ TEST(CommandLineParse, ErrorsKnowWhetherJsonIsWanted) {
 TEST(CommandLineParse, Ping) {
     const auto defaults = parsed<PingOptions>({"ping", "host:1"});
     EXPECT_EQ(defaults.address, "host:1");
-    EXPECT_EQ(defaults.via, Via::any);
+    EXPECT_EQ(defaults.wishes.prefer, Via::any);
+    EXPECT_EQ(defaults.wishes.only, Via::any);
+    EXPECT_FALSE(defaults.wishes.congestion);
+    EXPECT_FALSE(defaults.wishes.tofu);
     EXPECT_EQ(defaults.count, 5U);
     const auto all = parsed<PingOptions>({"ping", "--transport", "tcp", "--count", "7",
                                           "--interval", "1ms", "--timeout=2s", "host"});
-    EXPECT_EQ(all.via, Via::tcp);
+    EXPECT_EQ(all.wishes.prefer, Via::tcp);
+    const auto wishes =
+        parsed<PingOptions>({"ping", "--only", "quic", "--congestion", "cubic", "--tofu", "host"})
+            .wishes;
+    EXPECT_EQ(wishes.only, Via::quic);
+    EXPECT_EQ(wishes.congestion, quic::Congestion::cubic);
+    EXPECT_TRUE(wishes.tofu);
     EXPECT_EQ(all.count, 7U);
     EXPECT_EQ(all.interval, milliseconds(1));
     EXPECT_EQ(all.timeout, milliseconds(2000));

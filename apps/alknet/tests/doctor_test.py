@@ -231,7 +231,7 @@ class Paths(WithNode):
         shown = self.client.json("ping", self.node.address, "--all-transports")
         self.assertEqual({way["way"]: way["outcome"] for way in shown["ways"]},
                          {"QUIC IPv4": "connected", "TCP IPv4": "connected"})
-        shown = self.client.json("ping", self.node.address, "--all-transports", "--transport", "tcp")
+        shown = self.client.json("ping", self.node.address, "--all-transports", "--only", "tcp")
         self.assertEqual([way["way"] for way in shown["ways"]], ["TCP IPv4"])
         self.assertEqual(len(self.client.run("ping", self.node.address, "--all-transports").stdout.splitlines()), 2)
 
@@ -293,7 +293,7 @@ class Proxy:
 
 class ThroughAProxy(WithNode):
     def ask(self, proxy, *arguments, **options):
-        return self.client.run("ping", self.node.address, "--all-transports", "--transport", "proxy", "--json",
+        return self.client.run("ping", self.node.address, "--all-transports", "--only", "proxy", "--json",
                                *arguments, env=support.clean_environment(HTTPS_PROXY=proxy.url), **options)
 
     def test_it_is_one_of_the_ways(self):
@@ -318,7 +318,7 @@ class ThroughAProxy(WithNode):
         self.assertEqual(way["outcome"], "the proxy does not answer")
 
     def test_without_one(self):
-        error = self.client.error("ping", self.node.address, "--all-transports", "--transport", "proxy",
+        error = self.client.error("ping", self.node.address, "--all-transports", "--only", "proxy",
                                   expect=EXIT_USAGE)
         self.assertIn("HTTPS_PROXY", error["detail"])
 
@@ -444,7 +444,7 @@ class Bench(WithNode):
             self.assertGreater(flow["sender"]["packets_sent"], 0)
 
     def test_both_at_once_over_tcp(self):
-        shown = self.bench("--both", "--transport", "tcp")
+        shown = self.bench("--both", "--only", "tcp")
         self.assertEqual(shown["way"], "TCP IPv4")
         self.assertEqual([flow["direction"] for flow in shown["flows"]], ["down", "up"])
         self.assertEqual([flow["tcp_mbit_per_second"] for flow in shown["flows"]], [None, None])
@@ -470,7 +470,7 @@ class Bench(WithNode):
 
     def test_a_stranger_is_refused_on_each_transport(self):
         for transport in ("quic", "tcp"):
-            done = run("bench", self.node.address, "--json", "--transport", transport,
+            done = run("bench", self.node.address, "--json", "--only", transport,
                        "--home", self.directory / "none", expect=EXIT_REFUSED)
             error = json.loads(done.stderr)["error"]
             self.assertEqual(error["id"], "E-AUTH-REQUIRED")
@@ -485,7 +485,7 @@ class Bench(WithNode):
             for process in busy:
                 process.stdout.readline()
                 process.stdout.readline()
-            error = self.client.error("bench", self.node.address, "--transport", "quic", expect=EXIT_REFUSED)
+            error = self.client.error("bench", self.node.address, "--only", "quic", expect=EXIT_REFUSED)
             self.assertEqual(error["id"], "E-LIMIT")
             self.assertIn("few at a time", error["detail"])
         finally:
@@ -499,7 +499,7 @@ class Bench(WithNode):
                          "E-NET-UNREACHABLE")
 
     def test_what_cannot_be_asked_for(self):
-        for options in (("--seconds", "0"), ("--seconds", "121"), ("--seconds", "1s"), ("--transport", "udp")):
+        for options in (("--seconds", "0"), ("--seconds", "121"), ("--seconds", "1s"), ("--only", "udp")):
             self.client.error("bench", self.node.address, *options, expect=EXIT_USAGE)
 
 

@@ -235,6 +235,8 @@ class CommandLine(TestCase):
             ("ping", "x", "--count", "3x"): "--count is a number from 1",
             ("ping", "x", "--interval", "fast"): "--interval is a duration",
             ("ping", "x", "--transport", "sctp"): "must be one of proxy|quic|tcp",
+            ("ping", "x", "--only", "sctp"): "must be one of proxy|quic|tcp",
+            ("ping", "x", "--congestion", "reno"): "must be one of bbr|cubic",
             ("ping", "not an address"): "not a usable address",
             ("ping", "host:99999"): "not a usable address",
             ("pipe", "x"): "--alpn is required",

@@ -33,7 +33,7 @@ class ClosedDescriptors(WithNode):
     def pipe(self, redirections, transport):
         command = f'exec "$0" "$@" {redirections}'
         return subprocess.run(
-            ["sh", "-c", command, support.PROGRAM, "pipe", self.node.address, *ECHO, "--transport", transport,
+            ["sh", "-c", command, support.PROGRAM, "pipe", self.node.address, *ECHO, "--only", transport,
              "--home", str(self.client.path)],
             input=b"hello", capture_output=True, env=clean_environment(), timeout=PATIENCE_S, check=False)
 
@@ -52,7 +52,7 @@ class ClosedDescriptors(WithNode):
 class Ping(WithNode):
     def test_both_transports(self):
         for transport in ("quic", "tcp"):
-            shown = self.client.json("ping", self.node.address, "--transport", transport,
+            shown = self.client.json("ping", self.node.address, "--only", transport,
                                      "--count", 3, "--interval", "0s")
             self.assertEqual(shown["transport"], transport)
             self.assertEqual(shown["alpn"], "alknet/echo")
@@ -99,12 +99,12 @@ class Ping(WithNode):
     def test_another_key_is_refused_on_both_transports(self):
         for transport in ("quic", "tcp"):
             error = self.client.error("ping", f"alknet://{OTHER_ID}@127.0.0.1:{self.node.port}",
-                                      "--transport", transport, expect=EXIT_REFUSED)
+                                      "--only", transport, expect=EXIT_REFUSED)
             self.assertEqual(error["id"], "E-TLS-KEY-MISMATCH")
 
     def test_a_bare_host_needs_a_certificate_that_is_trusted(self):
         for transport in ("quic", "tcp"):
-            error = self.client.error("ping", f"127.0.0.1:{self.node.port}", "--transport", transport,
+            error = self.client.error("ping", f"127.0.0.1:{self.node.port}", "--only", transport,
                                       expect=EXIT_REFUSED)
             self.assertEqual(error["id"], "E-TLS-UNVERIFIED")
             self.assertIn("alknet://NODE_ID@HOST:PORT", error["next"])
@@ -120,14 +120,14 @@ class Ping(WithNode):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
             silent.bind(("127.0.0.1", 0))
             address = f"alknet://{OTHER_ID}@127.0.0.1:{silent.getsockname()[1]}"
-            error = self.client.error("ping", address, "--transport", "quic", "--timeout", "200ms",
+            error = self.client.error("ping", address, "--only", "quic", "--timeout", "200ms",
                                       expect=EXIT_UNREACHABLE)
             self.assertEqual(error["id"], "E-NET-HANDSHAKE-TIMEOUT")
 
     def test_an_interrupted_one_says_what_it_has_found(self):
         for transport in ("quic", "tcp"):
             process = subprocess.Popen(
-                [support.PROGRAM, "ping", self.node.address, "--transport", transport, "--interval", "1h",
+                [support.PROGRAM, "ping", self.node.address, "--only", transport, "--interval", "1h",
                  "--home", str(self.client.path)], env=clean_environment(), text=True,
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             while "bytes back" not in process.stdout.readline():
@@ -159,7 +159,7 @@ class Pipe(WithNode):
         data = os.urandom(50_000_000)
         digest = hashlib.sha256(data).digest()
         for transport in ("quic", "tcp"):
-            back = self.pipe("--transport", transport, input=data).stdout
+            back = self.pipe("--only", transport, input=data).stdout
             self.assertEqual((len(back), hashlib.sha256(back).digest()), (len(data), digest), transport)
 
     def test_files(self):
@@ -174,7 +174,7 @@ class Pipe(WithNode):
         for transport in ("quic", "tcp"):
             ours, theirs = socket.socketpair()
             with ours:
-                process = self.start("--transport", transport, stdin=theirs, stdout=theirs)
+                process = self.start("--only", transport, stdin=theirs, stdout=theirs)
                 theirs.close()
                 ours.sendall(b"over a socket")
                 ours.shutdown(socket.SHUT_WR)
@@ -184,7 +184,7 @@ class Pipe(WithNode):
 
     def test_a_conversation_before_the_end_of_the_input(self):
         for transport in ("quic", "tcp"):
-            process = self.start("--transport", transport, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            process = self.start("--only", transport, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             for word in (b"one\n", b"two\n", b"three\n"):
                 process.stdin.write(word)
                 process.stdin.flush()
@@ -211,7 +211,7 @@ class Pipe(WithNode):
 
     def test_an_output_closed_early_ends_it_quietly(self):
         for transport in ("quic", "tcp"):
-            process = self.start("--transport", transport, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            process = self.start("--only", transport, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                  stderr=subprocess.PIPE)
             process.stdin.write(b"first\n")
             process.stdin.flush()
@@ -245,7 +245,7 @@ class Pipe(WithNode):
     def test_a_service_that_is_not_there(self):
         for transport in ("quic", "tcp"):
             error = self.client.error("pipe", self.node.address, "--alpn", "example/none",
-                                      "--transport", transport, expect=EXIT_REFUSED)
+                                      "--only", transport, expect=EXIT_REFUSED)
             self.assertEqual(error["id"], "E-TLS-NO-ALPN")
 
     def test_a_node_that_stops_in_the_middle(self):
@@ -310,14 +310,14 @@ class Rules(WithNode):
         self.node.send(signal.SIGHUP)
         self.node.wait_for("config.reloaded")
         for transport in ("quic", "tcp"):
-            command = ("ping", self.node.address, "--count", 1, "--transport", transport)
+            command = ("ping", self.node.address, "--count", 1, "--only", transport)
             error = self.client.error(*command, expect=EXIT_REFUSED if transport == "quic" else 1)
             self.assertEqual(error["id"], "E-AUTH-REQUIRED" if transport == "quic" else error["id"])
         self.server.configure(f'{rules}[[peer]]\nname = "client"\nkeys = ["{self.client.id}"]\n')
         self.node.send(signal.SIGHUP)
         self.node.wait_for("config.reloaded")
         for transport in ("quic", "tcp"):
-            self.client.run("ping", self.node.address, "--count", 1, "--transport", transport)
+            self.client.run("ping", self.node.address, "--count", 1, "--only", transport)
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ class Resume(TestCase):
     def test_both_transports(self):
         data = random.Random(1).randbytes(300_000)
         for transport in ("quic", "tcp"):
-            done = self.pipe(self.node.address, "--transport", transport, input=data)
+            done = self.pipe(self.node.address, "--only", transport, input=data)
             self.assertEqual(done.stdout, data)
             self.assertEqual(done.stderr, b"")
 
@@ -107,7 +107,7 @@ class Resume(TestCase):
         data = random.Random(2).randbytes(20 << 20)
         self.path.cut_after = [n << 20 for n in range(3, 36, 4)]
         expected = len(self.path.cut_after)
-        done = self.pipe(self.through_the_path(), "--transport", "tcp", input=data)
+        done = self.pipe(self.through_the_path(), "--only", "tcp", input=data)
         self.assertEqual(hashlib.sha256(done.stdout).digest(), hashlib.sha256(data).digest())
         self.assertEqual(self.path.cuts, expected)
         log = self.node.stop()

@@ -43,7 +43,7 @@ class Listening(TestCase):
                        '[log]\nformat = "json"\n')
         with Node(home, listen=()) as node:
             self.assertIn("(QUIC)", node.lines[0])
-            home.run("ping", node.address, "--count", 1, "--transport", "quic")
+            home.run("ping", node.address, "--count", 1, "--only", "quic")
             self.assertEqual(json.loads(node.wait_for("conn.open"))["alpn"], "alknet/echo")
 
     def test_a_fresh_home_listens_on_every_address(self):
@@ -54,7 +54,7 @@ class Listening(TestCase):
         with Node(home, listen=()) as node:
             for host in ("127.0.0.1", "[::1]"):
                 for transport in ("quic", "tcp"):
-                    home.run("ping", f"{home.id}@{host}:{node.port}", "--count", 1, "--transport", transport)
+                    home.run("ping", f"{home.id}@{host}:{node.port}", "--count", 1, "--only", transport)
 
     def test_a_port_that_is_taken(self):
         home, other = self.home(), self.home("other")
@@ -165,7 +165,7 @@ class Loops(TestCase):
             for number in range(12):
                 transport = ("quic", "tcp")[number % 2]
                 run("ping", node.address, "--home", home.path, "--count", 1,
-                    "--transport", transport)
+                    "--only", transport)
                 node.wait_for("conn.close")
             home.configure("[runtime]\nloops = 3\n[alpn.\"alknet/echo\"]\n"
                            "identity_required = true\n")
@@ -259,9 +259,9 @@ class Reload(TestCase):
         home.configure(listener("first"))
         with Node(home, listen=()) as node:
             def reaches(transport, expect=0):
-                client.run("ping", node.address, "--count", 1, "--transport", transport, expect=expect)
+                client.run("ping", node.address, "--count", 1, "--only", transport, expect=expect)
             # Its connections keep the UDP port of a listener that is closed.
-            held = subprocess.Popen([PROGRAM, "pipe", node.address, "--alpn", "alknet/echo", "--transport", "quic",
+            held = subprocess.Popen([PROGRAM, "pipe", node.address, "--alpn", "alknet/echo", "--only", "quic",
                                      "--home", str(client.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             held.stdin.write(b"a")
             held.stdin.flush()
@@ -294,7 +294,7 @@ class Reload(TestCase):
         home, client = self.home(), self.home("client")
         home.configure("")
         with Node(home) as node:
-            command = ("ping", node.address, "--count", 1, "--transport", "quic")
+            command = ("ping", node.address, "--count", 1, "--only", "quic")
             client.run(*command)
             rules = '[alpn."alknet/echo"]\nidentity_required = true\n'
             self.reload(node, rules)
@@ -303,7 +303,7 @@ class Reload(TestCase):
             client.run(*command)
             self.reload(node, '[alpn."alknet/echo"]\ntransports = ["tcp"]\n')
             client.error(*command, expect=EXIT_REFUSED)
-            client.run("ping", node.address, "--count", 1, "--transport", "tcp")
+            client.run("ping", node.address, "--count", 1, "--only", "tcp")
 
     def test_the_level_of_the_log(self):
         home = self.home()

@@ -110,7 +110,7 @@ class FirstUse(TrustTest):
         self.assertEqual(self.client.run("known", "list").stdout, f"{self.name} ed25519:{self.server.id}\n")
         self.assertEqual(self.file.stat().st_mode & 0o777, 0o600)
         for transport in ("quic", "tcp"):
-            self.assertEqual(self.ping("--transport", transport)["verified_by"], "known")
+            self.assertEqual(self.ping("--only", transport)["verified_by"], "known")
         done = self.client.run("pipe", self.name, "--alpn", "alknet/echo", input="hello")
         self.assertEqual(done.stdout, "hello")
         ways = self.client.json("paths", self.name)["ways"]
@@ -171,7 +171,7 @@ class Changed(TrustTest):
     def test_key_stops_everything(self):
         self.replace_node()
         now = "ed25519:" + self.server.id
-        for arguments in ((), ("--tofu",), ("--transport", "quic"), ("--transport", "tcp")):
+        for arguments in ((), ("--tofu",), ("--only", "quic"), ("--only", "tcp")):
             error = self.refused(*arguments)
             self.assertEqual(error["id"], "E-TLS-KEY-MISMATCH")
             for part in (self.before, now, f"{self.file} line 2", "alknet known remove"):
@@ -207,7 +207,7 @@ class Changed(TrustTest):
         self.file.write_text(f"alknet-known-nodes 1\n{self.name} {fingerprint}\n")
         self.file.chmod(0o600)
         for transport in ("quic", "tcp"):
-            self.assertEqual(self.ping("--transport", transport)["peer"], fingerprint)
+            self.assertEqual(self.ping("--only", transport)["peer"], fingerprint)
         self.replace_node()
         self.assertEqual(self.refused("--tofu")["id"], "E-TLS-KEY-MISMATCH")
 

@@ -132,6 +132,14 @@ constexpr std::array kPeerFields = {
         {.name = "address",
          .about = "Where commands find this peer when they are given its name.",
          .example = "\"node.example:4433\""}),
+    field<&Peer::transports, WaySet>(
+        {.name = "transports",
+         .about = "What commands may use to reach this peer: QUIC, TLS on TCP, or TLS on TCP "
+                  "through the proxy of the environment. Nothing else is tried, whatever was "
+                  "remembered."}),
+    field<&Peer::congestion, CongestionControl>(
+        {.name = "congestion",
+         .about = "The congestion control of QUIC connections to this peer."}),
 };
 
 constexpr std::array kRoleFields = {

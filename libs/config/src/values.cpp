@@ -28,6 +28,7 @@ std::optional<std::size_t> read_choice(Reading& in, const toml::node& value,
 constexpr std::array<std::string_view, 2> kFormats = {"text", "json"};
 constexpr std::array<std::string_view, 2> kCongestions = {"bbr", "cubic"};
 constexpr std::array<std::string_view, 2> kTransports = {"quic", "tcp"};
+constexpr std::array<std::string_view, 3> kWays = {"quic", "tcp", "proxy"};
 constexpr std::array<std::string_view, 6> kLevels = {"trace", "debug", "info",
                                                      "warn",  "error", "off"};
 
@@ -303,6 +304,36 @@ std::string TransportSet::show(const Transports& value) {
         return "[\"quic\", \"tcp\"]";
     }
     return value.quic ? "[\"quic\"]" : "[\"tcp\"]";
+}
+
+void WaySet::read(Reading& in, const toml::node& value, Ways& into) {
+    const toml::array* array = in.array(value, kWays.size());
+    if (array == nullptr) {
+        return;
+    }
+    Ways read_so_far{.quic = false, .tcp = false, .proxy = false};
+    const std::array<bool*, kWays.size()> flags = {&read_so_far.quic, &read_so_far.tcp,
+                                                   &read_so_far.proxy};
+    for (const toml::node& node : *array) {
+        if (const auto index = read_choice(in, node, kWays)) {
+            *flags[*index] = true;
+        }
+    }
+    if (array->empty()) {
+        in.refuse(value, "must be " + type());
+    }
+    into = read_so_far;
+}
+
+std::string WaySet::show(const Ways& value) {
+    const std::array<bool, kWays.size()> flags = {value.quic, value.tcp, value.proxy};
+    std::string text;
+    for (std::size_t i = 0; i < kWays.size(); ++i) {
+        if (flags[i]) {
+            text.append(text.empty() ? "" : ", ").append(toml_text(kWays[i]));
+        }
+    }
+    return "[" + text + "]";
 }
 
 void Format::read(Reading& in, const toml::node& value, LogFormat& into) {

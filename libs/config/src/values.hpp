@@ -140,6 +140,12 @@ struct TransportSet {
     static std::string type() { return "an array of \"quic\" and \"tcp\", not empty"; }
 };
 
+struct WaySet {
+    static void read(Reading& in, const toml::node& value, Ways& into);
+    static std::string show(const Ways& value);
+    static std::string type() { return "an array of \"quic\", \"tcp\" and \"proxy\", not empty"; }
+};
+
 struct Format {
     static void read(Reading& in, const toml::node& value, LogFormat& into);
     static std::string show(LogFormat value);

@@ -128,6 +128,18 @@ TEST(ConfigParse, APeersKeysAreKeptInTheirCanonicalForm) {
     EXPECT_EQ(alice.node_id()->hex(), kHex);
 }
 
+TEST(ConfigParse, APeerSaysHowItIsReached) {
+    const Config config = accepted(
+        "[[peer]]\nname = 'a'\nkeys = []\ntransports = ['proxy', 'tcp']\ncongestion = 'cubic'\n"
+        "[[peer]]\nname = 'b'\nkeys = []\n");
+    ASSERT_THAT(config.dynamic.peers, SizeIs(2));
+    EXPECT_EQ(config.dynamic.peers[0].transports,
+              (Ways{.quic = false, .tcp = true, .proxy = true}));
+    EXPECT_EQ(config.dynamic.peers[0].congestion, quic::Congestion::cubic);
+    EXPECT_EQ(config.dynamic.peers[1].transports, Ways());
+    EXPECT_EQ(config.dynamic.peers[1].congestion, quic::Congestion::bbr);
+}
+
 TEST(ConfigParse, ARecordKnowsTheLineOfEachScope) {
     const Config config = accepted(
         "[[role]]\nname = 'ops'\nscopes = ['node:status']\n"
@@ -340,6 +352,14 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"[alpn.h3]\ntransports = []", "alpn.h3.transports", "not empty"},
         Refusal{"[alpn.h3]\ntransports = ['udp']", "alpn.h3.transports", "quic, tcp"},
         Refusal{"[alpn.h3]\ntransports = ['tcp','tcp','tcp']", "alpn.h3.transports", "at most 2"},
+        Refusal{"[[peer]]\nname = 'a'\nkeys = []\ntransports = []", "peer.transports",
+                "\"quic\", \"tcp\" and \"proxy\", not empty"},
+        Refusal{"[[peer]]\nname = 'a'\nkeys = []\ntransports = ['udp']", "peer.transports",
+                "must be one of quic, tcp, proxy"},
+        Refusal{"[[peer]]\nname = 'a'\nkeys = []\ntransport = ['tcp']", "peer.transport",
+                "did you mean 'transports'"},
+        Refusal{"[[peer]]\nname = 'a'\nkeys = []\ncongestion = 'reno'", "peer.congestion",
+                "must be one of bbr, cubic"},
         Refusal{"[alpn.h3]\nidentity_required = 1", "alpn.h3.identity_required",
                 "must be true or false, and is an integer"},
         Refusal{"[alpn.'']", "alpn.\"\"", "not a usable service name"}));

@@ -16,8 +16,15 @@ constexpr std::array<Duration, kRungs.size()> kDelays = {
     Duration::zero(), Dialer::kV4Delay, Dialer::kTcpDelay, Dialer::kTcpDelay + Dialer::kV4Delay,
     Dialer::kProxyDelay};
 
+bool is_better(Rung rung, Rung than, std::optional<RungKind> prefer) {
+    if (prefer && (kind_of(rung) == *prefer) != (kind_of(than) == *prefer)) {
+        return kind_of(rung) == *prefer;
+    }
+    return rung < than;
+}
+
 bool usable(Rung rung, const LadderOptions& options) {
-    if (options.better_than && rung >= *options.better_than) {
+    if (options.better_than && !is_better(rung, *options.better_than, options.prefer)) {
         return false;
     }
     const bool v6 = rung == Rung::quic_v6 || rung == Rung::tcp_v6;
@@ -37,6 +44,10 @@ Duration delay_of(Rung rung, const LadderOptions& options) {
         return Duration::zero();
     }
     Duration delay = kDelays[static_cast<std::size_t>(rung)];
+    if (options.prefer && kind_of(rung) != *options.prefer) {
+        // Also behind the last of the preferred.
+        delay += kDelays.back() + Dialer::kPreferredLead;
+    }
     if (options.remembered && rung < *options.remembered) {
         delay += Dialer::kTcpDelay;
     }

@@ -28,6 +28,7 @@ struct LadderOptions {
     bool proxy = false;  // there is one
     bool v4 = true;
     bool v6 = true;
+    std::optional<RungKind> prefer;   // begins at once, the others much later
     std::optional<Rung> better_than;  // only rungs above this one
     std::optional<Rung> remembered;   // what worked here before
     bool quic_demoted = false;        // QUIC was much slower than TCP here

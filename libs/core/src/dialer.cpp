@@ -49,6 +49,7 @@ LadderOptions ladder_options(const Running& dial) {
     ladder.proxy = dial.proxy.has_value();
     ladder.remembered = dial.advice.remembered;
     ladder.quic_demoted = dial.advice.quic_demoted;
+    ladder.prefer = dial.options.prefer;
     ladder.better_than = dial.options.better_than;
     return ladder;
 }
@@ -185,7 +186,8 @@ result<void> DialerImpl::find_proxy(Running& dial) const {
     const auto literal = net::SocketAddress::parse(
         host.find(':') == std::string::npos ? host + ":1" : "[" + host + "]:1");
     const bool local = host == "localhost" || (literal && literal->is_loopback());
-    if (options.proxy && !(direct && local)) {
+    const bool meant = !direct || options.prefer == RungKind::proxy;
+    if (options.proxy && (meant || !local)) {
         auto found = place_.proxies.proxy_for(host, dial.port);
         if (found) {
             dial.proxy = std::move(*found);
@@ -208,7 +210,8 @@ result<void> DialerImpl::find_proxy(Running& dial) const {
 /// verifies nothing, tells nothing about the ways.
 void DialerImpl::remember(Running& dial) const {
     const DialOptions& options = dial.options;
-    const bool every_way = options.quic && options.tcp && options.v4 && options.v6;
+    const bool every_way =
+        options.quic && options.tcp && options.v4 && options.v6 && !options.prefer;
     const bool verifies = !std::holds_alternative<tls::VerifyNothing>(dial.client.verify);
     if (place_.memory == nullptr || !every_way || !verifies) {
         return;

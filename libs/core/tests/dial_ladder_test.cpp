@@ -72,6 +72,28 @@ TEST(DialLadder, SlowQuicComesAfterTcp) {
               Steps({step(Rung::tcp_v4, kFourA, 0), step(Rung::quic_v4, kFourA, 800)}));
 }
 
+TEST(DialLadder, BeginsWithWhatIsPreferred) {
+    LadderOptions options;
+    options.proxy = true;
+    options.prefer = RungKind::tcp;
+    EXPECT_EQ(dial_ladder({kFourA, kSix}, options),
+              Steps({step(Rung::tcp_v6, kSix, 0), step(Rung::tcp_v4, kFourA, 50),
+                     step(Rung::quic_v6, kSix, 3300), step(Rung::quic_v4, kFourA, 3350),
+                     step(Rung::proxy, {}, 3800)}));
+    options.prefer = RungKind::proxy;
+    EXPECT_EQ(dial_ladder({kFourA}, options).front(), step(Rung::proxy, {}, 0));
+    options.prefer = RungKind::quic;
+    EXPECT_EQ(dial_ladder({kFourA}, options),
+              Steps({step(Rung::quic_v4, kFourA, 0), step(Rung::tcp_v4, kFourA, 3700),
+                     step(Rung::proxy, {}, 3950)}));
+    // A stream does not leave the preferred way for one that is better to others.
+    options.prefer = RungKind::tcp;
+    options.better_than = Rung::tcp_v4;
+    EXPECT_EQ(dial_ladder({kFourA, kSix}, options), Steps({step(Rung::tcp_v6, kSix, 0)}));
+    options.better_than = Rung::quic_v6;
+    EXPECT_EQ(dial_ladder({kFourA}, options), Steps({step(Rung::tcp_v4, kFourA, 0)}));
+}
+
 TEST(DialLadder, AtOnceMeansAll) {
     LadderOptions options;
     options.at_once = true;

@@ -53,6 +53,15 @@ struct Transports {
     bool operator==(const Transports&) const = default;
 };
 
+/// The ways that a dial may take.
+struct Ways {
+    bool quic = true;
+    bool tcp = true;
+    bool proxy = true;
+
+    bool operator==(const Ways&) const = default;
+};
+
 struct Listener {
     std::string name;
     std::vector<SocketAddress> addresses;
@@ -74,8 +83,10 @@ struct Peer {
     std::vector<std::string> roles;
     bool enabled = true;
     std::optional<WallTime> expires;
-    std::optional<NodeAddress> address;  // where to reach it
-    std::size_t line = 0;                // of its entry
+    std::optional<NodeAddress> address;                   // where to reach it
+    Ways transports;                                      // by which alone it is dialled
+    quic::Congestion congestion = quic::Congestion::bbr;  // of QUIC to it
+    std::size_t line = 0;                                 // of its entry
     std::vector<std::size_t> scope_lines;
 
     bool operator==(const Peer&) const = default;

@@ -28,6 +28,9 @@ struct DialOptions {
     bool proxy = true;  // TLS over TCP through the environment's proxy, if it has one
     bool v4 = true;     // of the node's own addresses
     bool v6 = true;
+    /// Begins at once; the others follow after kPreferredLead, or once it has failed. What is
+    /// remembered of ways is neither asked nor told then, and nothing else is better than this.
+    std::optional<RungKind> prefer{};
     /// Only rungs above this one: what a connection on it could be exchanged for. QUIC that has
     /// lost its place is not tried.
     std::optional<Rung> better_than;
@@ -64,6 +67,8 @@ public:
     static constexpr Duration kProxyDelay = std::chrono::milliseconds(500);
     /// How far QUIC is put behind where it was much slower than TCP.
     static constexpr Duration kDemotedDelay = std::chrono::milliseconds(1000);
+    /// How far everything else is put behind what the caller prefers.
+    static constexpr Duration kPreferredLead = std::chrono::seconds(3);
     /// Between two addresses of one rung.
     static constexpr Duration kAttemptStagger = std::chrono::milliseconds(250);
     /// Addresses of one name that are tried.

@@ -21,4 +21,13 @@ inline constexpr std::array kRungs = {Rung::quic_v6, Rung::quic_v4, Rung::tcp_v6
     return rung <= Rung::quic_v4;
 }
 
+/// Rungs that have their transport in common, as people choose among them.
+enum class RungKind : std::uint8_t { quic, tcp, proxy };
+[[nodiscard]] constexpr RungKind kind_of(Rung rung) noexcept {
+    if (rung == Rung::proxy) {
+        return RungKind::proxy;
+    }
+    return is_quic(rung) ? RungKind::quic : RungKind::tcp;
+}
+
 }  // namespace alknet
