@@ -12,14 +12,12 @@
 #include <sstream>
 
 #include "cli.hpp"
+#include "cli_values.hpp"
 
 namespace alknet::app {
 
 namespace {
 
-constexpr std::string_view kAddressHelp =
-    "Where and who: a peer's name, alknet://NODE_ID@HOST:PORT, a node id, or "
-    "HOST[:PORT]";
 constexpr std::string_view kAddressDetails =
     "ADDRESS with a node id is reached only if the node proves that key. A bare HOST must have a "
     "certificate for its name that this system trusts, or be the one that it was when it was first "
@@ -61,81 +59,6 @@ private:
     bool version_ = false;
     std::vector<std::pair<const CLI::App*, std::function<Verb()>>> leaves_;
 };
-
-// Names the option's value in the help.
-CLI::Option* metavar(CLI::Option* option, std::string value) {
-    return option->type_name(std::move(value))->allow_extra_args(false);
-}
-
-// One of the words that stand between bars in `words`.
-template <class T>
-CLI::Option* add_choice(CLI::App& command, const std::string& name, T& into,
-                        const std::map<std::string, T>& words, const std::string& about) {
-    std::string value;
-    for (const auto& [word, meaning] : words) {
-        value += (value.empty() ? "" : "|") + word;
-    }
-    const auto assign = [&into, words, value](const std::string& text) {
-        const auto found = words.find(text);
-        if (found == words.end()) {
-            throw CLI::ValidationError("must be one of " + value + ", and is '" + text + "'");
-        }
-        into = found->second;
-    };
-    return metavar(command.add_option_function<std::string>(name, assign, about), value);
-}
-
-CLI::Option* add_duration(CLI::App& command, const std::string& name, Duration& into,
-                          const std::string& about) {
-    const auto assign = [&into, name](const std::string& text) {
-        const auto duration = config::parse_duration(text);
-        const bool nothing = name == "--timeout" && duration && *duration == Duration();
-        if (!duration || nothing || *duration > std::chrono::hours(24)) {
-            throw CLI::ValidationError(name + " is a duration such as 500ms, 2s or 1m, and not '" +
-                                       text + "'");
-        }
-        into = *duration;
-    };
-    const std::string text = about + " (" + config::duration_text(into) + ")";
-    return metavar(command.add_option_function<std::string>(name, assign, text), "DURATION");
-}
-
-CLI::Option* add_count(CLI::App& command, const std::string& name, std::uint32_t& into,
-                       const std::string& about, std::uint32_t max = 1'000'000) {
-    const auto assign = [&into, name, max](const std::string& text) {
-        const auto number = parse_number<std::uint32_t>(text);
-        if (!number || *number < 1 || *number > max) {
-            throw CLI::ValidationError(name + " is a number from 1 to " + std::to_string(max) +
-                                       ", and not '" + text + "'");
-        }
-        into = *number;
-    };
-    const std::string text = about + " (" + std::to_string(into) + ")";
-    return metavar(command.add_option_function<std::string>(name, assign, text), "N");
-}
-
-void add_address(CLI::App& command, std::string& into) {
-    metavar(command.add_option("ADDRESS", into, std::string(kAddressHelp)), "ADDRESS")->required();
-}
-
-void add_wishes(CLI::App& command, DialWishes& into) {
-    const std::map<std::string, Via> ways = {
-        {"quic", Via::quic}, {"tcp", Via::tcp}, {"proxy", Via::proxy}};
-    add_choice<Via>(command, "--transport", into.prefer, ways,
-                    "Begin with this one, and use the others only if it fails, or after three "
-                    "seconds; without it QUIC, TLS on TCP, and TLS on TCP through the proxy that "
-                    "HTTPS_PROXY or ALL_PROXY names are raced");
-    add_choice<Via>(command, "--only", into.only, ways,
-                    "Use this one alone, whatever was remembered and however it fails");
-    add_choice<std::optional<quic::Congestion>>(
-        command, "--congestion", into.congestion,
-        {{"bbr", quic::Congestion::bbr}, {"cubic", quic::Congestion::cubic}},
-        "The congestion control of QUIC from here; without it what alknet.toml says of the peer, "
-        "or bbr");
-    command.add_flag("--tofu", into.tofu,
-                     "Trust what a bare HOST shows the first time, without asking; a HOST that is "
-                     "known already must be what it was");
-}
 
 template <class Options>
 CLI::App& Grammar::leaf(CLI::App& parent, const std::string& name, const std::string& about,

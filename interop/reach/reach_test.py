@@ -5,6 +5,7 @@ network is known, where the link allows that: the bounds are of the issue, not o
 """
 
 import json
+import os
 import pathlib
 import sys
 import unittest
@@ -34,7 +35,7 @@ class GoodNetwork(reach.ReachTest):
 class Udp(reach.ReachTest):
     def test_dropped(self):
         self.network.be("delay=10ms udp=drop")
-        self.assert_reached("tcp", FIRST)
+        self.assert_reached("tcp", FIRST, AGAIN)
 
     def test_rejected(self):
         self.network.be("delay=10ms udp=reject")
@@ -134,6 +135,56 @@ class Slow(reach.ReachTest):
     def test_loss_in_bursts(self):
         self.network.be("delay=20ms loss=0.01 burst=0.002 burst_for=50ms rate=20M")
         self.assert_echoed(1_000_000)
+
+
+class Proxy(reach.ReachTest):
+    """Nothing leaves but TCP to the proxy's port."""
+
+    proxy_port = 3128
+
+    def setUp(self):
+        super().setUp()
+        self.home.chmod(0o755)  # squid's helpers are not root
+        self.network.be(f"delay=10ms udp=drop tcp={self.proxy_port}")
+
+    def environment(self, user=""):
+        kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+        return {"env": {**kept, "HTTPS_PROXY": f"http://{user}{reach.NODE_V4}:{self.proxy_port}"}}
+
+    def squid(self):
+        users = self.home / "users"
+        hashed = harness.run("openssl", "passwd", "-apr1", "open sesame").stdout.decode()
+        users.write_text(f"ali:{hashed}")
+        config = self.home / "squid.conf"
+        config.write_text(
+            f"http_port {self.proxy_port}\npid_filename none\nvisible_hostname squid.example\n"
+            f"auth_param basic program /usr/lib/squid/basic_ncsa_auth {users}\n"
+            "acl known proxy_auth REQUIRED\nacl CONNECT method CONNECT\n"
+            "http_access deny !CONNECT\nhttp_access allow known\nhttp_access deny all\n"
+            "cache deny all\naccess_log none\ncache_log /dev/null\nshutdown_lifetime 0 seconds\n")
+        child = self.on("b", harness.need("squid"), "-N", "-d1", "-f", config)
+        child.wait_for("Accepting HTTP Socket connections")
+
+    def test_squid_with_a_password(self):
+        self.squid()
+        self.assert_reached("tcp", FIRST, AGAIN, **self.environment("ali:open%20sesame@"))
+        self.assert_echoed(500_000, **self.environment("ali:open%20sesame@"))
+
+    def test_squid_without_the_password(self):
+        self.squid()
+        said = self.ping(**self.environment())
+        self.assertEqual(said["error"]["id"], "E-NET-PROXY-AUTH", said)
+
+    def test_one_that_opens_tls(self):
+        script = harness.HERE / "peers" / "tls_opening_proxy.py"
+        certificate = [self.home_b / "cert.pem", self.home_b / "cert-key.pem"]
+        proxy = self.on("b", sys.executable, script, reach.NODE_V4, self.proxy_port, *certificate)
+        proxy.wait_for("^ready$")
+        said = self.ping(**self.environment())
+        self.assertEqual(said["error"]["id"], "E-NET-TLS-OPENED", said)
+        found = self.alknet("doctor", self.address, "--json", "--timeout", "2s", **self.environment())
+        causes = [verdict["id"] for verdict in json.loads(found.stdout)["verdicts"]]
+        self.assertEqual(causes[0], "E-NET-TLS-OPENED", found.stdout)
 
 
 class NoWay(reach.ReachTest):
