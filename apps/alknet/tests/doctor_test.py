@@ -224,7 +224,7 @@ class Paths(WithNode):
                         ("ping", "--all-transports", "--count", "2"),
                         ("ping", "--all-transports", "--interval", "2s"), ("doctor", "--timeout", "0s")):
             self.client.error(command[0], self.node.address, *command[1:], expect=EXIT_USAGE)
-        error = self.client.error("ping", self.node.address, "--transport", "proxy", expect=EXIT_USAGE)
+        error = self.client.error("ping", self.node.address, "--only", "proxy", expect=EXIT_USAGE)
         self.assertIn("HTTPS_PROXY", error["detail"])
 
     def test_ping_on_all_transports(self):
