@@ -217,9 +217,9 @@ struct Measured {
 // What was measured stands in `into`, whether it ends well or not.
 task<result<void>> measure(Benching& bench, Order order, Measured& into) {
     Client& client = bench.client;
-    ALKNET_CO_TRY(DialOptions options, options_of(bench, order.rung));
+    ALKNET_CO_TRY(DialOptions dialling, options_of(bench, order.rung));
     ALKNET_CO_TRY(into.way,
-                  co_await client.dialer().dial_way(bench.target.address, std::move(options)));
+                  co_await client.dialer().dial_way(bench.target.address, std::move(dialling)));
     if (!bench.rung) {
         bench.rung = into.way->rung;
         bench.path = into.way->path;
