@@ -118,6 +118,7 @@ result<void> SystemUdpSocket::configure(const UdpOptions& options) {
     }
     ALKNET_CHECK(loop_.poller().add(fd_.get(), *this));
     watched_ = true;
+    loop_.poller().tell_writable(fd_.get(), *this, false);
     return {};
 }
 
@@ -158,6 +159,7 @@ bool SystemUdpSocket::tell(auto&& call) noexcept {
 void SystemUdpSocket::on_fd_events(bool readable, bool writable) noexcept {
     if (writable && blocked_) {
         blocked_ = false;
+        loop_.poller().tell_writable(fd_.get(), *this, false);
         if (!tell([](Receiver& receiver) { receiver.on_writable(); })) {
             return;
         }
@@ -363,7 +365,9 @@ SendStatus SystemUdpSocket::recover(const DatagramBatch& batch, int number) noex
 
 SendStatus SystemUdpSocket::give_up(const DatagramBatch& batch, int number) noexcept {
     if (number == EAGAIN) {
-        blocked_ = true;
+        if (!std::exchange(blocked_, true)) {
+            loop_.poller().tell_writable(fd_.get(), *this, true);
+        }
         return SendStatus::would_block;
     }
     if (number == EMSGSIZE) {

@@ -2,6 +2,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include <algorithm>
+#include <alknet/base/assert.hpp>
 #include <alknet/base/os_error.hpp>
 #include <alknet/rt/poller.hpp>
 #include <array>
@@ -13,6 +14,7 @@ namespace alknet {
 namespace {
 
 constexpr std::size_t kEventsPerPoll = 64;
+constexpr std::uint32_t kReadable = EPOLLIN | EPOLLRDHUP | EPOLLET;
 
 class EpollPoller final : public Poller {
 public:
@@ -22,10 +24,16 @@ public:
         close(epoll_fd_);
     }
 
-    result<void> watch_wake() { return control(wake_fd_, EPOLLIN, this); }
+    result<void> watch_wake() { return control(EPOLL_CTL_ADD, wake_fd_, EPOLLIN, this); }
 
     result<void> add(int fd, FdEvents& events) override {
-        return control(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &events);
+        return control(EPOLL_CTL_ADD, fd, kReadable | EPOLLOUT, &events);
+    }
+
+    void tell_writable(int fd, FdEvents& events, bool wanted) noexcept override {
+        const std::uint32_t interest = wanted ? kReadable | EPOLLOUT : kReadable;
+        // It only fails for a descriptor that was never added.
+        ALKNET_ASSERT(control(EPOLL_CTL_MOD, fd, interest, &events).has_value());
     }
 
     void remove(int fd, FdEvents& events) noexcept override {
@@ -65,11 +73,11 @@ public:
     }
 
 private:
-    result<void> control(int fd, std::uint32_t interest, void* target) {
+    result<void> control(int operation, int fd, std::uint32_t interest, void* target) {
         epoll_event event{};
         event.events = interest;
         event.data.ptr = target;
-        if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) != 0) {
+        if (epoll_ctl(epoll_fd_, operation, fd, &event) != 0) {
             return os_fail("epoll_ctl", errno);
         }
         return {};

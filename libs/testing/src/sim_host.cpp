@@ -103,6 +103,7 @@ public:
         return fail(causes::kIo, "a simulated process has no descriptors");
     }
     void remove(int, FdEvents&) noexcept override {}
+    void tell_writable(int, FdEvents&, bool) noexcept override {}
     void wait(std::optional<Duration>) override {}
     void dispatch() override {}
     void wake() noexcept override { process_.state().touched = true; }

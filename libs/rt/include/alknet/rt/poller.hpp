@@ -26,6 +26,9 @@ public:
     /// `events` must be removed before it dies and before `fd` is closed. Errors: kIo.
     virtual result<void> add(int fd, FdEvents& events) = 0;
     virtual void remove(int fd, FdEvents& events) noexcept = 0;
+    /// Whether writability is told from now on, at once if it is there; it is after `add`. A UDP
+    /// socket gets writable each time one of its datagrams has left, so it asks only while blocked.
+    virtual void tell_writable(int fd, FdEvents& events, bool wanted) noexcept = 0;
     /// Waits at most `timeout`, for ever without one, for something that `dispatch` can tell.
     virtual void wait(std::optional<Duration> timeout) = 0;
     /// Tells the registered events what the last `wait` found.

@@ -17,6 +17,7 @@ public:
         return fail(causes::kIo, "this loop has no descriptors");
     }
     void remove(int, FdEvents&) noexcept override {}
+    void tell_writable(int, FdEvents&, bool) noexcept override {}
     void wait(std::optional<Duration> timeout) override {
         std::unique_lock lock(mutex_);
         if (!timeout) {
