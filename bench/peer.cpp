@@ -2,8 +2,9 @@
 //
 //     serve DIRECTORY FILE              FILE as `bench/file`, and echo; prints one JSON line
 //     get ID PORT OUT                   one `bench/file` over QUIC, into OUT
-//     handshakes ID PORT KIND ALPN N    full QUIC handshakes, one after the other; KIND raw or x509
-//     requests ID PORT ALPN DEPTH N     64 octets there and back, a stream each, DEPTH at a time
+//     handshakes ID PORT KIND ALPN N    full QUIC handshakes, one after the other; KIND raw, or
+//     x509 as a stranger requests ID PORT ALPN DEPTH N     64 octets there and back, a stream each,
+//     DEPTH at a time
 #include <fcntl.h>
 #include <unistd.h>
 #include <alknet/base/os_error.hpp>
@@ -217,6 +218,7 @@ task<result<void>> run(Client& client, std::vector<std::string> words) {
         client.options.alpns = {words[4]};
         if (words[3] == "x509") {
             client.options.verify = tls::VerifyNothing{PeerIdentity::Kind::x509};
+            client.options.show_key = false;  // as a browser
         }
         outcome = co_await handshakes(client, number(words[5]));
     } else if (words[0] == "requests" && words.size() == 6) {

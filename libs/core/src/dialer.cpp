@@ -114,6 +114,7 @@ result<void> DialerImpl::prepare(Running& dial) const {
     dial.client.context = tls_;
     dial.client.alpns = options.alpns;
     dial.client.resumption = resumption_;
+    dial.client.show_key = options.show_key;
     if (address.id) {
         dial.client.verify = tls::VerifyPin{*address.id};
     } else {

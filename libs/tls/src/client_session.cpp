@@ -65,6 +65,7 @@ std::string resumption_key(const ClientOptions& options, Carrier carrier) {
                options.verify);
     append_field(key, options.server_name);
     append_field(key, as_text(options.context->key().id().bytes()));
+    key += options.show_key ? 'n' : 's';
     for (const std::string& alpn : options.alpns) {
         append_field(key, alpn);
     }
@@ -109,8 +110,11 @@ result<void> ClientSession::start() {
     if (std::holds_alternative<VerifyCa>(options_.verify)) {
         ALKNET_TRY(credentials, context().verifying_credentials());
     }
-    ALKNET_CHECK(open(GNUTLS_CLIENT, context().client_priority(carrier_, ask_for(options_.verify)),
-                      credentials));
+    // One key share, of X25519, which everybody has: GnuTLS would compute a second one of P-256.
+    ALKNET_CHECK(
+        open(GNUTLS_CLIENT | GNUTLS_KEY_SHARE_TOP,
+             context().client_priority(carrier_, ask_for(options_.verify), options_.show_key),
+             credentials));
     gnutls_handshake_set_hook_function(native(), GNUTLS_HANDSHAKE_NEW_SESSION_TICKET,
                                        GNUTLS_HOOK_POST, on_ticket);
     gnutls_handshake_set_max_packet_length(native(), kHandshakeBytesMax);

@@ -31,8 +31,10 @@ constexpr std::string_view kClientKey = ":+CTYPE-CLI-RAWPK";
 constexpr std::array kCarriers = {Carrier::quic, Carrier::tcp};
 constexpr std::array kAsks = {Ask::raw_key, Ask::x509, Ask::either};
 
-constexpr std::size_t index_of(Carrier carrier, Ask ask) noexcept {
-    return static_cast<std::size_t>(carrier) * kAsks.size() + static_cast<std::size_t>(ask);
+constexpr std::size_t index_of(Carrier carrier, Ask ask, bool show_key) noexcept {
+    const std::size_t pair =
+        static_cast<std::size_t>(carrier) * kAsks.size() + static_cast<std::size_t>(ask);
+    return 2 * pair + (show_key ? 1 : 0);
 }
 
 std::string_view server_types(Ask ask) noexcept {
@@ -170,9 +172,11 @@ result<void> Context::load() {
             server_priorities_[static_cast<std::size_t>(carrier)],
             make_priority(carrier, carrier == Carrier::quic ? kModern : kWithTls12, kServerTypes));
         for (const Ask ask : kAsks) {
-            const std::string types = std::string(server_types(ask)) + std::string(kClientKey);
-            ALKNET_TRY(client_priorities_[index_of(carrier, ask)],
+            const std::string types(server_types(ask));
+            ALKNET_TRY(client_priorities_[index_of(carrier, ask, false)],
                        make_priority(carrier, kModern, types));
+            ALKNET_TRY(client_priorities_[index_of(carrier, ask, true)],
+                       make_priority(carrier, kModern, types + std::string(kClientKey)));
         }
     }
     return {};
@@ -291,20 +295,25 @@ gnutls_priority_t Context::server_priority(Carrier carrier) const noexcept {
     return server_priorities_[static_cast<std::size_t>(carrier)].get();
 }
 
-gnutls_priority_t Context::client_priority(Carrier carrier, Ask ask) const noexcept {
-    return client_priorities_[index_of(carrier, ask)].get();
+gnutls_priority_t Context::client_priority(Carrier carrier, Ask ask, bool show_key) const noexcept {
+    return client_priorities_[index_of(carrier, ask, show_key)].get();
 }
 
-crypto::SecretBytes Context::ticket_master() const {
-    const crypto::SecretBytes shared =
-        static_cast<RotatingTicketKeys&>(*options_.ticket_keys).master();
+std::shared_ptr<const crypto::SecretBytes> Context::ticket_master() const {
+    const auto shared = static_cast<RotatingTicketKeys&>(*options_.ticket_keys).master();
+    const std::scoped_lock lock(ticket_mutex_);
+    if (shared == ticket_shared_) {
+        return ticket_own_;  // to lock memory for it costs more than all the rest of a session
+    }
     // Bound to the node key: whoever resumes has met the holder of this one.
-    const gnutls_datum_t key = datum_of(shared.view());
+    const gnutls_datum_t key = datum_of(shared->view());
     const gnutls_datum_t info = datum_of(options_.key->id().bytes());
     crypto::SecretBytes own(RotatingTicketKeys::kMasterBytes);
     ALKNET_ASSERT(
         gnutls_hkdf_expand(GNUTLS_MAC_SHA512, &key, &info, own.span().data(), own.size()) == 0);
-    return own;
+    ticket_own_ = std::make_shared<const crypto::SecretBytes>(std::move(own));
+    ticket_shared_ = shared;
+    return ticket_own_;
 }
 
 }  // namespace alknet::tls

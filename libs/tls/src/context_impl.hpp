@@ -47,9 +47,10 @@ public:
     result<gnutls_certificate_credentials_t> verifying_credentials() const;
 
     [[nodiscard]] gnutls_priority_t server_priority(Carrier carrier) const noexcept;
-    [[nodiscard]] gnutls_priority_t client_priority(Carrier carrier, Ask ask) const noexcept;
+    [[nodiscard]] gnutls_priority_t client_priority(Carrier carrier, Ask ask,
+                                                    bool show_key) const noexcept;
     /// For a session that begins now.
-    [[nodiscard]] crypto::SecretBytes ticket_master() const;
+    [[nodiscard]] std::shared_ptr<const crypto::SecretBytes> ticket_master() const;
 
 private:
     Context() = default;
@@ -66,12 +67,15 @@ private:
     std::vector<Credentials> named_;                                   // with some
     std::map<std::string, gnutls_certificate_credentials_t> by_name_;  // in lower case
     Credentials client_;
-    std::array<Priority, 2> server_priorities_;  // by Carrier
-    std::array<Priority, 6> client_priorities_;  // by Carrier and Ask
+    std::array<Priority, 2> server_priorities_;   // by Carrier
+    std::array<Priority, 12> client_priorities_;  // by Carrier, Ask, and whether the key is shown
     std::optional<std::int64_t> earliest_expiry_;
 
     mutable std::mutex verifying_mutex_;
     mutable Credentials verifying_;
+    mutable std::mutex ticket_mutex_;
+    mutable std::shared_ptr<const crypto::SecretBytes> ticket_shared_;  // what the own is made of
+    mutable std::shared_ptr<const crypto::SecretBytes> ticket_own_;
 };
 
 /// The node key as a GnuTLS key pair in `credentials`. GnuTLS never sees the seed: it asks `key` to

@@ -69,8 +69,8 @@ result<void> ServerSession::start() {
     gnutls_handshake_set_max_packet_length(native(), kHandshakeBytesMax);
     gnutls_certificate_server_set_request(native(), GNUTLS_CERT_IGNORE);
     gnutls_db_set_cache_expiration(native(), static_cast<int>(TicketKeys::kTicketLifetime.count()));
-    const crypto::SecretBytes master = context().ticket_master();
-    const gnutls_datum_t key = datum_of(master.view());
+    const auto master = context().ticket_master();
+    const gnutls_datum_t key = datum_of(master->view());
     const int code = gnutls_session_ticket_enable_server(native(), &key);
     return code == 0 ? result<void>() : fail(causes::kInternal, "tickets: " + reason(code));
 }

@@ -5,6 +5,7 @@
 #include <alknet/tls/context.hpp>
 #include <ctime>
 #include <functional>
+#include <memory>
 #include <mutex>
 
 namespace alknet::tls {
@@ -18,15 +19,15 @@ public:
 
     explicit RotatingTicketKeys(Now now);
 
-    /// The master for a session that begins now; the caller's copy is its to wipe.
-    [[nodiscard]] crypto::SecretBytes master();
+    /// The master for a session that begins now. The same object until it is renewed.
+    [[nodiscard]] std::shared_ptr<const crypto::SecretBytes> master();
 
 private:
     void renew();
 
     Now now_;
     std::mutex mutex_;
-    crypto::SecretBytes master_;
+    std::shared_ptr<const crypto::SecretBytes> master_;
     std::time_t born_ = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include "certificates.hpp"
 #include "foreign.hpp"
+#include "session_impl.hpp"
 #include "tls_fixture.hpp"
 
 #include <stdexcept>
@@ -68,6 +69,16 @@ protected:
     TempDir dir;
     Authority authority{"test authority"};
 };
+
+TEST_F(HandshakeTest, AClientThatShowsNoKeyIsAStranger) {
+    ClientOptions options = dial();
+    options.show_key = false;
+    const Handshake both = handshake(options);
+    ASSERT_TRUE(both.both()) << both.why();
+    EXPECT_EQ((*both.server)->info().peer.kind, PeerIdentity::Kind::none);
+    EXPECT_EQ((*both.client)->info().peer.key, server_context->key().id());
+    EXPECT_NE(resumption_key(options, Carrier::tcp), resumption_key(dial(), Carrier::tcp));
+}
 
 TEST_F(HandshakeTest, TwoRawKeysMeetAndKnowEachOther) {
     const Handshake both = handshake(dial());

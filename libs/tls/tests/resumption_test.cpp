@@ -203,7 +203,7 @@ TEST_F(ResumptionTest, JunkInTheStoreOnlyCostsAFullHandshake) {
 TEST(TicketKeysTest, TheMasterIsReplacedDailyAndWhenTheClockGoesBack) {
     std::time_t now = 1'000'000;
     RotatingTicketKeys keys([&now] { return now; });
-    const auto master = [&keys] { return to_bytes(keys.master().view()); };
+    const auto master = [&keys] { return to_bytes(keys.master()->view()); };
     const Bytes first = master();
     EXPECT_EQ(first.size(), RotatingTicketKeys::kMasterBytes);
     now += TicketKeys::kMasterLifetime.count() - 1;

@@ -37,6 +37,7 @@ struct DialOptions {
     /// By default from the address: a pin if it has an id, else the CAs. A pin is never replaced by
     /// anything but another pin of the same id, or by VerifyNothing.
     std::optional<tls::Verify> verify;
+    bool show_key = true;              // false: the peer meets a stranger
     quic::TransportOptions transport;  // of QUIC; its timeouts are TCP's too
 };
 

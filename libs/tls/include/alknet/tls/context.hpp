@@ -120,6 +120,7 @@ struct ClientOptions {
     Verify verify;
     std::string server_name;                      // SNI; empty: none is sent
     std::shared_ptr<ResumptionStore> resumption;  // null: always a full handshake
+    bool show_key = true;                         // false: the peer meets a stranger
 };
 
 }  // namespace alknet::tls
