@@ -94,7 +94,7 @@ void ConnectionImpl::write_packets() {
     const std::size_t largest = packet_max();
     drop_oversized_datagrams();
     PacketBatch batch(endpoint_->packet_buffer(), socket_->segments_max());
-    const std::size_t quantum = ngtcp2_conn_get_send_quantum(conn_.get());
+    const std::size_t quantum = batch.whole(ngtcp2_conn_get_send_quantum(conn_.get()), largest);
     ngtcp2_path_storage path;
     ngtcp2_path_storage_zero(&path);
     PacketTarget target{info_.local, remote_, 0};

@@ -1,5 +1,7 @@
 #include "frame_scan.hpp"
 
+#include <algorithm>
+
 namespace alknet::quic {
 
 namespace {
@@ -106,7 +108,10 @@ bool FrameScan::skip_frame(std::uint64_t type) noexcept {
         return skip_stream(type);
     }
     switch (type) {
-        case kPadding:
+        case kPadding:  // comes by the thousand
+            return skip(static_cast<std::size_t>(
+                std::ranges::find_if(left_, [](std::byte octet) { return octet != std::byte{0}; }) -
+                left_.begin()));
         case kPing:
         case kHandshakeDone:
             return true;

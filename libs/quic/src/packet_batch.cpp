@@ -17,6 +17,11 @@ PacketBatch::Fit PacketBatch::add(std::size_t size, const PacketTarget& target) 
     return size < segment_ || count_ == segments_max_ ? Fit::full : Fit::open;
 }
 
+std::size_t PacketBatch::whole(std::size_t quantum, std::size_t size) const noexcept {
+    const std::size_t batch = std::min(segments_max_, net::UdpSocket::kBatchBytesMax / size) * size;
+    return quantum < batch ? quantum : quantum - quantum % batch;
+}
+
 void PacketBatch::restart(std::size_t size, const PacketTarget& target) noexcept {
     std::copy_n(buffer_.begin() + static_cast<std::ptrdiff_t>(used_), size, buffer_.begin());
     clear();

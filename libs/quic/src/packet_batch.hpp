@@ -38,6 +38,11 @@ public:
     /// Adds the packet of `size` octets that was written to the front of `space`.
     Fit add(std::size_t size, const PacketTarget& target) noexcept;
 
+    /// How much of a permission to send `quantum` octets fills whole batches of packets of `size`
+    /// octets, all of it if that is not even one: a single packet behind a full batch costs the
+    /// sender, the receiver and the kernel between them as much as the batch.
+    [[nodiscard]] std::size_t whole(std::size_t quantum, std::size_t size) const noexcept;
+
     /// Empties the batch. With `size`, the packet that did not fit becomes the first of the next
     /// one.
     void restart(std::size_t size, const PacketTarget& target) noexcept;

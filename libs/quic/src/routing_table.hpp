@@ -31,6 +31,7 @@ public:
     }
     void remove(BytesView id) noexcept {
         if (fits(id)) {
+            last_ = nullptr;
             ids_.erase(IdKey(id));
         }
     }
@@ -38,8 +39,17 @@ public:
         if (!fits(id)) {
             return nullptr;
         }
-        const auto found = ids_.find(IdKey(id));
-        return found == ids_.end() ? nullptr : found->second;
+        const IdKey key(id);
+        if (last_ != nullptr && last_id_ == key) {
+            return last_;  // datagrams come in batches of one connection
+        }
+        const auto found = ids_.find(key);
+        if (found == ids_.end()) {
+            return nullptr;
+        }
+        last_id_ = key;
+        last_ = found->second;
+        return last_;
     }
 
     /// The same token may be given by several peers; the last one wins, as with a peer that is
@@ -66,6 +76,7 @@ private:
         std::uint8_t size = 0;
         std::array<std::uint8_t, NGTCP2_MAX_CIDLEN> octets{};
 
+        IdKey() noexcept = default;
         explicit IdKey(BytesView id) noexcept : size(static_cast<std::uint8_t>(id.size())) {
             std::copy_n(alknet::octets(id), id.size(), octets.begin());
         }
@@ -105,6 +116,8 @@ private:
     std::array<std::uint8_t, crypto_generichash_KEYBYTES> digest_key_;
     std::unordered_map<IdKey, Connection*, IdHash> ids_{0, IdHash{&hash_key_}};
     std::unordered_map<Digest, Connection*, DigestHash> tokens_;
+    mutable IdKey last_id_;
+    mutable Connection* last_ = nullptr;  // what `find` gave last, while it is in the table
 };
 
 }  // namespace alknet::quic

@@ -81,6 +81,17 @@ TEST_F(BatchTest, HasAtMostSoManySegmentsAndOctets) {
     EXPECT_EQ(add(100), PacketBatch::Fit::full);
 }
 
+TEST_F(BatchTest, AQuantumIsCutToWholeBatches) {
+    constexpr std::size_t kFull = std::size_t{44} * 1452;  // of 65 000 octets
+    EXPECT_EQ(batch.whole(kFull - 1, 1452), kFull - 1) << "not even one";
+    EXPECT_EQ(batch.whole(kFull, 1452), kFull);
+    EXPECT_EQ(batch.whole(65'536, 1452), kFull);
+    EXPECT_EQ(batch.whole(2 * kFull + 1, 1452), 2 * kFull);
+    EXPECT_EQ(batch.whole(13'000, 100), 12'800U) << "64 segments";
+    const PacketBatch single(buffer, 1);
+    EXPECT_EQ(single.whole(5000, 1200), 4800U);
+}
+
 TEST_F(BatchTest, WithoutOffloadEachIsFull) {
     PacketBatch single(buffer, 1);
     EXPECT_EQ(single.add(1200, kHere), PacketBatch::Fit::full);
@@ -121,6 +132,8 @@ TEST(RoutingTable, LeadsByIdAndByToken) {
     EXPECT_EQ(table.find(as_bytes("1234567")), &two);
     EXPECT_EQ(table.find(as_bytes("x")), nullptr);
     EXPECT_EQ(table.find({}), nullptr);
+    EXPECT_EQ(table.find(as_bytes("12345678")), &one) << "after others, and once more";
+    EXPECT_EQ(table.find(as_bytes("12345678")), &one);
     table.remove(as_bytes("12345678"));
     EXPECT_EQ(table.find(as_bytes("12345678")), nullptr);
     EXPECT_EQ(table.ids(), 1U);
