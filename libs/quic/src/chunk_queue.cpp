@@ -6,6 +6,22 @@
 
 namespace alknet::quic {
 
+std::unique_ptr<std::byte[]> ChunkPool::take() {
+    if (spare_.empty()) {
+        spare_.reserve(kSpareMax);  // so that giving back cannot fail
+        return std::make_unique_for_overwrite<std::byte[]>(kChunkBytes);
+    }
+    auto octets = std::move(spare_.back());
+    spare_.pop_back();
+    return octets;
+}
+
+void ChunkPool::give_back(std::unique_ptr<std::byte[]> octets) noexcept {
+    if (spare_.size() < kSpareMax) {
+        spare_.push_back(std::move(octets));
+    }
+}
+
 void ChunkQueue::append(BytesView data) {
     size_ += data.size();
     while (!data.empty()) {
@@ -13,7 +29,10 @@ void ChunkQueue::append(BytesView data) {
             const std::size_t wanted = std::max(std::bit_ceil(data.size()), size_ / 2);
             const std::size_t capacity =
                 std::clamp(std::bit_ceil(wanted), kChunkBytesMin, kChunkBytesMax);
-            chunks_.push_back({std::make_unique_for_overwrite<std::byte[]>(capacity), capacity, 0});
+            chunks_.push_back({capacity == kChunkBytesMax
+                                   ? pool_->take()
+                                   : std::make_unique_for_overwrite<std::byte[]>(capacity),
+                               capacity, 0});
         }
         Chunk& last = chunks_.back();
         const std::size_t count = std::min(data.size(), last.capacity - last.used);
@@ -46,12 +65,21 @@ void ChunkQueue::drop(std::size_t count) noexcept {
         }
         count -= left;
         front_ = 0;
-        chunks_.pop_front();
+        drop_first();
     }
 }
 
+void ChunkQueue::drop_first() noexcept {
+    if (chunks_.front().capacity == kChunkBytesMax) {
+        pool_->give_back(std::move(chunks_.front().octets));
+    }
+    chunks_.pop_front();
+}
+
 void ChunkQueue::clear() noexcept {
-    chunks_.clear();
+    while (!chunks_.empty()) {
+        drop_first();
+    }
     front_ = 0;
     size_ = 0;
 }

@@ -7,13 +7,35 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <vector>
 
 namespace alknet::quic {
+
+/// Keeps some of the largest blocks for the next stream that needs one: given back to the system,
+/// as the allocator does with such sizes, each would cost its page faults again. One loop's.
+class ChunkPool {
+public:
+    static constexpr std::size_t kChunkBytes = 32 << 10;
+    static constexpr std::size_t kSpareMax = 32;
+
+    [[nodiscard]] std::unique_ptr<std::byte[]> take();
+    void give_back(std::unique_ptr<std::byte[]> octets) noexcept;
+    [[nodiscard]] std::size_t spare() const noexcept { return spare_.size(); }
+
+private:
+    std::vector<std::unique_ptr<std::byte[]>> spare_;
+};
 
 class ChunkQueue {
 public:
     static constexpr std::size_t kChunkBytesMin = 1 << 10;
-    static constexpr std::size_t kChunkBytesMax = 32 << 10;
+    static constexpr std::size_t kChunkBytesMax = ChunkPool::kChunkBytes;
+
+    /// `pool` must outlive the queue.
+    explicit ChunkQueue(ChunkPool& pool) noexcept : pool_(&pool) {}
+    ChunkQueue(const ChunkQueue&) = delete;
+    ChunkQueue& operator=(const ChunkQueue&) = delete;
+    ~ChunkQueue() { clear(); }
 
     void append(BytesView data);
     /// Takes octets from the front into `into`; returns how many.
@@ -35,6 +57,9 @@ private:
         std::size_t capacity = 0;
         std::size_t used = 0;
     };
+    void drop_first() noexcept;
+
+    ChunkPool* pool_;
     std::deque<Chunk> chunks_;
     std::size_t front_ = 0;  // octets of the first chunk that were dropped already
     std::size_t size_ = 0;

@@ -37,6 +37,7 @@ ConnectionImpl::ConnectionImpl(EndpointImpl& endpoint, std::uint64_t serial, Loc
       loop_(endpoint.loop()),
       socket_(&socket),
       options_(std::move(options)),
+      chunks_(endpoint.chunks()),
       server_(server),
       timer_(loop_, [this] { on_timer(); }),
       window_(options_.connection_window_bytes, options_.connection_window_bytes_max, loop_.now()),

@@ -214,6 +214,7 @@ private:
     Loop& loop_;
     LocalSocket* socket_;
     TransportOptions options_;
+    std::shared_ptr<ChunkPool> chunks_;  // of the streams' buffers
     bool server_;
     Phase phase_ = Phase::handshake;
     Incoming incoming_;

@@ -37,7 +37,7 @@ std::shared_ptr<Stream> ConnectionImpl::add_stream(std::int64_t id, bool remote)
         kind = remote ? Stream::Kind::receive_only : Stream::Kind::send_only;
     }
     const ReceiveWindow window(options_.stream_window_bytes, stream_window_max_, loop_.now());
-    auto stream = std::make_shared<Stream>(*this, id, kind, remote, window);
+    auto stream = std::make_shared<Stream>(*this, id, kind, remote, window, *chunks_);
     ngtcp2_conn_set_stream_user_data(conn_.get(), id, stream.get());
     streams_.emplace(id, stream);
     ++stats_.streams_total;

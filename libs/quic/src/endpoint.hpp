@@ -66,6 +66,8 @@ public:
     [[nodiscard]] const Log& log() const noexcept { return options_.log; }
     /// Where packets are written before they are sent; nobody holds on to it.
     [[nodiscard]] MutableBytes packet_buffer() noexcept { return packet_buffer_; }
+    /// For the buffers of streams, which may outlive the endpoint.
+    [[nodiscard]] const std::shared_ptr<ChunkPool>& chunks() const noexcept { return chunks_; }
     /// Draws an id that leads to `connection`.
     ngtcp2_cid add_route(ConnectionImpl& connection);
     [[nodiscard]] ResetToken reset_token(const ngtcp2_cid& id) const noexcept;
@@ -110,6 +112,7 @@ private:
     RoutingTable<ConnectionImpl> routes_;
     AddressTokens tokens_;
     std::vector<std::byte> packet_buffer_;
+    std::shared_ptr<ChunkPool> chunks_ = std::make_shared<ChunkPool>();
     std::map<std::uint64_t, std::shared_ptr<ConnectionImpl>> connections_;  // by serial number
     std::uint64_t serial_ = 0;
     std::size_t half_open_ = 0;  // of the server side

@@ -10,6 +10,8 @@ namespace alknet::quic {
 
 class SendBuffer {
 public:
+    explicit SendBuffer(ChunkPool& pool) noexcept : octets_(pool) {}
+
     void append(BytesView data) { octets_.append(data); }
 
     /// Written and not yet acknowledged.

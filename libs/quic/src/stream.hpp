@@ -27,8 +27,14 @@ public:
     enum class Kind : std::uint8_t { bidi, send_only, receive_only };
 
     Stream(ConnectionImpl& connection, std::int64_t id, Kind kind, bool remote,
-           ReceiveWindow window)
-        : connection_(connection), id_(id), kind_(kind), remote_(remote), window_(window) {}
+           ReceiveWindow window, ChunkPool& pool)
+        : connection_(connection),
+          id_(id),
+          kind_(kind),
+          remote_(remote),
+          window_(window),
+          received_(pool),
+          out_(pool) {}
     Stream(const Stream&) = delete;
     Stream& operator=(const Stream&) = delete;
 

@@ -24,7 +24,8 @@ std::string text_of(const ChunkQueue& queue, std::size_t offset) {
 
 TEST(ChunkQueue, BehavesLikeAStringWhateverTheSizes) {
     sim::Random random(1);
-    ChunkQueue queue;
+    ChunkPool pool;
+    ChunkQueue queue(pool);
     std::string model;
     for (int step = 0; step < 5000; ++step) {
         if (random.chance(0.5)) {
@@ -52,7 +53,8 @@ TEST(ChunkQueue, BehavesLikeAStringWhateverTheSizes) {
 }
 
 TEST(ChunkQueue, WhatIsPeekedStaysInPlaceWhileMoreIsAppended) {
-    ChunkQueue queue;
+    ChunkPool pool;
+    ChunkQueue queue(pool);
     queue.append(as_bytes("abc"));
     std::array<BytesView, 4> views;
     ASSERT_EQ(queue.peek(0, views), 1U);
@@ -64,8 +66,28 @@ TEST(ChunkQueue, WhatIsPeekedStaysInPlaceWhileMoreIsAppended) {
     EXPECT_EQ(views[0].data(), where);
 }
 
+TEST(ChunkPool, KeepsSomeOfTheLargestBlocks) {
+    ChunkPool pool;
+    constexpr std::size_t kMore = ChunkPool::kSpareMax + 4;
+    {
+        ChunkQueue queue(pool);
+        queue.append(Bytes(kMore * ChunkPool::kChunkBytes));
+        EXPECT_EQ(pool.spare(), 0U);
+        queue.drop(3 * ChunkPool::kChunkBytes);
+        EXPECT_EQ(pool.spare(), 3U);
+        queue.append(Bytes(ChunkPool::kChunkBytes));
+        EXPECT_EQ(pool.spare(), 2U) << "the next stream takes it";
+    }
+    EXPECT_EQ(pool.spare(), ChunkPool::kSpareMax) << "the rest went back to the system";
+    ChunkQueue small(pool);
+    small.append(as_bytes("x"));
+    small.clear();
+    EXPECT_EQ(pool.spare(), ChunkPool::kSpareMax);
+}
+
 TEST(SendBuffer, FreesWhatIsAcknowledgedAndResumesWhereItStopped) {
-    SendBuffer buffer;
+    ChunkPool pool;
+    SendBuffer buffer(pool);
     buffer.append(as_bytes("0123456789"));
     EXPECT_EQ(buffer.unsent(), 10U);
     buffer.mark_sent(6);
