@@ -1,7 +1,9 @@
-// alknet_bench_peer: our side of bench/compare.py, which reads the CPU seconds of its processes.
+// alknet_bench_peer: our side of bench/compare.py, which reads the CPU seconds of its processes,
+// and of bench/lossy.py.
 //
-//     serve DIRECTORY FILE              FILE as `bench/file`, and echo; prints one JSON line
-//     get ID PORT OUT                   one `bench/file` over QUIC, into OUT
+//     serve DIRECTORY FILE [IP:PORT bbr|cubic]
+//                                       FILE as `bench/file`, and echo; prints one JSON line
+//     get ID PORT OUT [IP]              one `bench/file` over QUIC, into OUT
 //     handshakes ID PORT KIND ALPN N    full QUIC handshakes, one after the other; KIND raw, or
 //     x509 as a stranger requests ID PORT ALPN DEPTH N     64 octets there and back, a stream each,
 //     DEPTH at a time
@@ -69,7 +71,11 @@ private:
     std::string path_;
 };
 
-result<void> serve(const std::filesystem::path& directory, const std::string& file) {
+/// `words` are those of the command line.
+result<void> serve(const std::vector<std::string>& words) {
+    const std::filesystem::path directory = words[1];
+    const std::string& file = words[2];
+    const bool elsewhere = words.size() == 5;
     const SystemClock clock;
     ALKNET_TRY(const auto loop, Loop::create(clock));
     const auto key = NodeKey::generate();
@@ -96,7 +102,10 @@ result<void> serve(const std::filesystem::path& directory, const std::string& fi
 
     ListenerOptions listener;
     listener.name = "bench";
-    ALKNET_TRY(listener.address, SocketAddress::parse("127.0.0.1:0"));
+    ALKNET_TRY(listener.address, SocketAddress::parse(elsewhere ? words[3] : "127.0.0.1:0"));
+    if (elsewhere && words[4] == "cubic") {
+        listener.congestion = quic::Congestion::cubic;
+    }
     ALKNET_TRY(const SocketAddress bound, endpoint->listen(std::move(listener)));
     std::printf("{\"port\":%u,\"id\":\"%s\"}\n", unsigned{bound.port()}, key->id().hex().c_str());
     std::fflush(stdout);
@@ -212,7 +221,7 @@ std::size_t number(std::string_view text) {
 task<result<void>> run(Client& client, std::vector<std::string> words) {
     const auto dialer = client.make_dialer();
     result<void> outcome = fail(causes::kUsage, "see the top of bench/peer.cpp");
-    if (words[0] == "get" && words.size() == 4) {
+    if (words[0] == "get" && words.size() >= 4) {
         outcome = co_await get(client, *dialer, words[3]);
     } else if (words[0] == "handshakes" && words.size() == 6) {
         client.options.alpns = {words[4]};
@@ -236,8 +245,9 @@ result<void> dial(const std::vector<std::string>& words) {
     tls::ContextOptions tls;
     tls.key = NodeKey::generate();
     ALKNET_TRY(client.tls, tls::TlsContext::create(std::move(tls)));
+    const std::string host = words[0] == "get" && words.size() == 5 ? words[4] : "127.0.0.1";
     ALKNET_TRY(client.address,
-               NodeAddress::parse("alknet://" + words[1] + "@127.0.0.1:" + words[2]));
+               NodeAddress::parse("alknet://" + words[1] + "@" + host + ":" + words[2]));
     client.options.tcp = false;
     return block_on(*loop, run(client, words));
 }
@@ -253,7 +263,7 @@ int main(int argc, char** argv) {
         return 2;
     }
     const auto outcome =
-        words[0] == "serve" ? alknet::bench::serve(words[1], words[2]) : alknet::bench::dial(words);
+        words[0] == "serve" ? alknet::bench::serve(words) : alknet::bench::dial(words);
     if (!outcome) {
         std::fprintf(stderr, "%s\n", outcome.error().message().c_str());
         return 1;
