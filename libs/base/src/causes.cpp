@@ -365,6 +365,27 @@ constexpr Cause kTokenInvalid{
         "owner alone, in its log. A token that fails is never ignored in favour of a weaker "
         "identity.",
 };
+constexpr Cause kInvitationInvalid{
+    .id = "E-INVITE-INVALID",
+    .condition = errc::invalid,
+    .what = "this is no whole invitation",
+    .next = "copy the whole line again, as alknet peer invite printed it",
+    .explain =
+        "An invitation is one line without white space that begins with alkjoin1. Its last digits "
+        "are a checksum of all the others, so that a line that was cut, or of which a character "
+        "is wrong, is noticed before anything is sent.",
+};
+constexpr Cause kInvitationRefused{
+    .id = "E-INVITE-REFUSED",
+    .condition = errc::forbidden,
+    .what = "the node does not accept this invitation",
+    .next = "ask whoever invited you for a new one",
+    .explain =
+        "It has ended, was used or taken back, is for another key, or was never made there. Which "
+        "of these is told to the node's owner alone, in its log (invitation.refused). An "
+        "invitation that somebody else has used first means that the line was seen by others: "
+        "tell its owner, whose log has invitation.alarm.",
+};
 
 }  // namespace causes
 
@@ -435,6 +456,8 @@ constexpr std::array kAll = {
     &causes::kScopeMissing,
     &causes::kPeerExists,
     &causes::kTokenInvalid,
+    &causes::kInvitationInvalid,
+    &causes::kInvitationRefused,
 };
 
 char lower(char c) noexcept {

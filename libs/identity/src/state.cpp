@@ -56,6 +56,32 @@ CREATE TABLE token_scope (
     PRIMARY KEY (token, scope)
 ) STRICT, WITHOUT ROWID;
 )";
+constexpr std::string_view kSchema2 = R"(
+CREATE TABLE invitation (
+    id        TEXT PRIMARY KEY,
+    hash      BLOB NOT NULL UNIQUE,  -- of the secret
+    name      TEXT NOT NULL,
+    only_for  TEXT NOT NULL,
+    confirm   INTEGER NOT NULL,
+    uses_left INTEGER NOT NULL,
+    expires   INTEGER NOT NULL,      -- seconds since 1970
+    alarms    INTEGER NOT NULL,
+    draws     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE invitation_scope (
+    invitation TEXT NOT NULL REFERENCES invitation ON DELETE CASCADE,
+    scope      TEXT NOT NULL,
+    PRIMARY KEY (invitation, scope)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE invitation_claim (
+    invitation  TEXT NOT NULL REFERENCES invitation ON DELETE CASCADE,
+    fingerprint TEXT NOT NULL,
+    name        TEXT NOT NULL,
+    code        TEXT NOT NULL,
+    peer        TEXT NOT NULL,       -- empty: not confirmed
+    PRIMARY KEY (invitation, fingerprint)
+) STRICT, WITHOUT ROWID;
+)";
 constexpr std::int32_t kApplicationId = 0x616c6b31;  // "alk1"
 
 Value seconds(const std::optional<WallTime>& time) {
@@ -216,7 +242,7 @@ result<bool> remove_from(Database& state, const std::string& table, std::string_
 }  // namespace
 
 store::DatabaseOptions state_options() {
-    return {.schema = {kSchema1}, .application_id = kApplicationId};
+    return {.schema = {kSchema1, kSchema2}, .application_id = kApplicationId};
 }
 
 std::string make_peer_id() {
