@@ -101,6 +101,27 @@ struct PeerOptions {
     std::vector<std::string> added;
     std::vector<std::string> removed;
 };
+struct InvitationOptions {
+    enum class Action : std::uint8_t { make, list, confirm, take_back };
+    Action action = Action::make;
+    std::vector<std::string> scopes;
+    Duration ttl = std::chrono::minutes(10);
+    std::uint32_t uses = 1;
+    std::string only_for;
+    bool confirm = false;
+    std::string name;
+    std::string as;
+    std::vector<std::string> addresses;
+    bool qr = false;
+    bool no_qr = false;
+    std::string word;  // of confirm: the digits; of take_back: the id
+};
+struct JoinOptions {
+    std::string line;  // "-": standard input
+    std::string name;
+    std::string as;
+    Duration timeout = std::chrono::seconds(10);
+};
 struct TokenOptions {
     enum class Action : std::uint8_t { add, list, remove };
     Action action = Action::list;
@@ -133,8 +154,8 @@ struct VersionOptions {};
 using Verb =
     std::variant<InitOptions, IdOptions, ServeOptions, PingOptions, PathsOptions, PipeOptions,
                  ProbeOptions, DoctorOptions, BenchOptions, ExplainOptions, ConfigCheckOptions,
-                 PeerOptions, TokenOptions, AccessCheckOptions, KnownOptions, CompletionOptions,
-                 ManualOptions, HelpOptions, VersionOptions>;
+                 PeerOptions, InvitationOptions, JoinOptions, TokenOptions, AccessCheckOptions,
+                 KnownOptions, CompletionOptions, ManualOptions, HelpOptions, VersionOptions>;
 
 struct CommandLine {
     std::optional<std::filesystem::path> home;

@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <alknet/base/causes.hpp>
-#include <alknet/base/number.hpp>
 #include <alknet/config/config.hpp>
-#include <alknet/config/units.hpp>
 #include <alknet/doctor/bench.hpp>
 #include <functional>
 #include <map>
@@ -12,6 +10,7 @@
 #include <sstream>
 
 #include "cli.hpp"
+#include "cli_options.hpp"
 #include "cli_values.hpp"
 
 namespace alknet::app {
@@ -46,6 +45,7 @@ private:
     void add_identity(CLI::App& command);
     void add_peer_commands();
     void add_peer_changes(CLI::App& peer);
+    void add_invitations(CLI::App& peer);
     void add_token_commands();
     void add_known_commands();
     void add_doctor_commands();
@@ -135,13 +135,6 @@ void Grammar::add_node_commands() {
     metavar(check_command.add_option("FILE", check->file, "Another file than the home's"), "FILE");
 }
 
-void add_list(CLI::App& command, const std::string& name, std::vector<std::string>& into,
-              const std::string& value, const std::string& about) {
-    metavar(command.add_option(name, into, about + "; several with commas, or repeated")
-                ->delimiter(','),
-            value);
-}
-
 void Grammar::add_peer_commands() {
     using Action = PeerOptions::Action;
     CLI::App& peer = *root_.add_subcommand("peer", "Say who is known, and what they may do");
@@ -168,6 +161,7 @@ void Grammar::add_peer_commands() {
     const auto list = std::make_shared<PeerOptions>();
     leaf(peer, "list", "Show everybody who is known, and from where", list);
     add_peer_changes(peer);
+    add_invitations(peer);
 }
 
 void Grammar::add_peer_changes(CLI::App& peer) {
@@ -199,6 +193,36 @@ void Grammar::add_peer_changes(CLI::App& peer) {
     add_list(*scopes, "--remove", scoping->removed, "SCOPES", "What it may do no longer");
     add_list(*scopes, "--add", scoping->added, "SCOPES", "What it may do besides");
     scopes->footer("What it may do no longer ends the connections that it has.");
+}
+
+void Grammar::add_invitations(CLI::App& peer) {
+    using Action = InvitationOptions::Action;
+    const auto invite = std::make_shared<InvitationOptions>();
+    add_invite_options(leaf(peer, "invite", "Print a line that lets somebody in", invite), *invite);
+    const auto joining = std::make_shared<JoinOptions>();
+    add_join_options(leaf(peer, "join", "Use a line that somebody has sent", joining), *joining);
+
+    const auto confirm = std::make_shared<InvitationOptions>();
+    confirm->action = Action::confirm;
+    CLI::App& confirm_command =
+        leaf(peer, "confirm", "Let in whoever sees these six digits", confirm);
+    confirm_command.footer(
+        "Ask whom you have invited for the digits that the join shows, over a way by which you "
+        "know "
+        "who speaks. Whoever else has got hold of the line sees others.");
+    metavar(confirm_command.add_option("DIGITS", confirm->word, "As the other side tells them"),
+            "DIGITS")
+        ->required();
+
+    const auto list = std::make_shared<InvitationOptions>();
+    list->action = Action::list;
+    leaf(peer, "invitations", "Show the invitations, and who waits to be confirmed", list);
+
+    const auto uninvite = std::make_shared<InvitationOptions>();
+    uninvite->action = Action::take_back;
+    CLI::App& uninvite_command = leaf(peer, "uninvite", "Take an invitation back", uninvite);
+    metavar(uninvite_command.add_option("ID", uninvite->word, "As peer invitations shows it"), "ID")
+        ->required();
 }
 
 void Grammar::add_token_commands() {

@@ -35,6 +35,7 @@ constexpr std::array kByCause = {
     Mapping{&causes::kAlpnInvalid, ExitCode::usage},
     Mapping{&causes::kKeyInvalid, ExitCode::usage},
     Mapping{&causes::kScopeInvalid, ExitCode::usage},
+    Mapping{&causes::kInvitationInvalid, ExitCode::usage},
     Mapping{&causes::kConfigInvalid, ExitCode::config},
     Mapping{&causes::kConfigMissing, ExitCode::config},
     Mapping{&causes::kHomeExists, ExitCode::config},

@@ -5,6 +5,7 @@
 #include <alknet/core/echo.hpp>
 #include <alknet/doctor/handler.hpp>
 #include <alknet/doctor/local_checks.hpp>
+#include <alknet/identity/join.hpp>
 #include <alknet/identity/policy.hpp>
 #include <alknet/identity/state.hpp>
 #include <alknet/rt/combine.hpp>
@@ -91,6 +92,7 @@ result<void> Node::build() {
     ALKNET_TRY(auto peers, all_peers(home_, config_.dynamic, source_.stored));
     identities_ =
         std::make_shared<identity::ConfigIdentityProvider>(loop_.clock(), std::move(peers));
+    written_ = std::make_shared<Snapshot<identity::PeerList>>(written_peers(config_.dynamic));
     warn_of_terms();
     ALKNET_TRY(state_,
                store::Store::open(state_file(home_), {.database = identity::state_options()}));
@@ -162,6 +164,7 @@ result<void> Node::may_open(const HandlerRegistry& registry, std::string_view al
 result<void> Node::register_handlers(HandlerRegistry& registry, Loop& loop) const {
     ALKNET_CHECK(registry.add(std::make_shared<EchoHandler>()));
     ALKNET_CHECK(add_resume(registry, loop));
+    ALKNET_CHECK(registry.add(make_join_handler()));
     doctor::DoctorHandlerOptions diagnosis;
     diagnosis.program = "alknet " ALKNET_VERSION;
     diagnosis.dialer = Dialer::create(loop, options_.network, tls_, log_);
@@ -178,6 +181,25 @@ result<void> Node::register_handlers(HandlerRegistry& registry, Loop& loop) cons
     bench.udp_drops = doctor::udp_drops;
     return registry.add(std::make_shared<doctor::DoctorHandler>(std::move(bench)),
                         {.identity_required = true});
+}
+
+std::shared_ptr<ProtocolHandler> Node::make_join_handler() const {
+    identity::JoinHandlerOptions options;
+    options.node = key_->id();
+    options.state = state_;
+    options.fixed = [written = written_] { return written->get(); };
+    options.changed = options_.state_changed;
+    options.admitted = [identities = identities_](const std::string& fingerprint) {
+        return identities->peers()->find_fingerprint(fingerprint) != nullptr;
+    };
+    options.log = log_;
+    return std::make_shared<identity::JoinHandler>(std::move(options));
+}
+
+std::shared_ptr<const identity::PeerList> Node::written_peers(
+    const config::DynamicConfig& config) const {
+    return std::make_shared<const identity::PeerList>(
+        config::peer_list(config, home_.config_file().native()));
 }
 
 result<std::vector<Listening>> Node::listen() {
@@ -290,6 +312,7 @@ result<void> Node::apply(const Source& source) {
     ALKNET_TRY(auto tls, make_tls(config.dynamic, tls_.get()));
     ALKNET_TRY(auto peers, all_peers(home_, config.dynamic, source.stored));
     identities_->replace(std::move(peers));
+    written_->set(written_peers(config.dynamic));
     terms_changed_.set();
     if (config.fixed != config_.fixed) {
         log_.warn("config.restart_needed",

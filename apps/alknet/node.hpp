@@ -15,6 +15,7 @@
 #include <alknet/rt/wait.hpp>
 #include <alknet/store/store.hpp>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,6 +38,9 @@ struct NodeOptions {
     std::string config_text;  // that the configuration was read from
     /// On which connections are served; null: on the node's own loop. Outlives the node.
     LoopGroup* loops = nullptr;
+    /// Called, on any loop, when the node itself has changed state.db in a way that asks for a
+    /// reload: the file's watch tells of other programs alone.
+    std::function<void()> state_changed;
 };
 
 class Node {
@@ -83,6 +87,9 @@ private:
     Node(Loop& loop, config::Home home, config::Config config, NodeOptions options);
     result<void> build();
     result<void> register_handlers(HandlerRegistry& registry, Loop& loop) const;
+    [[nodiscard]] std::shared_ptr<ProtocolHandler> make_join_handler() const;
+    [[nodiscard]] std::shared_ptr<const identity::PeerList> written_peers(
+        const config::DynamicConfig& config) const;
     task<result<Source>> read();
     result<void> apply(const Source& source);
     void warn_of_terms() const;
@@ -110,6 +117,7 @@ private:
     std::shared_ptr<const tls::TlsContext> tls_;
     std::shared_ptr<HandlerRegistry> registry_ = std::make_shared<HandlerRegistry>();
     std::shared_ptr<identity::ConfigIdentityProvider> identities_;
+    std::shared_ptr<Snapshot<identity::PeerList>> written_;  // the peers of alknet.toml
     std::shared_ptr<store::Store> state_;
     Event terms_changed_;
     std::shared_ptr<Metrics> metrics_ = std::make_shared<Metrics>();

@@ -24,6 +24,8 @@ result<ExitCode> run(const CommandLine& line, const BenchOptions& options);
 result<ExitCode> run(const CommandLine& line, const ExplainOptions& options);
 result<ExitCode> run(const CommandLine& line, const ConfigCheckOptions& options);
 result<ExitCode> run(const CommandLine& line, const PeerOptions& options);
+result<ExitCode> run(const CommandLine& line, const InvitationOptions& options);
+result<ExitCode> run(const CommandLine& line, const JoinOptions& options);
 result<ExitCode> run(const CommandLine& line, const TokenOptions& options);
 result<ExitCode> run(const CommandLine& line, const AccessCheckOptions& options);
 result<ExitCode> run(const CommandLine& line, const KnownOptions& options);

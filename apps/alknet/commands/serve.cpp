@@ -275,9 +275,13 @@ result<ExitCode> run(const CommandLine& line, const ServeOptions& options) {
                                      .network = net::make_system_network(),
                                      .listeners = {},
                                      .config_text = text,
-                                     .loops = loops.get()},
+                                     .loops = loops.get(),
+                                     .state_changed = {}},
                     .node = nullptr,
                     .reload_wanted = {}};
+    serving.node_options.state_changed = [&serving] {
+        serving.loop.post([&serving] { serving.reload_wanted.set(); });
+    };
     ALKNET_CHECK(block_on(*loop, serve(serving, *signals), "serve"));
     return ExitCode::ok;
 }

@@ -167,6 +167,9 @@ task<result<JoinMessage>> JoinHandler::settle(Guest& guest, ClaimOutcome outcome
             options_.log.info("invitation.joined", {{"invitation", outcome.invitation},
                                                     {"peer", outcome.name},
                                                     {"key", guest.auth.peer.fingerprint()}});
+            if (options_.changed) {
+                options_.changed();
+            }
             ALKNET_CO_CHECK(co_await wait_until_admitted(guest));
             JoinWelcome welcome;
             welcome.name = outcome.name;
@@ -280,7 +283,7 @@ task<result<Joined>> spend_invitation(std::shared_ptr<Connection> connection, In
         ALKNET_CO_TRY(message, co_await with_timeout(most, reader.read(*stream)));
     }
     ALKNET_CO_TRY(Joined answer, joined(message));
-    ALKNET_CO_CHECK(co_await stream->finish());
+    (void)co_await stream->finish();  // the node has said everything, and may have let go of it
     co_return answer;
 }
 

@@ -136,14 +136,17 @@ ALKNET_CO_TEST(Join, AnswersOnceTheNodeLetsItIn) {
     World world(loop);
     ALKNET_CO_ASSERT_OK(co_await world.add(invitation(1)));
     bool admitted = false;
+    int changes = 0;
     JoinHandlerOptions options = world.options();
     options.admitted = [&](const std::string&) { return admitted; };
+    options.changed = [&] { ++changes; };
     options.admit_timeout = minutes(1);
     JoinHandler handler(options);
     Visit visit(loop, handler, NodeKey::generate()->id());
     visit.scope.spawn(visit.join_later(world.line(1)), "join");
     (void)co_await loop.sleep(seconds(5));
     EXPECT_FALSE(visit.answer);
+    EXPECT_EQ(changes, 1);
     admitted = true;
     (void)co_await visit.scope.join();
     EXPECT_TRUE(visit.answer && *visit.answer);

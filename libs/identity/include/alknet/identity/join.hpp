@@ -49,6 +49,8 @@ struct JoinHandlerOptions {
     std::shared_ptr<store::Store> state;
     /// What alknet.toml says. Called on the store's thread.
     std::function<std::shared_ptr<const PeerList>()> fixed;
+    /// Somebody has joined: the node is to read its state again. Any thread; null: it does anyway.
+    std::function<void()> changed;
     /// Whether the node lets this fingerprint in by now. What was joined is told after that, so
     /// that whoever has joined can begin at once.
     std::function<bool(const std::string& fingerprint)> admitted;

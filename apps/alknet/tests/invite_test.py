@@ -1,0 +1,170 @@
+"""Invitations: two homes of different owners, introduced by one line."""
+
+import json
+import subprocess
+import unittest
+
+import support
+from support import (EXIT_CONFIG, EXIT_OK, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE, PATIENCE_S, Node, TestCase,
+                     clean_environment)
+
+RULES = '[alpn."alknet/echo"]\nscope = "echo:use"\n'
+
+
+class Invite(TestCase):
+    def setUp(self):
+        super().setUp()
+        self.alice, self.bob = self.home("alice"), self.home("bob")
+        self.alice.configure(RULES)
+
+    def invite(self, address, *options, home=None):
+        made = (home or self.alice).json("peer", "invite", "--as", "alice", "--address", address, *options)
+        self.assertRegex(made["invitation"], "^alkjoin1[a-z2-7]+$")
+        return made["invitation"]
+
+    def peers(self, home):
+        return {peer["name"]: peer for peer in home.json("peer", "list")["peers"]}
+
+    def invitations(self):
+        return self.alice.json("peer", "invitations")["invitations"]
+
+    def joining(self, home, line, *options):
+        process = subprocess.Popen([support.PROGRAM, "peer", "join", line, "--json", "--home", str(home.path), *options],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   env=clean_environment())
+        for stream in (process.stdout, process.stderr):
+            self.addCleanup(stream.close)
+        self.addCleanup(process.kill)
+        return process
+
+    def test_introduces_two_nodes(self):
+        eve = self.home("eve")
+        with Node(self.alice) as node:
+            line = self.invite(node.bare, "--scopes", "echo:use")
+            joined = self.bob.json("peer", "join", line, "--as", "bob")
+            self.assertEqual((joined["peer"], joined["known_there_as"], joined["scopes"], joined["address"]),
+                             ("alice", "bob", ["echo:use"], node.bare))
+            self.assertEqual(self.peers(self.bob)["alice"]["keys"], [self.alice.identity["fingerprint"]])
+            self.assertEqual(self.peers(self.bob)["alice"]["scopes"], [])
+            self.assertEqual(self.peers(self.alice)["bob"]["keys"], [self.bob.identity["fingerprint"]])
+            self.assertEqual(self.peers(self.alice)["bob"]["scopes"], ["echo:use"])
+            self.bob.run("ping", "alice", "--count", 1)
+
+            # Somebody else has the line too.
+            self.assertEqual(eve.error("peer", "join", line, expect=EXIT_REFUSED)["id"], "E-INVITE-REFUSED")
+            self.assertIn(eve.identity["fingerprint"], node.wait_for("invitation.alarm"))
+            self.assertEqual(self.peers(eve), {})
+            self.assertEqual([(one["standing"], one["alarms"]) for one in self.invitations()], [("used", 1)])
+            # Whoever was let in may ask again.
+            self.bob.run("peer", "join", line)
+            self.assertEqual(set(self.peers(self.alice)), {"bob"})
+            self.assertEqual(self.invitations()[0]["alarms"], 1)
+            self.alice.run("peer", "remove", "bob")
+            self.bob.error("peer", "join", line, expect=EXIT_REFUSED)
+            self.assertEqual(self.peers(self.alice), {})
+
+    def test_reads_the_line_from_standard_input_and_keeps_no_secret(self):
+        with Node(self.alice) as node:
+            plain = self.alice.run("peer", "invite", "--scopes", "echo:use", "--address", node.bare, "--as", "al").stdout
+            self.assertEqual(plain.count("\n"), 1)
+            for file in self.alice.path.iterdir():
+                if file.is_file():
+                    self.assertNotIn(plain.strip()[80:].encode(), file.read_bytes(), file)
+            self.bob.run("peer", "join", "-", "--name", "alice", input=f"  {plain.upper()}\nmore\n")
+            self.bob.run("ping", "alice", "--count", 1)
+
+    def test_of_two_who_come_at_once_lets_one_in(self):
+        others = [self.home(f"guest{number}") for number in (2, 3, 4)]
+        with Node(self.alice) as node:
+            line = self.invite(node.bare, "--scopes", "echo:use")
+            processes = [self.joining(home, line) for home in others]
+            codes = sorted(process.wait(PATIENCE_S) for process in processes)
+            self.assertEqual(codes, [EXIT_OK, EXIT_REFUSED, EXIT_REFUSED])
+            self.assertEqual(len(self.peers(self.alice)), 1)
+            self.assertEqual(self.invitations()[0]["alarms"], 2)
+
+    def test_asks_for_six_digits_where_much_is_given(self):
+        eve = self.home("eve")
+        refused = self.alice.error("peer", "invite", "--scopes", "ssh:shell", "--address", "a:1", expect=EXIT_USAGE)
+        self.assertIn("--confirm", refused["detail"])
+        with Node(self.alice) as node:
+            line = self.invite(node.bare, "--scopes", "*:*:*", "--confirm")
+            processes = {home: self.joining(home, line, "--as", home.path.name) for home in (eve, self.bob)}
+            digits = {home: json.loads(process.stdout.readline())["digits"] for home, process in processes.items()}
+            self.assertRegex(digits[self.bob], r"^\d{6}$")
+            self.assertEqual(self.peers(self.alice), {})
+            waiting = {one["name"]: one["digits"] for one in self.invitations()[0]["waiting"]}
+            self.assertEqual(waiting, {"bob": digits[self.bob], "eve": digits[eve]})
+            wrong = str((int(digits[self.bob]) + 1) % 1_000_000).zfill(6)
+            if wrong != digits[eve]:
+                self.alice.error("peer", "confirm", wrong, expect=EXIT_USAGE)
+            self.assertEqual(self.peers(self.alice), {})
+            self.alice.run("peer", "confirm", digits[self.bob][:3] + " " + digits[self.bob][3:])
+            self.assertEqual(processes[self.bob].wait(PATIENCE_S), EXIT_OK)
+            self.assertEqual(processes[eve].wait(PATIENCE_S), EXIT_REFUSED)
+            self.assertEqual(set(self.peers(self.alice)), {"bob"})
+            self.bob.run("ping", "alice", "--count", 1)
+
+    def test_is_good_for_whom_and_while_it_should_be(self):
+        eve = self.home("eve")
+        with Node(self.alice) as node:
+            bobs = self.invite(node.bare, "--for", self.bob.identity["openssh_fingerprint"])
+            self.assertEqual(eve.error("peer", "join", bobs, expect=EXIT_REFUSED)["id"], "E-INVITE-REFUSED")
+            self.assertIn("another key", node.wait_for("invitation.alarm"))
+            taken_back = self.invite(node.bare)
+            [good] = [one for one in self.invitations() if one["for"] is None]
+            self.alice.run("peer", "uninvite", good["id"])
+            self.alice.error("peer", "uninvite", good["id"], expect=EXIT_USAGE)
+            eve.error("peer", "join", taken_back, expect=EXIT_REFUSED)
+            self.assertIn("no such invitation", node.wait_for("invitation.refused"))
+            self.bob.run("peer", "join", bobs)
+            # Who is known already spends nothing.
+            spare = self.invite(node.bare)
+            self.assertTrue(self.bob.json("peer", "join", spare)["known_before"])
+            eve.run("peer", "join", spare)
+            self.assertIn("used", self.alice.run("peer", "invitations").stdout)
+
+    def test_gives_nobody_the_name_of_another(self):
+        self.alice.run("peer", "add", "bob", "--key", self.home("first").id)
+        self.bob.run("peer", "add", "A1ice", "--key", self.home("second").id)
+        with Node(self.alice) as node:
+            line = self.invite(node.bare)
+            taken = self.bob.error("peer", "join", line, "--as", "B0B", expect=EXIT_CONFIG)
+            self.assertEqual(taken["id"], "E-PEER-EXISTS")
+            self.assertIn("--name", taken["detail"])
+            self.assertEqual([one["standing"] for one in self.invitations()], ["good"])
+            joined = self.bob.json("peer", "join", line, "--as", "B0B", "--name", "other")
+            self.assertEqual(joined["known_there_as"], "joined-" + self.bob.id[:16])
+        self.alice.error("peer", "invite", "--name", "BOB", "--address", "a:1", expect=EXIT_CONFIG)
+        self.alice.error("peer", "invite", "--name", "x", "--uses", "2", "--address", "a:1", expect=EXIT_USAGE)
+
+    def test_goes_to_the_inviting_node_and_to_no_other(self):
+        eve = self.home("eve")
+        with Node(eve) as thief:
+            line = self.invite(thief.bare)
+            self.assertEqual(self.bob.error("peer", "join", line, expect=EXIT_REFUSED)["id"], "E-TLS-KEY-MISMATCH")
+            gone = self.invite(f"127.0.0.1:{thief.port}")
+        unreachable = self.bob.error("peer", "join", gone, "--timeout", "2s", expect=EXIT_UNREACHABLE)
+        self.assertIn("alknet serve", unreachable["detail"])
+        self.assertIn("not spent", unreachable["detail"])
+        self.assertEqual({one["standing"] for one in self.invitations()}, {"good"})
+        self.assertEqual(self.peers(self.bob), {})
+        self.alice.error("peer", "join", gone, expect=EXIT_USAGE)
+
+    def test_says_what_is_wrong_with_a_line(self):
+        line = self.invite("node.example:1")
+        for text in (line[:-1], line[:20], "hello", "alkjoin2" + line[8:], line + "a", "a" * 3000, " "):
+            self.assertEqual(self.bob.error("peer", "join", text, expect=EXIT_USAGE)["id"], "E-INVITE-INVALID", text)
+        for octets in (b"", b"\xff\xfe\x80\n", b"\0" * 100, b"x" * 100_000, line.encode()[:-4] + b"\xc3\xa9\n"):
+            done = self.bob.run("peer", "join", "-", "--json", expect=EXIT_USAGE, input=octets, text=False)
+            self.assertEqual(json.loads(done.stderr)["error"]["id"], "E-INVITE-INVALID")
+
+    def test_shows_a_code_to_a_camera(self):
+        shown = self.alice.run("peer", "invite", "--address", "node.example:1", "--qr").stdout.splitlines()
+        self.assertGreater(len(shown), 20)
+        self.assertEqual({len(row) for row in shown[1:]}, {len(shown[1])})
+        self.assertEqual(set("".join(shown[1:])), set("█▀▄ "))
+
+
+if __name__ == "__main__":
+    unittest.main()
