@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/causes_invitation.hpp>
 #include <array>
 
 namespace alknet::app {

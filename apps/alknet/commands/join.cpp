@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/causes_invitation.hpp>
 #include <alknet/base/os_error.hpp>
 #include <alknet/identity/join.hpp>
 #include <alknet/identity/names.hpp>

@@ -2,6 +2,7 @@
 // alknet/join: what is accepted is written back the same.
 #include <alknet/base/assert.hpp>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/causes_invitation.hpp>
 #include <alknet/base/encoding.hpp>
 #include <alknet/crypto/digest.hpp>
 #include <alknet/identity/invitation.hpp>

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/causes_invitation.hpp>
 #include <alknet/base/encoding.hpp>
 #include <alknet/core/node_address.hpp>
 #include <alknet/crypto/digest.hpp>

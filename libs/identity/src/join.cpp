@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/causes_invitation.hpp>
 #include <alknet/identity/join.hpp>
 #include <alknet/rt/combine.hpp>
 #include <array>

@@ -1,5 +1,6 @@
 // The line and the frames: what is written is read again, and nothing that was cut or changed is.
 #include <alknet/base/causes.hpp>
+#include <alknet/base/causes_invitation.hpp>
 #include <alknet/base/encoding.hpp>
 #include <alknet/identity/invitation.hpp>
 #include <alknet/identity/join_frames.hpp>

@@ -1,5 +1,6 @@
 // Both halves of alknet/join on connections in memory and virtual time.
 #include <alknet/base/causes.hpp>
+#include <alknet/base/causes_invitation.hpp>
 #include <alknet/core/stream_connection.hpp>
 #include <alknet/identity/join.hpp>
 #include <alknet/net/memory_stream.hpp>

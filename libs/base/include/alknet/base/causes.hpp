@@ -88,8 +88,6 @@ extern const Cause kScopeInvalid;
 extern const Cause kScopeMissing;
 extern const Cause kPeerExists;
 extern const Cause kTokenInvalid;
-extern const Cause kInvitationInvalid;
-extern const Cause kInvitationRefused;
 
 }  // namespace causes
 
