@@ -29,7 +29,8 @@ class Invite(TestCase):
         return self.alice.json("peer", "invitations")["invitations"]
 
     def joining(self, home, line, *options):
-        process = subprocess.Popen([support.PROGRAM, "peer", "join", line, "--json", "--home", str(home.path), *options],
+        command = [support.PROGRAM, "peer", "join", line, "--json", "--home", str(home.path), *options]
+        process = subprocess.Popen(command,
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                    env=clean_environment())
         for stream in (process.stdout, process.stderr):
@@ -65,7 +66,8 @@ class Invite(TestCase):
 
     def test_reads_the_line_from_standard_input_and_keeps_no_secret(self):
         with Node(self.alice) as node:
-            plain = self.alice.run("peer", "invite", "--scopes", "echo:use", "--address", node.bare, "--as", "al").stdout
+            plain = self.alice.run("peer", "invite", "--scopes", "echo:use", "--address", node.bare,
+                                   "--as", "al").stdout
             self.assertEqual(plain.count("\n"), 1)
             for file in self.alice.path.iterdir():
                 if file.is_file():
