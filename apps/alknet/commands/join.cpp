@@ -91,7 +91,8 @@ task<result<std::shared_ptr<Connection>>> dial(Client& client, Introduction& int
     for (const std::string& text : introduction.invitation.addresses) {
         ALKNET_CO_TRY(NodeAddress address, NodeAddress::parse(text));
         address.id = introduction.invitation.node;
-        DialOptions options = dial_options(Via::any, {std::string(identity::kJoinAlpn)});
+        DialOptions options;
+        options.alpns = {std::string(identity::kJoinAlpn)};
         options.transport.handshake_timeout = introduction.options.timeout;
         auto connection = co_await client.dialer().dial(address, std::move(options));
         if (connection) {
