@@ -122,7 +122,7 @@ class Resume(TestCase):
         with Node(self.server) as node:
             self.path.port_behind = node.port
             self.path.cut_after = [n << 20 for n in range(1, 15)]
-            done = self.pipe(self.through_the_path(), "--transport", "tcp", input=data)
+            done = self.pipe(self.through_the_path(), "--only", "tcp", input=data)
             self.assertEqual(hashlib.sha256(done.stdout).digest(), hashlib.sha256(data).digest())
             self.assertEqual(self.path.cuts, 14)
             log = node.stop()
