@@ -84,7 +84,7 @@ struct Peer {
     bool enabled = true;
     std::optional<WallTime> expires;
     std::optional<NodeAddress> address;                   // where to reach it
-    Ways transports;                                      // by which alone it is dialled
+    Ways transports{};                                    // by which alone it is dialled
     quic::Congestion congestion = quic::Congestion::bbr;  // of QUIC to it
     std::size_t line = 0;                                 // of its entry
     std::vector<std::size_t> scope_lines;
