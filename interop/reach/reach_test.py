@@ -232,7 +232,7 @@ class Doctor(reach.ReachTest):
     def test_udp_policed(self):
         self.assertEqual(self.causes("delay=10ms udp_rate=1M")[:1], ["E-NET-UDP-POLICED"])
 
-    def test_mtu_1124(self):
+    def test_mtu_of_1124(self):
         self.assertEqual(self.causes("delay=10ms mtu=1124 mtu_told=yes", "--timeout", "2s")[:1],
                          ["E-NET-PATH-MTU"])
 
