@@ -24,6 +24,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             ALKNET_ASSERT(!peer.name.empty());
             ALKNET_ASSERT(!peer.node_id() || !peer.keys.empty());
         }
+        const identity::PeerList records = peer_list(config, "fuzz");
+        ALKNET_ASSERT(records.peers.size() == config.peers.size());
+        ALKNET_ASSERT(records.roles.size() == config.roles.size());
     }
     return 0;
 }
