@@ -2,7 +2,7 @@
 """What a node costs that has nothing to do: memory, wake-ups and the size of the program, each with a limit.
 
 A node that knows three peers is started from a stripped copy of the release build. The peers connect, one over
-TCP, and each has an echo; its memory is what is resident then (VmRSS of /proc/PID/status: with the pages of shared
+TCP, and each has an echo, and another some seconds later; its memory is what is resident then (VmRSS of /proc/PID/status: with the pages of shared
 libraries, which other programs use too). The peers leave, and for a while nothing happens: each voluntary
 context switch of one of its threads (voluntary_ctxt_switches of /proc/PID/task/*/status) is a wake-up, as a
 thread that waits for nothing else has been woken before it waits again. Keep-alives of connected peers are theirs
@@ -65,13 +65,17 @@ class Node:
 
 
 def connect(program, node, home, transport):
-    peer = subprocess.Popen([program, "pipe", node.address, "--alpn", "alknet/echo", "--transport", transport,
+    peer = subprocess.Popen([program, "pipe", node.address, "--alpn", "alknet/echo", "--only", transport,
                              "--home", home], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    echo(peer)
+    return peer
+
+
+def echo(peer):
     peer.stdin.write(b"hello\n")
     peer.stdin.flush()
     if peer.stdout.readline() != b"hello\n":
         raise RuntimeError("a peer did not get its echo")
-    return peer
 
 
 def measure(program, seconds, directory):
@@ -80,6 +84,9 @@ def measure(program, seconds, directory):
     try:
         connected = [connect(program, node, directory / f"peer-{number}", "tcp" if number == 0 else "quic")
                      for number in range(PEERS)]
+        time.sleep(SETTLE_SECONDS)  # a node gives back what its start needed a second after it
+        for peer in connected:
+            echo(peer)
         resident = node.resident_kib()
         for peer in connected:
             peer.stdin.close()

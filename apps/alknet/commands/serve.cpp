@@ -13,6 +13,7 @@
 #include <csignal>
 #include <utility>
 
+#include "after_start.hpp"
 #include "commands.hpp"
 #include "node.hpp"
 #include "notify.hpp"
@@ -24,6 +25,7 @@ namespace alknet::app {
 namespace {
 
 constexpr Duration kWatchAgainDelay = std::chrono::seconds(1);
+constexpr Duration kSettleDelay = std::chrono::seconds(1);
 
 // A file whose change asks for a reload.
 struct Watched {
@@ -135,6 +137,13 @@ task<void> reload(Serving& serving) {
     tell(serving, serving.notifier.ready("serving"));
 }
 
+// Once what the start has begun is done.
+task<result<void>> settle(Serving& serving) {
+    ALKNET_CO_CHECK(co_await serving.loop.sleep(kSettleDelay));
+    give_back_start();
+    co_return result<void>();
+}
+
 // One reload at a time, whoever wants it.
 task<result<void>> reload_when_wanted(Serving& serving) {
     for (;;) {
@@ -220,6 +229,7 @@ task<result<void>> run_until_told(Serving& serving, Signals& signals) {
     background.spawn(reload_when_changed(serving, serving.state_watch), "serve.watch_state");
     background.spawn(serving.node->watch_terms(), "serve.watch_terms");
     background.spawn(report_jumps(serving), "serve.report_jumps");
+    background.spawn(settle(serving), "serve.settle");
     background.spawn(serving.node->retry_listeners(), "serve.retry_listeners");
     auto ended = co_await obey_signals(serving, signals);
     tell(serving, serving.notifier.stopping());

@@ -2,11 +2,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
+#include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <array>
 #include <csignal>
 #include <limits>
+#include <stdexcept>
+#include <string>
+#include <vector>
 
+#include "after_start.hpp"
+#include "cli.hpp"
 #include "client.hpp"
 #include "json.hpp"
 #include "node.hpp"
@@ -80,6 +86,15 @@ TEST(Statistics, PercentilesAreOneOfTheValues) {
     EXPECT_EQ(summary.mean, Duration(milliseconds(101)) / 2);
     EXPECT_EQ(summarize({milliseconds(7)}).p99, milliseconds(7));
     EXPECT_EQ(summarize({}).count, 0U);
+}
+
+TEST(AfterStart, WhatWasGivenBackComesBack) {
+    const std::string before = help_text("ping").value();
+    const std::vector<std::byte> kept(1 << 20, std::byte{7});
+    give_back_start();
+    EXPECT_EQ(help_text("ping").value(), before);
+    EXPECT_EQ(std::ranges::count(kept, std::byte{7}), 1 << 20);
+    EXPECT_THROW(throw std::runtime_error("unwinding needs tables and code"), std::runtime_error);
 }
 
 config::Peer peer(const char* name, const char* address) {
