@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """What a node costs that has nothing to do: memory, wake-ups and the size of the program, each with a limit.
 
-A node that knows three peers is started from a stripped copy of the release build. The peers connect, one over
-TCP, and each has an echo, and another some seconds later; its memory is what is resident then (VmRSS of /proc/PID/status: with the pages of shared
-libraries, which other programs use too). The peers leave, and for a while nothing happens: each voluntary
-context switch of one of its threads (voluntary_ctxt_switches of /proc/PID/task/*/status) is a wake-up, as a
-thread that waits for nothing else has been woken before it waits again. Keep-alives of connected peers are theirs
-and not counted here. Fails above a limit; load on the machine changes none of the figures.
+A node that knows three peers is started from a stripped copy of the release build. The peers connect, one over TCP,
+and each has an echo, and another some seconds later; its memory is what is resident then (VmRSS of
+/proc/PID/status: with the pages of shared libraries, which other programs use too). The peers leave, and for a
+while nothing happens: each voluntary context switch of one of its threads (voluntary_ctxt_switches of
+/proc/PID/task/*/status) is a wake-up, as a thread that waits for nothing else has been woken before it waits again.
+Keep-alives of connected peers are theirs and not counted here. Fails above a limit; load on the machine changes
+none of the figures.
 """
 
 import argparse
