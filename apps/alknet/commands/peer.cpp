@@ -134,7 +134,7 @@ result<PeerRecord> edit(const Desk& desk, store::Database& state) {
         return {};
     };
     if (desk.options.action == Action::add) {
-        ALKNET_TRY(const PeerRecord added, new_peer(desk));
+        ALKNET_TRY(PeerRecord added, new_peer(desk));
         list.peers.push_back(added);
         ALKNET_CHECK(check());
         ALKNET_CHECK(identity::save_peer(state, added));
