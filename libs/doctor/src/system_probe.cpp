@@ -276,8 +276,8 @@ result<std::size_t> RealProbe::path_mtu(Family family) {
         return route_failure("socket", errno);
     }
     const int level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
-    set_option(fd.get(), level, v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER,
-               v6 ? IPV6_PMTUDISC_DO : IP_PMTUDISC_DO);
+    static_assert(int{IPV6_PMTUDISC_DO} == int{IP_PMTUDISC_DO});
+    set_option(fd.get(), level, v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, IP_PMTUDISC_DO);
     sockaddr_storage native{};
     const unsigned size = remote.to_native(native);
     if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&native), size) != 0) {
