@@ -4,9 +4,9 @@
 //     serve DIRECTORY FILE [IP:PORT bbr|cubic]
 //                                       FILE as `bench/file`, and echo; prints one JSON line
 //     get ID PORT OUT [IP]              one `bench/file` over QUIC, into OUT
-//     handshakes ID PORT KIND ALPN N    full QUIC handshakes, one after the other; KIND raw, or
-//     x509 as a stranger requests ID PORT ALPN DEPTH N     64 octets there and back, a stream each,
-//     DEPTH at a time
+//     handshakes ID PORT KIND ALPN N    full QUIC handshakes, one after the other; KIND is raw, or
+//                                       x509, as a stranger
+//     requests ID PORT ALPN DEPTH N     64 octets there and back, a stream each, DEPTH at a time
 #include <fcntl.h>
 #include <unistd.h>
 #include <alknet/base/os_error.hpp>
