@@ -71,6 +71,7 @@ class Node:
 
     def __init__(self, home, *arguments, listen=("127.0.0.1:0",), env=None):
         self.home = home
+        self.told_to_stop = False
         options = [word for address in listen for word in ("--listen", address)]
         self.process = subprocess.Popen(
             [PROGRAM, "serve", "--home", str(home.path), *options, *arguments],
@@ -106,10 +107,13 @@ class Node:
         raise AssertionError(f"the node ended without the event {event}")
 
     def send(self, number):
+        self.told_to_stop = self.told_to_stop or number in (signal.SIGTERM, signal.SIGINT)
         self.process.send_signal(number)
 
     def stop(self, number=signal.SIGTERM):
-        self.send(number)
+        """Tells it once: a second signal would end a node that is still stopping at once."""
+        if not self.told_to_stop:
+            self.send(number)
         output, log = self.process.communicate(timeout=PATIENCE_S)
         if self.process.returncode != 0:
             raise AssertionError(f"the node ended with {self.process.returncode}: {output} {log}")
