@@ -1,4 +1,4 @@
-#include "cli_options.hpp"
+#include "options.hpp"
 
 #include <CLI/CLI.hpp>
 

@@ -1,11 +1,11 @@
-#include <CLI/CLI.hpp>
-
 #include <alknet/identity/invitation_state.hpp>
 
-#include "cli.hpp"
-#include "cli_options.hpp"
+#include "grammar.hpp"
+#include "options.hpp"
 
 namespace alknet::app {
+
+namespace {
 
 void add_invite_options(CLI::App& command, InvitationOptions& options) {
     command.footer(
@@ -52,6 +52,41 @@ void add_join_options(CLI::App& command, JoinOptions& options) {
                                "machine"),
             "NAME");
     add_duration(command, "--timeout", options.timeout, "How long the handshake may take");
+}
+
+}  // namespace
+
+void add_invitation_commands(Grammar& grammar, CLI::App& peer) {
+    using Action = InvitationOptions::Action;
+    const auto invite = std::make_shared<InvitationOptions>();
+    add_invite_options(grammar.leaf(peer, "invite", "Print a line that lets somebody in", invite),
+                       *invite);
+    const auto joining = std::make_shared<JoinOptions>();
+    add_join_options(grammar.leaf(peer, "join", "Use a line that somebody has sent", joining),
+                     *joining);
+
+    const auto confirm = std::make_shared<InvitationOptions>();
+    confirm->action = Action::confirm;
+    CLI::App& confirm_command =
+        grammar.leaf(peer, "confirm", "Let in whoever sees these six digits", confirm);
+    confirm_command.footer(
+        "Ask whom you have invited for the digits that the join shows, over a way by which you "
+        "know "
+        "who speaks. Whoever else has got hold of the line sees others.");
+    metavar(confirm_command.add_option("DIGITS", confirm->word, "As the other side tells them"),
+            "DIGITS")
+        ->required();
+
+    const auto list = std::make_shared<InvitationOptions>();
+    list->action = Action::list;
+    grammar.leaf(peer, "invitations", "Show the invitations, and who waits to be confirmed", list);
+
+    const auto uninvite = std::make_shared<InvitationOptions>();
+    uninvite->action = Action::take_back;
+    CLI::App& uninvite_command =
+        grammar.leaf(peer, "uninvite", "Take an invitation back", uninvite);
+    metavar(uninvite_command.add_option("ID", uninvite->word, "As peer invitations shows it"), "ID")
+        ->required();
 }
 
 }  // namespace alknet::app

@@ -1,5 +1,4 @@
-// The values that options take, as CLI11 reads them. Only for cli_parse.cpp: CLI11 costs seconds in
-// every file that sees it.
+// The values that options take, as CLI11 reads them. Private to this directory.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -8,7 +7,7 @@
 #include <string>
 
 #include "cli.hpp"
-#include "cli_options.hpp"
+#include "options.hpp"
 
 namespace alknet::app {
 

@@ -28,10 +28,4 @@ CLI::Option* add_count(CLI::App& command, const std::string& name, std::uint32_t
 void add_list(CLI::App& command, const std::string& name, std::vector<std::string>& into,
               const std::string& value, const std::string& about);
 
-struct InvitationOptions;
-struct JoinOptions;
-/// What `alknet peer invite` and `alknet peer join` take.
-void add_invite_options(CLI::App& command, InvitationOptions& options);
-void add_join_options(CLI::App& command, JoinOptions& options);
-
 }  // namespace alknet::app

@@ -1,0 +1,69 @@
+#include "grammar.hpp"
+#include "options.hpp"
+
+namespace alknet::app {
+
+namespace {
+
+void add_peer_changes(Grammar& grammar, CLI::App& peer) {
+    using Action = PeerOptions::Action;
+    const auto change = [&](const std::string& word, const std::string& about, Action action) {
+        const auto options = std::make_shared<PeerOptions>();
+        options->action = action;
+        CLI::App& command = grammar.leaf(peer, word, about, options);
+        metavar(command.add_option("NAME", options->name, "Which one"), "NAME")->required();
+        return std::pair<CLI::App*, std::shared_ptr<PeerOptions>>(&command, options);
+    };
+    change("remove", "Forget somebody; its connections end", Action::remove);
+    change("disable", "Treat somebody as a stranger; its connections end", Action::disable);
+    change("enable", "Undo disable", Action::enable);
+
+    const auto [renew, renewal] = change("renew", "Give somebody a new term", Action::renew);
+    renewal->expires = "30d";
+    metavar(renew->add_option("--expires", renewal->expires,
+                              "When it ends: a duration from now, or a day in UTC (30d)"),
+            "WHEN");
+
+    const auto [rename, renaming] =
+        change("name", "Give somebody another name; everything else stays", Action::rename);
+    metavar(rename->add_option("NEW_NAME", renaming->new_name, "The new name"), "NEW_NAME")
+        ->required();
+
+    const auto [scopes, scoping] = change("scopes", "Change what somebody may do", Action::scopes);
+    add_list(*scopes, "--set", scoping->set, "SCOPES", "What it may do from now on");
+    add_list(*scopes, "--remove", scoping->removed, "SCOPES", "What it may do no longer");
+    add_list(*scopes, "--add", scoping->added, "SCOPES", "What it may do besides");
+    scopes->footer("What it may do no longer ends the connections that it has.");
+}
+
+}  // namespace
+
+void add_peer_commands(Grammar& grammar) {
+    using Action = PeerOptions::Action;
+    CLI::App& peer = grammar.group("peer", "Say who is known, and what they may do");
+
+    const auto add = std::make_shared<PeerOptions>();
+    add->action = Action::add;
+    CLI::App& add_command = grammar.leaf(peer, "add", "Add somebody", add);
+    add_command.footer(
+        "Who is added by commands stands in state.db beside alknet.toml, and a running node knows "
+        "it within a second. KEY is what alknet id prints on the other side, in any form; an "
+        "ssh-ed25519 line; what ssh-keygen -l prints; or x509-sha256:HEX.");
+    metavar(add_command.add_option("NAME", add->name, "What to call it"), "NAME")->required();
+    metavar(add_command.add_option("--key", add->keys, "What proves who it is; may be repeated"),
+            "KEY")
+        ->required();
+    add_list(add_command, "--scopes", add->scopes, "SCOPES", "What it may do");
+    add_list(add_command, "--roles", add->roles, "ROLES", "Roles of alknet.toml that it has");
+    metavar(add_command.add_option("--expires", add->expires,
+                                   "When its term ends: a duration from now, or a day in UTC"),
+            "WHEN");
+    metavar(add_command.add_option("--address", add->address, "Where to reach it"), "HOST[:PORT]");
+
+    const auto list = std::make_shared<PeerOptions>();
+    grammar.leaf(peer, "list", "Show everybody who is known, and from where", list);
+    add_peer_changes(grammar, peer);
+    add_invitation_commands(grammar, peer);
+}
+
+}  // namespace alknet::app
