@@ -2,13 +2,12 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/base/causes_invitation.hpp>
 #include <alknet/base/encoding.hpp>
+#include <alknet/base/wire.hpp>
 #include <alknet/core/node_address.hpp>
 #include <alknet/crypto/digest.hpp>
 #include <alknet/identity/invitation.hpp>
 #include <alknet/identity/names.hpp>
 #include <limits>
-
-#include "wire.hpp"
 
 namespace alknet::identity {
 

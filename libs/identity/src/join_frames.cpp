@@ -1,9 +1,8 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/wire.hpp>
 #include <alknet/identity/join_frames.hpp>
 #include <alknet/identity/names.hpp>
-
-#include "wire.hpp"
 
 namespace alknet::identity {
 

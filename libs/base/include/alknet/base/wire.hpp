@@ -8,7 +8,7 @@
 #include <string_view>
 #include <utility>
 
-namespace alknet::identity {
+namespace alknet {
 
 class WireWriter {
 public:
@@ -20,6 +20,7 @@ public:
         }
     }
     void append(BytesView bytes) { out_.insert(out_.end(), bytes.begin(), bytes.end()); }
+    [[nodiscard]] std::size_t size() const noexcept { return out_.size(); }
     /// Its length comes first, as a `Size`, which it fits.
     template <class Size>
     void text(std::string_view value) {
@@ -33,7 +34,7 @@ private:
     Bytes out_;
 };
 
-/// Once something is missing everything is: `complete` is asked at the end.
+/// Once something is missing everything is: `ok` or `complete` is asked at the end.
 class WireReader {
 public:
     explicit WireReader(BytesView bytes) noexcept : rest_(bytes) {}
@@ -60,6 +61,10 @@ public:
         rest_ = rest_.subspan(size);
         return taken;
     }
+    [[nodiscard]] bool empty() const noexcept { return rest_.empty(); }
+    [[nodiscard]] bool ok() const noexcept { return ok_; }
+    /// As if something was missing: what was read makes no sense.
+    void refuse() noexcept { ok_ = false; }
     /// Everything was there, and nothing else.
     [[nodiscard]] bool complete() const noexcept { return ok_ && rest_.empty(); }
 
@@ -68,4 +73,4 @@ private:
     bool ok_ = true;
 };
 
-}  // namespace alknet::identity
+}  // namespace alknet
