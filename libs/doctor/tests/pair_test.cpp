@@ -44,7 +44,10 @@ struct Story {
         pair.world.set_cut(here().host, there().host, needed);
         const SocketAddress at = pair.proxy_host.v4(test::kProxyPort);
         options.proxies = pair.use_proxy("http://someone:secret@" + at.to_string());
-        pair.proxy.status = status;
+        if (status != 200) {
+            pair.proxy.answer =
+                "HTTP/1.1 " + std::to_string(status) + " As you see\r\nContent-Length: 0\r\n\r\n";
+        }
         pair.proxy.target = there().host.v4(test::kPort);
     }
     Duration days() {

@@ -9,6 +9,7 @@
 #include <alknet/doctor/handler.hpp>
 #include <alknet/rt/combine.hpp>
 #include <alknet/rt/scope.hpp>
+#include <alknet/testing/sim_proxy.hpp>
 #include <alknet/testing/sim_world.hpp>
 #include <alknet/testing/temp_dir.hpp>
 #include <array>
@@ -21,7 +22,6 @@
 #include <string>
 
 #include "faulty_network.hpp"
-#include "test_proxy.hpp"
 
 namespace alknet::doctor::test {
 
@@ -153,7 +153,7 @@ public:
     Machine third{world, "third", context(2)};
     sim::SimHost& proxy_host = world.add_host("proxy");
     std::unique_ptr<sim::SimProcess> proxy_process = proxy_host.start();
-    TestProxy proxy{*proxy_process, proxy_host.v4(kProxyPort)};
+    sim::SimProxy proxy{*proxy_process, proxy_host.v4(kProxyPort)};
 
     /// What HTTPS_PROXY is on the machine where the examination runs.
     net::ProxySettings use_proxy(std::string url) {

@@ -1,4 +1,4 @@
-// An HTTP proxy in the simulated world, which does what a test says.
+// An HTTP proxy in the simulated world: takes CONNECT, answers and connects as a test says.
 #pragma once
 
 #include <alknet/rt/scope.hpp>
@@ -7,18 +7,20 @@
 #include <string>
 #include <utility>
 
-namespace alknet::doctor::test {
+namespace alknet::sim {
 
-class TestProxy {
+/// Ends its connections when it is destroyed, before `process`.
+class SimProxy {
 public:
-    TestProxy(sim::SimProcess& process, SocketAddress at)
-        : process_(process), scope_(process.loop()) {
+    SimProxy(SimProcess& process, SocketAddress at) : process_(process), scope_(process.loop()) {
         listener_ = process.network()->listen_tcp(process.loop(), at).value();
         scope_.spawn(accept(), "proxy");
     }
 
-    int status = 200;
+    std::string answer = "HTTP/1.1 200 Connection established\r\n\r\n";
     SocketAddress target;  // whatever it is asked for
+    std::string request;   // the last one
+    int connected = 0;
 
 private:
     task<void> accept() {
@@ -31,26 +33,26 @@ private:
         }
     }
     task<void> serve(std::unique_ptr<ByteStream> client) {
-        std::string request;
+        std::string head;
         Bytes buffer(4096);
-        while (request.find("\r\n\r\n") == std::string::npos) {
+        while (head.find("\r\n\r\n") == std::string::npos) {
             const auto count = co_await client->read(buffer);
             if (!count || *count == 0) {
                 co_return;
             }
-            request += as_text(BytesView(buffer).first(*count));
+            head += as_text(BytesView(buffer).first(*count));
         }
-        const std::string head =
-            "HTTP/1.1 " + std::to_string(status) + " As you see\r\nContent-Length: 0\r\n\r\n";
-        if (status != 200) {
-            (void)co_await client->write(as_bytes(head));
+        request = head;
+        if (!answer.starts_with("HTTP/1.1 200")) {
+            (void)co_await client->write(as_bytes(answer));
             (void)co_await client->read(buffer);  // until the other side has had enough
             co_return;
         }
         auto node = co_await process_.network()->connect_tcp(process_.loop(), target);
-        if (!node || !co_await client->write(as_bytes(head))) {
+        if (!node || !co_await client->write(as_bytes(answer))) {
             co_return;
         }
+        ++connected;
         TaskScope both(process_.loop());
         both.spawn(copy(*client, *node->stream), "proxy.up");
         both.spawn(copy(*node->stream, *client), "proxy.down");
@@ -70,9 +72,9 @@ private:
         }
     }
 
-    sim::SimProcess& process_;
+    SimProcess& process_;
     std::unique_ptr<net::TcpListener> listener_;
     TaskScope scope_;
 };
 
-}  // namespace alknet::doctor::test
+}  // namespace alknet::sim
