@@ -139,6 +139,16 @@ class Bench:
         self.nginx = self.start(need("nginx"), "-c", config, "-e", self.directory / "nginx.log")
         self.nginx.wait_for("tcp", self.nginx_port)
 
+    def start_native(self, stack):
+        """The server of iroh or quinn, and the words with which its client begins."""
+        program = self.options.native / "bench_peer"
+        written_key, certificate = self.pem()
+        key = self.directory / "native-key.pem"  # rustls cannot read every form of the same key
+        subprocess.run([need("openssl"), "pkey", "-in", written_key, "-out", key], check=True)
+        server = self.start(program, stack, "serve", self.file, certificate, key, output=subprocess.PIPE)
+        first = json.loads(server.process.stdout.readline())
+        return lambda verb: [program, stack, verb, first["id"], first["port"]], server
+
     def pem(self):
         return self.keys / "cert-key.pem", self.keys / "cert.pem"
 
@@ -177,6 +187,10 @@ class Bench:
                    f"https://127.0.0.1:{self.nginx_port}/file"]
         return self.fetch(self.nginx, command, out, TCP_MTU)
 
+    def bulk_native(self, words, server):
+        out = self.directory / "native"
+        return self.fetch(server, [*words("get"), out], out)
+
     def per_item(self, server, command, count, mtu=QUIC_MTU):
         """Microseconds of each one."""
         client, served, _ = self.run(server, command, mtu)
@@ -197,6 +211,15 @@ class Bench:
     def requests(self, depth):
         count = self.options.requests
         return self.per_item(self.ours, [self.peer, "requests", *self.address, "alknet/echo", depth, count], count)
+
+
+    def handshakes_native(self, words, server):
+        count = self.options.handshakes
+        return self.per_item(server, [*words("handshakes"), count], count)
+
+    def requests_native(self, words, server, depth):
+        count = self.options.requests
+        return self.per_item(server, [*words("requests"), depth, count], count)
 
 
 def rounds(count, *measures):
@@ -224,6 +247,28 @@ def judged(ratio, most):
     return f"{ratio:.2f}", f"≤ {most}" + ("" if ratio <= most else ", missed")
 
 
+def beside_native(bench, count):
+    """Both ends ours beside both ends theirs, which run on one thread, as our node does by default."""
+    peers = {stack: bench.start_native(stack) for stack in ("iroh", "quinn")}
+    kinds = {"iroh": "raw", "quinn": "x509"}
+
+    def compare(title, unit, digits, ours, theirs):
+        line = table(title, unit, digits)
+        for stack, peer in peers.items():
+            mine, its = rounds(count, lambda: ours(kinds[stack]), lambda: theirs(*peer))
+            line(f"ours, beside {stack}", mine)
+            line(f"{stack}, native", its, f"{sum(mine) / sum(its):.2f}")
+
+    compare("One file over one stream, CPU seconds a gigabyte", "s", 2,
+            lambda kind: bench.bulk_ours(), bench.bulk_native)
+    compare("Full handshakes: raw keys both ways beside iroh, X.509 beside quinn", "µs", 0,
+            bench.handshakes_ours, bench.handshakes_native)
+    for depth in (1, 50):
+        compare(f"Requests and answers of 64 octets, a stream each, {depth} at a time", "µs", 1,
+                lambda kind: bench.requests(depth),
+                lambda words, server: bench.requests_native(words, server, depth))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--bin", required=True)
@@ -231,6 +276,7 @@ def main():
     parser.add_argument("--megabytes", type=int, default=500)
     parser.add_argument("--handshakes", type=int, default=1000)
     parser.add_argument("--requests", type=int, default=20_000)
+    parser.add_argument("--native", type=pathlib.Path, help="where bench_peer of interop/cargo is built")
     options = parser.parse_args()
     with contextlib.ExitStack() as cleanup:
         shm = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
@@ -254,6 +300,9 @@ def main():
         line = table("Requests and answers of 64 octets, a stream each", "µs", 1)
         for depth in (1, 50):
             line(f"ours, QUIC, {depth} at a time", rounds(options.rounds, lambda: bench.requests(depth))[0])
+
+        if options.native:
+            beside_native(bench, options.rounds)
     return 0
 
 
