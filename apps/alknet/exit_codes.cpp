@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/causes_config.hpp>
 #include <alknet/base/causes_invitation.hpp>
 #include <array>
 
@@ -39,6 +40,7 @@ constexpr std::array kByCause = {
     Mapping{&causes::kInvitationInvalid, ExitCode::usage},
     Mapping{&causes::kConfigInvalid, ExitCode::config},
     Mapping{&causes::kConfigMissing, ExitCode::config},
+    Mapping{&causes::kAssertionFailed, ExitCode::config},
     Mapping{&causes::kHomeExists, ExitCode::config},
     Mapping{&causes::kHomeInvalid, ExitCode::config},
     Mapping{&causes::kCertificateInvalid, ExitCode::config},

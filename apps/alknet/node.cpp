@@ -89,7 +89,7 @@ result<void> Node::build() {
     ALKNET_TRY(tls_, make_tls(config_.dynamic, nullptr));
     source_.text = std::move(options_.config_text);
     ALKNET_TRY(source_.stored, stored_peers(home_));
-    ALKNET_TRY(auto peers, all_peers(home_, config_.dynamic, source_.stored));
+    ALKNET_TRY(auto peers, accepted_peers(home_, config_.dynamic, source_.stored));
     identities_ =
         std::make_shared<identity::ConfigIdentityProvider>(loop_.clock(), std::move(peers));
     written_ = std::make_shared<Snapshot<identity::PeerList>>(written_peers(config_.dynamic));
@@ -310,7 +310,7 @@ task<void> Node::reload() {
 result<void> Node::apply(const Source& source) {
     ALKNET_TRY(config::Config config, home_.parse_config(source.text));
     ALKNET_TRY(auto tls, make_tls(config.dynamic, tls_.get()));
-    ALKNET_TRY(auto peers, all_peers(home_, config.dynamic, source.stored));
+    ALKNET_TRY(auto peers, accepted_peers(home_, config.dynamic, source.stored));
     identities_->replace(std::move(peers));
     written_->set(written_peers(config.dynamic));
     terms_changed_.set();

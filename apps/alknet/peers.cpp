@@ -4,6 +4,7 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/base/number.hpp>
 #include <alknet/config/units.hpp>
+#include <alknet/identity/policy.hpp>
 #include <alknet/identity/state.hpp>
 #include <iterator>
 #include <system_error>
@@ -49,6 +50,14 @@ result<std::shared_ptr<const identity::PeerDirectory>> all_peers(
     list.peers.insert(list.peers.end(), stored.peers.begin(), stored.peers.end());
     list.tokens.insert(list.tokens.end(), stored.tokens.begin(), stored.tokens.end());
     return identity::PeerDirectory::create(std::move(list));
+}
+
+result<std::shared_ptr<const identity::PeerDirectory>> accepted_peers(
+    const config::Home& home, const config::DynamicConfig& config,
+    const identity::PeerList& stored) {
+    ALKNET_TRY(auto peers, all_peers(home, config, stored));
+    ALKNET_CHECK(identity::check_assertions(*peers));
+    return peers;
 }
 
 result<identity::PeerList> stored_peers(const config::Home& home) {

@@ -24,6 +24,12 @@ namespace alknet::app {
     const config::Home& home, const config::DynamicConfig& config,
     const identity::PeerList& stored);
 
+/// The same, if every assertion of alknet.toml holds: what a node accepts. Errors: likewise, and
+/// kAssertionFailed.
+[[nodiscard]] result<std::shared_ptr<const identity::PeerDirectory>> accepted_peers(
+    const config::Home& home, const config::DynamicConfig& config,
+    const identity::PeerList& stored);
+
 /// Those that commands have added, without making a file. Errors: those of Database::open.
 [[nodiscard]] result<identity::PeerList> stored_peers(const config::Home& home);
 

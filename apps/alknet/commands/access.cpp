@@ -36,20 +36,6 @@ std::string advice(const Change& change, const std::string& name,
                    : fmt::format("alknet peer scopes {} --add {}", name, change.scope);
 }
 
-std::string decided_by(const Decision& decision) {
-    std::string text;
-    if (decision.allowed()) {
-        text = fmt::format("by {} at {}", decision.rule, decision.origin.text());
-    } else if (decision.verdict == identity::Verdict::unknown_peer) {
-        text = "nobody is known by that name";
-    } else if (decision.rule.empty()) {
-        text = fmt::format("no scope covers it, of the peer at {}", decision.origin.text());
-    } else {
-        text = fmt::format("by {} of the peer at {}", decision.rule, decision.origin.text());
-    }
-    return decision.role.empty() ? text : text + fmt::format(" (role {})", decision.role);
-}
-
 }  // namespace
 
 result<ExitCode> run(const CommandLine& line, const AccessCheckOptions& options) {
@@ -75,8 +61,7 @@ result<ExitCode> run(const CommandLine& line, const AccessCheckOptions& options)
                                               {"changes", Json::list(changes)}})
                                     .text()));
     } else {
-        std::string text =
-            fmt::format("{}: {}\n", to_string(decision.verdict), decided_by(decision));
+        std::string text = printable(identity::explain(decision)) + "\n";
         for (const std::string& change : changes) {
             text += fmt::format("to allow it: {}\n", change);
         }

@@ -1,8 +1,10 @@
 #include <alknet/base/causes.hpp>
+#include <alknet/identity/policy.hpp>
 #include <alknet/tls/context.hpp>
 
 #include "commands.hpp"
 #include "output.hpp"
+#include "peers.hpp"
 
 namespace alknet::app {
 
@@ -53,6 +55,35 @@ result<void> check_files(const config::Home& home) {
     return {};
 }
 
+// What the file asserts of its peers, those of state.db included if there is a home.
+result<std::vector<config::Problem>> check_assertions(const config::DynamicConfig& config,
+                                                      const std::string& file,
+                                                      const result<config::Home>& home) {
+    identity::PeerList list = config::peer_list(config, file);
+    if (home) {
+        ALKNET_TRY(identity::PeerList stored, stored_peers(*home));
+        list.peers.insert(list.peers.end(), stored.peers.begin(), stored.peers.end());
+        list.tokens.insert(list.tokens.end(), stored.tokens.begin(), stored.tokens.end());
+    }
+    ALKNET_TRY(const auto peers, identity::PeerDirectory::create(std::move(list)));
+    std::vector<config::Problem> problems;
+    for (const identity::Broken& broken : identity::broken_assertions(*peers)) {
+        problems.push_back({.file = file,
+                            .line = broken.assertion.origin.line,
+                            .column = 1,
+                            .key = "access.assert",
+                            .reason = broken.text()});
+    }
+    return problems;
+}
+
+result<std::vector<config::Problem>> problems_of(const config::Parsed& parsed,
+                                                 const std::string& file,
+                                                 const result<config::Home>& home) {
+    return parsed.problems.empty() ? check_assertions(parsed.config.dynamic, file, home)
+                                   : parsed.problems;
+}
+
 }  // namespace
 
 result<ExitCode> run(const CommandLine& line, const ConfigCheckOptions& options) {
@@ -60,17 +91,23 @@ result<ExitCode> run(const CommandLine& line, const ConfigCheckOptions& options)
         ALKNET_TRY(const std::string text, config::read_config_text(options.file));
         const config::ParseOptions here{.file = options.file.native(),
                                         .base = options.file.parent_path()};
-        return report(line, options.file, config::parse(text, here).problems);
+        ALKNET_TRY(const auto problems,
+                   problems_of(config::parse(text, here), here.file, open_home(line)));
+        return report(line, options.file, problems);
     }
-    ALKNET_TRY(const auto home, open_home(line));
-    const std::filesystem::path file = home.config_file();
+    const auto home = open_home(line);
+    if (!home) {
+        return unexpected(home.error());
+    }
+    const std::filesystem::path file = home->config_file();
     ALKNET_TRY(const std::string text, config::read_config_text(file));
     const config::Parsed parsed =
-        config::parse(text, {.file = file.native(), .base = home.directory()});
+        config::parse(text, {.file = file.native(), .base = home->directory()});
     if (parsed.problems.empty()) {
-        ALKNET_CHECK(check_files(home));
+        ALKNET_CHECK(check_files(*home));
     }
-    return report(line, file, parsed.problems);
+    ALKNET_TRY(const auto problems, problems_of(parsed, file.native(), home));
+    return report(line, file, problems);
 }
 
 }  // namespace alknet::app

@@ -78,7 +78,10 @@ result<void> prepare(Introduction& introduction, const identity::PeerList& store
     }
     identity::PeerList then = stored;
     then.peers.push_back(peer);
-    const auto fits = all_peers(introduction.home, introduction.config.dynamic, then);
+    const auto fits = accepted_peers(introduction.home, introduction.config.dynamic, then);
+    if (!fits && !fits.error().is(causes::kPeerExists)) {
+        return unexpected(fits.error());
+    }
     if (!fits) {
         return fail(fits.error().cause(),
                     fits.error().detail() + "; say what to call the other node: --name NAME");

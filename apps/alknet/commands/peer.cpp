@@ -130,7 +130,7 @@ result<void> change(PeerRecord& peer, const PeerOptions& options, WallTime now) 
 result<PeerRecord> edit(const Desk& desk, store::Database& state) {
     ALKNET_TRY(PeerList list, identity::load_peers(state));
     const auto check = [&]() -> result<void> {
-        ALKNET_CHECK(all_peers(desk.home, desk.config.dynamic, list));
+        ALKNET_CHECK(accepted_peers(desk.home, desk.config.dynamic, list));
         return {};
     };
     if (desk.options.action == Action::add) {
@@ -142,8 +142,11 @@ result<PeerRecord> edit(const Desk& desk, store::Database& state) {
     }
     ALKNET_TRY(PeerRecord* const peer, find_stored(desk, list));
     if (desk.options.action == Action::remove) {
-        ALKNET_CHECK(identity::remove_peer(state, peer->id));
-        return *peer;
+        PeerRecord removed = *peer;
+        list.peers.erase(list.peers.begin() + (peer - list.peers.data()));
+        ALKNET_CHECK(check());
+        ALKNET_CHECK(identity::remove_peer(state, removed.id));
+        return removed;
     }
     ALKNET_CHECK(change(*peer, desk.options, desk.now));
     ALKNET_CHECK(check());

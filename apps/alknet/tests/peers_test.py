@@ -103,6 +103,59 @@ class Peers(TestCase):
         self.assertEqual(set(self.peers()), {"bob"})
 
 
+class Assertions(TestCase):
+    RULE = '[[access.assert]]\npeer = "bob"\ndo = "git:read:website"\n'
+    BAN = '[[access.assert]]\npeer = "eve"\ndo = "node:admin"\nallow = false\n'
+
+    def refused(self, home, *arguments, says):
+        why = home.error(*arguments, expect=EXIT_CONFIG)
+        self.assertEqual(why["id"], "E-CONFIG-ASSERTION")
+        self.assertIn(says, why["detail"])
+
+    def test_stop_commands_that_would_break_them(self):
+        home, bob, eve = self.home(), self.home("bob"), self.home("eve")
+        home.run("peer", "add", "bob", "--key", bob.id, "--scopes", "git:read:website")
+        home.configure(self.RULE + self.BAN)
+        before = home.run("peer", "list").stdout
+        says = f"{home.config}:1: bob must be allowed git:read:website, and is not: "
+        self.refused(home, "peer", "remove", "bob", says=says + "unknown peer")
+        self.refused(home, "peer", "disable", "bob", says=says + "disabled")
+        self.refused(home, "peer", "name", "bob", "robert", says=says + "unknown peer")
+        self.refused(home, "peer", "scopes", "bob", "--remove", "git:read:website", says=says + "no grant")
+        self.refused(home, "peer", "add", "eve", "--key", eve.id, "--scopes", "*:*:*",
+                     says=f"{home.config}:4: eve must not be allowed node:admin, and is: allowed: by *:*:*")
+        self.assertEqual(home.run("peer", "list").stdout, before)
+        home.run("peer", "add", "eve", "--key", eve.id, "--scopes", "git:read:website")
+        home.run("peer", "renew", "bob", "--expires", "1h")
+
+    def test_are_checked_with_the_file(self):
+        home = self.home()
+        home.configure(self.RULE)
+        checked = home.run("config", "check", expect=EXIT_CONFIG).stdout
+        self.assertIn(f"{home.config}:1:1: access.assert: bob must be allowed git:read:website, and is not: "
+                      "unknown peer", checked)
+        self.refused(home, "serve", says="bob must be allowed")
+        other = home.path / "other.toml"
+        other.write_text(self.RULE + '[[peer]]\nname = "bob"\nkeys = []\nscopes = ["git:read:*"]\n')
+        other.chmod(0o600)
+        home.run("config", "check", other)
+        other.write_text(self.RULE + '[[peer]]\nname = "bob"\nkeys = []\n')
+        self.assertIn("no grant", home.run("config", "check", other, expect=EXIT_CONFIG).stdout)
+
+    def test_keep_a_running_node_as_it_was(self):
+        home, bob = self.home(), self.home("bob")
+        peer = f'[[peer]]\nname = "bob"\nkeys = ["{bob.id}"]\nscopes = ["git:read:website"]\n'
+        home.configure(RULES + self.RULE + peer)
+        with Node(home) as node:
+            home.configure(RULES + self.RULE + peer.replace("git:read", "git:write"))
+            rejected = node.wait_for("config.rejected")
+            self.assertIn("E-CONFIG-ASSERTION", rejected)
+            self.assertIn("no scope covers it", rejected)
+            bob.run("ping", node.address, "--count", 1)
+            home.configure(RULES + self.RULE + peer.replace("website", "*"))
+            node.wait_for("config.reloaded")
+
+
 class RunningNode(TestCase):
     def pipe(self, client, node):
         """A connection that lives until somebody ends it."""

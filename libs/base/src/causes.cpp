@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/causes_config.hpp>
 #include <alknet/base/causes_invitation.hpp>
 #include <array>
 #include <cctype>
@@ -444,6 +445,7 @@ constexpr std::array kAll = {
     &causes::kStatelessReset,
     &causes::kConfigInvalid,
     &causes::kConfigMissing,
+    &causes::kAssertionFailed,
     &causes::kHomeExists,
     &causes::kHomeInvalid,
     &causes::kUsage,

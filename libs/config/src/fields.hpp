@@ -101,6 +101,27 @@ std::vector<KeyInfo> describe(std::span<const Field<T>> fields, const T& default
     return keys;
 }
 
+/// A key with its value as TOML, which is empty if there is none.
+struct Shown {
+    std::string_view name;
+    std::string value;
+};
+
+/// One table as it is now: of lists and named tables there may be several.
+struct Entry {
+    std::string name;  // of lists and named tables
+    std::vector<Shown> keys;
+};
+
+template <class T>
+std::vector<Shown> show(std::span<const Field<T>> fields, const T& from) {
+    std::vector<Shown> keys;
+    for (const Field<T>& field : fields) {
+        keys.push_back({.name = field.name, .value = field.show(from)});
+    }
+    return keys;
+}
+
 /// One table of the file.
 struct Table {
     std::string_view name;
@@ -108,6 +129,7 @@ struct Table {
     std::string_view about;
     void (*read)(Reading&, const toml::node&, Config&);
     std::vector<KeyInfo> (*keys)();
+    std::vector<Entry> (*entries)(const Config&);
 };
 
 /// In the order in which they are documented.

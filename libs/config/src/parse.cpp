@@ -11,18 +11,27 @@ namespace alknet::config {
 
 namespace {
 
-void read_tree(Reading& in, const toml::table& tree, Config& into) {
+// `above` is "" or the first part of the names of tables such as access.assert, with its dot.
+void read_tree(Reading& in, const toml::table& tree, std::string_view above, Config& into) {
     std::vector<std::string_view> names;
     for (const Table& table : tables()) {
-        names.push_back(table.name);
+        if (table.name.starts_with(above)) {
+            const std::string_view rest = table.name.substr(above.size());
+            names.push_back(rest.substr(0, rest.find('.')));
+        }
     }
     for (const auto& [key, value] : tree) {
         const Reading::Below below(in, key.str());
-        const auto found = std::ranges::find(tables(), key.str(), &Table::name);
-        if (found == tables().end()) {
-            refuse_unknown(in, key, names);
-        } else {
+        const std::string name = std::string(above) + std::string(key.str());
+        const auto found = std::ranges::find(tables(), name, &Table::name);
+        if (found != tables().end()) {
             found->read(in, value, into);
+        } else if (above.empty() && std::ranges::find(names, key.str()) != names.end()) {
+            if (const toml::table* inner = in.table(value)) {
+                read_tree(in, *inner, name + ".", into);
+            }
+        } else {
+            refuse_unknown(in, key, names);
         }
     }
 }
@@ -73,6 +82,14 @@ identity::PeerList peer_list(const DynamicConfig& config, const std::string& fil
         list.roles.push_back(
             {.name = role.name, .grants = grants(role.scopes, role.scope_lines, file)});
     }
+    for (const Assertion& assertion : config.assertions) {
+        if (auto wanted = identity::Scope::parse_exact(assertion.wanted)) {
+            list.assertions.push_back({.peer = assertion.peer,
+                                       .wanted = *std::move(wanted),
+                                       .allow = assertion.allow,
+                                       .origin = {.file = file, .line = assertion.line}});
+        }
+    }
     return list;
 }
 
@@ -81,7 +98,7 @@ Parsed parse(std::string_view text, const ParseOptions& options) {
     parsed.config.fixed.key_file = options.base / parsed.config.fixed.key_file;
     Reading in(options);
     if (const auto tree = parse_toml(text)) {
-        read_tree(in, *tree, parsed.config);
+        read_tree(in, *tree, "", parsed.config);
         check_roles(in, parsed.config.dynamic);
     } else {
         const TomlFailure& failure = tree.error();

@@ -153,6 +153,18 @@ constexpr std::array kRoleFields = {
                                                    .required = true}),
 };
 
+constexpr std::array kAssertionFields = {
+    field<&Assertion::peer, Name>(
+        {.name = "peer", .about = "Who asks.", .example = "\"alice\"", .required = true}),
+    field<&Assertion::wanted, ExactScope>(
+        {.name = "do",
+         .about = "What for: SERVICE:ACTION or SERVICE:ACTION:RESOURCE.",
+         .example = "\"git:read:website\"",
+         .required = true}),
+    field<&Assertion::allow, Flag>(
+        {.name = "allow", .about = "Whether it must be allowed, or must not."}),
+};
+
 constexpr std::array kLimitFields = {
     field<&EndpointLimits::connections_max, Integer<1, kManyConnections>>(
         {.name = "connections_max", .about = "Connections in all."}),
@@ -401,6 +413,15 @@ void read_roles(Reading& in, const toml::node& value, Config& into) {
     });
 }
 
+void read_assertions(Reading& in, const toml::node& value, Config& into) {
+    std::vector<Assertion>& all = into.dynamic.assertions;
+    read_list(in, value, identity::kAssertionsMax, all,
+              [&](const toml::table& table, Assertion& assertion) {
+                  read_fields(in, table, Fields<Assertion>(kAssertionFields), assertion);
+                  assertion.line = table.source().begin.line;
+              });
+}
+
 void read_alpns(Reading& in, const toml::node& value, Config& into) {
     const toml::table* table = in.table(value);
     if (table == nullptr) {
@@ -438,35 +459,99 @@ std::vector<KeyInfo> keys_of() {
     return describe(Fields<T>(kFields), T());
 }
 
+// The entries of a list that are named by `name_of(entry)`.
+template <class T, auto& kFields, class NameOf>
+std::vector<Entry> entries_of(const std::vector<T>& list, NameOf name_of) {
+    std::vector<Entry> entries;
+    for (const T& one : list) {
+        entries.push_back({.name = name_of(one), .keys = show(Fields<T>(kFields), one)});
+    }
+    return entries;
+}
+
+template <class T, auto& kFields>
+std::vector<Entry> named_entries(const std::vector<T>& list) {
+    return entries_of<T, kFields>(list, [](const T& one) { return one.name; });
+}
+
+template <class T, auto& kFields>
+std::vector<Entry> one_entry(const T& from) {
+    return {{.name = {}, .keys = show(Fields<T>(kFields), from)}};
+}
+
+std::vector<Entry> alpn_entries(const Config& config) {
+    std::vector<Entry> entries;
+    for (const auto& [name, rules] : config.dynamic.alpns) {
+        entries.push_back({.name = name, .keys = show(Fields<AlpnRules>(kAlpnFields), rules)});
+    }
+    return entries;
+}
+
+std::vector<Entry> log_entries(const Config& config) {
+    return one_entry<LogKeys, kLogFields>(
+        {.level = config.dynamic.log_level, .format = config.fixed.log_format});
+}
+
 constexpr std::array kTables = {
-    Table{"node", Shape::single, "This node.", read_node, keys_of<StaticConfig, kNodeFields>},
+    Table{"node", Shape::single, "This node.", read_node, keys_of<StaticConfig, kNodeFields>,
+          [](const Config& config) { return one_entry<StaticConfig, kNodeFields>(config.fixed); }},
     Table{"listener", Shape::list,
           "A place where the node listens. Without any, it listens on port 4433 of all addresses.",
           read_listeners,
-          [] { return describe(Fields<Listener>(kListenerFields), default_listener()); }},
+          [] { return describe(Fields<Listener>(kListenerFields), default_listener()); },
+          [](const Config& config) {
+              return named_entries<Listener, kListenerFields>(config.dynamic.listeners);
+          }},
     Table{"peer", Shape::list,
           "Somebody whom this node knows. Everybody else is a stranger, and may use only the "
           "services that need no identity.",
-          read_peers, keys_of<Peer, kPeerFields>},
+          read_peers, keys_of<Peer, kPeerFields>,
+          [](const Config& config) {
+              return named_entries<Peer, kPeerFields>(config.dynamic.peers);
+          }},
     Table{"role", Shape::list, "Scopes under one name, for peers that have them in common.",
-          read_roles, keys_of<Role, kRoleFields>},
+          read_roles, keys_of<Role, kRoleFields>,
+          [](const Config& config) {
+              return named_entries<Role, kRoleFields>(config.dynamic.roles);
+          }},
+    Table{"access.assert", Shape::list,
+          "What must be true of the peers, roles and scopes, whoever changes them and how. A "
+          "configuration in which one of these does not hold is refused, at the start too, and so "
+          "is a command that would break one. Terms do not count.",
+          read_assertions, keys_of<Assertion, kAssertionFields>,
+          [](const Config& config) {
+              return entries_of<Assertion, kAssertionFields>(
+                  config.dynamic.assertions,
+                  [](const Assertion& one) { return one.peer + " " + one.wanted; });
+          }},
     Table{"alpn", Shape::named, "Rules for one service, named by its ALPN.", read_alpns,
-          keys_of<AlpnRules, kAlpnFields>},
-    Table{"tls", Shape::single, "Certificates.", read_tls, keys_of<DynamicConfig, kTlsFields>},
+          keys_of<AlpnRules, kAlpnFields>, alpn_entries},
+    Table{
+        "tls", Shape::single, "Certificates.", read_tls, keys_of<DynamicConfig, kTlsFields>,
+        [](const Config& config) { return one_entry<DynamicConfig, kTlsFields>(config.dynamic); }},
     Table{"limits", Shape::single,
           "What one peer, or all of them, can make the node hold. A limit that strikes is named in "
           "the log and counted.",
-          read_limits, keys_of<EndpointLimits, kLimitFields>},
+          read_limits, keys_of<EndpointLimits, kLimitFields>,
+          [](const Config& config) {
+              return one_entry<EndpointLimits, kLimitFields>(config.dynamic.limits);
+          }},
     Table{
         "resume", Shape::single,
         "Streams that survive the loss of their connection (`alknet pipe --resume`), which a node "
         "with one loop offers. For new streams.",
-        read_resume, keys_of<ResumeLimits, kResumeFields>},
+        read_resume, keys_of<ResumeLimits, kResumeFields>,
+        [](const Config& config) {
+            return one_entry<ResumeLimits, kResumeFields>(config.dynamic.resume);
+        }},
     Table{"log", Shape::single, "What the node tells about itself.", read_log,
-          keys_of<LogKeys, kLogFields>},
-    Table{"quic", Shape::single, "QUIC itself.", read_quic, keys_of<StaticConfig, kQuicFields>},
-    Table{"runtime", Shape::single, "How the node runs.", read_runtime,
-          keys_of<StaticConfig, kRuntimeFields>},
+          keys_of<LogKeys, kLogFields>, log_entries},
+    Table{"quic", Shape::single, "QUIC itself.", read_quic, keys_of<StaticConfig, kQuicFields>,
+          [](const Config& config) { return one_entry<StaticConfig, kQuicFields>(config.fixed); }},
+    Table{
+        "runtime", Shape::single, "How the node runs.", read_runtime,
+        keys_of<StaticConfig, kRuntimeFields>,
+        [](const Config& config) { return one_entry<StaticConfig, kRuntimeFields>(config.fixed); }},
 };
 
 }  // namespace

@@ -74,6 +74,15 @@ TEST(ConfigLimits, AddressesOfAListener) {
     EXPECT_THAT(first_reason(with(kAddressesMax + 1)), HasSubstr("at most 16 are allowed"));
 }
 
+TEST(ConfigLimits, Assertions) {
+    const auto with = [](std::size_t count) {
+        return numbered(count, "[[access.assert]]\ndo = 'a:b'\npeer = 'p", "'\n");
+    };
+    EXPECT_THAT(problems(with(identity::kAssertionsMax)), IsEmpty());
+    EXPECT_THAT(first_reason(with(identity::kAssertionsMax + 1)),
+                HasSubstr("at most 1024 are allowed"));
+}
+
 TEST(ConfigLimits, Peers) {
     const auto with = [](std::size_t count) {
         return numbered(count, "[[peer]]\nkeys = []\nname = 'p", "'\n");

@@ -140,6 +140,35 @@ TEST(ConfigParse, APeerSaysHowItIsReached) {
     EXPECT_EQ(config.dynamic.peers[1].congestion, quic::Congestion::bbr);
 }
 
+TEST(ConfigParse, ReadsAssertions) {
+    const Config config = accepted(
+        "[[access.assert]]\npeer = 'bob'\ndo = 'git:read:website'\n"
+        "[[access.assert]]\npeer = 'eve'\ndo = 'ssh:shell'\nallow = false\n");
+    ASSERT_THAT(config.dynamic.assertions, SizeIs(2));
+    EXPECT_TRUE(config.dynamic.assertions[0].allow);
+    const identity::PeerList list = peer_list(config.dynamic, "alknet.toml");
+    ASSERT_THAT(list.assertions, SizeIs(2));
+    EXPECT_EQ(list.assertions[0].wanted.text(), "git:read:website");
+    EXPECT_EQ(list.assertions[1].peer, "eve");
+    EXPECT_FALSE(list.assertions[1].allow);
+    EXPECT_EQ(list.assertions[1].origin.text(), "alknet.toml:4");
+}
+
+TEST(ConfigParse, SaysWhatIsWrongWithAssertions) {
+    EXPECT_THAT(complaints("[[access.assert]]\npeer = 'bob'\ndo = 'git:*'\n"),
+                ElementsAre(HasSubstr("test.toml:3:6: access.assert.do: must be one scope")));
+    EXPECT_THAT(complaints("[[access.assert]]\npeer = 'bob'\n"),
+                ElementsAre(HasSubstr("access.assert: needs the key 'do'")));
+    EXPECT_THAT(complaints("[access]\nasert = 1\n"),
+                ElementsAre("test.toml:2:1: access.asert: this key is not known; did you mean "
+                            "'assert'?"));
+    EXPECT_THAT(complaints("acces.assert = 1\n"),
+                ElementsAre("test.toml:1:1: acces: this key is not known; did you mean 'access'?"));
+    EXPECT_THAT(complaints("access = 1\n"), ElementsAre(HasSubstr("access: must be a table")));
+    EXPECT_THAT(complaints("access.assert = 1\n"),
+                ElementsAre(HasSubstr("access.assert: must be an array")));
+}
+
 TEST(ConfigParse, ARecordKnowsTheLineOfEachScope) {
     const Config config = accepted(
         "[[role]]\nname = 'ops'\nscopes = ['node:status']\n"

@@ -7,6 +7,7 @@
 #include <alknet/identity/invitation_state.hpp>
 #include <alknet/identity/join_frames.hpp>
 #include <alknet/identity/names.hpp>
+#include <alknet/identity/policy.hpp>
 #include <alknet/identity/state.hpp>
 #include <map>
 
@@ -149,7 +150,8 @@ result<PeerRecord> grant(Database& state, const PeerList& everybody, const Invit
     PeerRecord peer = new_peer(record, claim, everybody.peers);
     PeerList then = everybody;
     then.peers.push_back(peer);
-    ALKNET_CHECK(PeerDirectory::create(std::move(then)));
+    ALKNET_TRY(const auto peers, PeerDirectory::create(std::move(then)));
+    ALKNET_CHECK(check_assertions(*peers));
     ALKNET_CHECK(save_peer(state, peer));
     ALKNET_CHECK(
         state.run("UPDATE invitation SET uses_left = uses_left - 1 WHERE id = ?", {record.id}));
@@ -163,6 +165,7 @@ result<PeerList> everybody(Database& state, const PeerList& fixed) {
     list.peers.insert(list.peers.end(), fixed.peers.begin(), fixed.peers.end());
     list.roles.insert(list.roles.end(), fixed.roles.begin(), fixed.roles.end());
     list.tokens.insert(list.tokens.end(), fixed.tokens.begin(), fixed.tokens.end());
+    list.assertions = fixed.assertions;
     return list;
 }
 

@@ -70,10 +70,11 @@ Standing standing_of(const PeerRecord& peer, WallTime now) noexcept {
 
 result<std::shared_ptr<const PeerDirectory>> PeerDirectory::create(PeerList list) {
     if (list.peers.size() > kPeersMax || list.roles.size() > kRolesMax ||
-        list.tokens.size() > kTokensMax) {
+        list.tokens.size() > kTokensMax || list.assertions.size() > kAssertionsMax) {
         return fail(causes::kLimit, "at most " + std::to_string(kPeersMax) + " peers, " +
-                                        std::to_string(kRolesMax) + " roles and " +
-                                        std::to_string(kTokensMax) + " tokens");
+                                        std::to_string(kRolesMax) + " roles, " +
+                                        std::to_string(kTokensMax) + " tokens and " +
+                                        std::to_string(kAssertionsMax) + " assertions");
     }
     std::shared_ptr<PeerDirectory> directory(new PeerDirectory(std::move(list)));
     ALKNET_CHECK(directory->index());

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/causes_config.hpp>
 #include <alknet/identity/policy.hpp>
 
 namespace alknet::identity {
@@ -116,6 +117,54 @@ Decision decide(const PeerDirectory& peers, const Question& question) {
     Decision decision = refused(Verdict::no_grant, "", *peer);
     decision.changes.push_back(add_scope(question.wanted));
     return decision;
+}
+
+std::string explain(const Decision& decision) {
+    std::string text(to_string(decision.verdict));
+    const std::string place = decision.origin.text();
+    if (decision.allowed()) {
+        text += ": by " + decision.rule + " at " + place;
+    } else if (decision.verdict == Verdict::unknown_peer) {
+        text += ": nobody is known by that name";
+    } else if (decision.rule.empty()) {
+        text += ": no scope covers it, of the peer at " + place;
+    } else {
+        text += ": by " + decision.rule + " of the peer at " + place;
+    }
+    return decision.role.empty() ? text : text + " (role " + decision.role + ")";
+}
+
+std::string Broken::text() const {
+    const std::string_view must = assertion.allow ? " must be allowed " : " must not be allowed ";
+    const std::string_view is = assertion.allow ? ", and is not: " : ", and is: ";
+    return assertion.peer + std::string(must) + assertion.wanted.text() + std::string(is) +
+           explain(decision);
+}
+
+std::vector<Broken> broken_assertions(const PeerDirectory& peers) {
+    std::vector<Broken> broken;
+    for (const Assertion& assertion : peers.assertions()) {
+        const PeerRecord* peer = peers.find_name(assertion.peer);
+        Decision decision = decide(peers, {.peer = peer == nullptr ? "" : peer->id,
+                                           .wanted = assertion.wanted,
+                                           .now = WallTime::min()});
+        if (decision.allowed() != assertion.allow) {
+            broken.push_back({.assertion = assertion, .decision = std::move(decision)});
+        }
+    }
+    return broken;
+}
+
+result<void> check_assertions(const PeerDirectory& peers) {
+    const std::vector<Broken> broken = broken_assertions(peers);
+    if (broken.empty()) {
+        return {};
+    }
+    std::string detail = broken.front().assertion.origin.text() + ": " + broken.front().text();
+    if (broken.size() > 1) {
+        detail += " (and " + std::to_string(broken.size() - 1) + " more: alknet config check)";
+    }
+    return fail(causes::kAssertionFailed, std::move(detail));
 }
 
 PeerRecord changed(PeerRecord peer, const Change& change, WallTime now) {

@@ -3,6 +3,7 @@
 #include <unistd.h>
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/causes_config.hpp>
 #include <alknet/identity/join_frames.hpp>
 #include <alknet/testing/temp_dir.hpp>
 #include <csignal>
@@ -153,6 +154,21 @@ TEST_F(InvitationState, GivesNobodyANameThatLooksLikeAnother) {
     ASSERT_TRUE(add(named));
     EXPECT_EQ(claim(attempt(2, NodeKey::generate()->id(), "zoe")).name, "dave");
     EXPECT_EQ(peers().size(), 4U);
+}
+
+TEST_F(InvitationState, GivesNobodyWhatTheOwnerHasRuledOut) {
+    ASSERT_TRUE(add(invitation(1, {"git:write:site"})));
+    fixed_.assertions.push_back({.peer = "joiner",
+                                 .wanted = scope("git:write:site"),
+                                 .allow = false,
+                                 .origin = {.file = "alknet.toml", .line = 7}});
+    const auto refused = state_->transaction([&](store::Database& state) {
+        return claim_invitation(state, fixed_, attempt(1, bob_, "joiner"));
+    });
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is(causes::kAssertionFailed));
+    EXPECT_TRUE(peers().empty());
+    EXPECT_EQ(only().uses_left, 1U);
 }
 
 TEST_F(InvitationState, CountsItsUses) {

@@ -1,4 +1,6 @@
+#include <gmock/gmock.h>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/causes_config.hpp>
 #include <alknet/identity/policy.hpp>
 #include <alknet/testing/random.hpp>
 
@@ -45,6 +47,65 @@ TEST(Policy, DecidesAsTheTableSays) {
     EXPECT_EQ(ask("off").verdict, Verdict::disabled);
     EXPECT_EQ(ask("eve").verdict, Verdict::unknown_peer);
     EXPECT_EQ(ask("").verdict, Verdict::unknown_peer);
+}
+
+Assertion assertion(const std::string& who, const std::string& wanted, bool allow) {
+    return {.peer = who,
+            .wanted = scope(wanted),
+            .allow = allow,
+            .origin = {.file = "alknet.toml", .line = 7}};
+}
+
+TEST(Assertions, SayWhatWasDecidedInsteadAndWhy) {
+    PeerRecord bob = peer("bob", {}, {"git:read:*"});
+    bob.id = "peer-1";  // a name is what an assertion means
+    PeerList list;
+    list.peers = {bob};
+    list.assertions = {assertion("bob", "git:read:site", true),
+                       assertion("bob", "git:write:site", false),
+                       assertion("eve", "git:read:site", false)};
+    EXPECT_TRUE(check_assertions(*directory(list)));
+
+    list.assertions.push_back(assertion("bob", "git:write:site", true));
+    list.assertions.push_back(assertion("bob", "git:read:wiki", false));
+    list.assertions.push_back(assertion("eve", "git:read:site", true));
+    const auto peers = directory(list);
+    const auto broken = broken_assertions(*peers);
+    ASSERT_EQ(broken.size(), 3U);
+    EXPECT_EQ(broken[0].text(),
+              "bob must be allowed git:write:site, and is not: no grant: no scope covers it, of "
+              "the peer at alknet.toml:1");
+    EXPECT_EQ(broken[1].text(),
+              "bob must not be allowed git:read:wiki, and is: allowed: by git:read:* at "
+              "alknet.toml:10");
+    EXPECT_EQ(broken[2].text(),
+              "eve must be allowed git:read:site, and is not: unknown peer: nobody is known by "
+              "that name");
+    const auto checked = check_assertions(*peers);
+    ASSERT_FALSE(checked);
+    EXPECT_TRUE(checked.error().is(causes::kAssertionFailed));
+    EXPECT_THAT(checked.error().detail(),
+                testing::AllOf(testing::StartsWith("alknet.toml:7: bob must be allowed"),
+                               testing::HasSubstr("2 more")));
+}
+
+TEST(Assertions, AreNotBrokenByTimeAndAreByASwitch) {
+    PeerRecord bob = peer("bob", {}, {"git:read"});
+    bob.expires = at(1000);
+    PeerList list;
+    list.peers = {bob};
+    list.assertions = {assertion("bob", "git:read", true)};
+    EXPECT_TRUE(check_assertions(*directory(list)));
+    list.peers[0].enabled = false;
+    EXPECT_FALSE(check_assertions(*directory(list)));
+}
+
+TEST(Assertions, AreLimited) {
+    PeerList list;
+    list.assertions.assign(kAssertionsMax, assertion("bob", "git:read", false));
+    EXPECT_TRUE(PeerDirectory::create(list));
+    list.assertions.push_back(list.assertions.front());
+    EXPECT_TRUE(PeerDirectory::create(list).error().is(causes::kLimit));
 }
 
 TEST(Policy, LetsWhoseTermHasEndedRenewForAWhile) {

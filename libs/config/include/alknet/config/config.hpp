@@ -103,6 +103,16 @@ struct Role {
     bool operator==(const Role&) const = default;
 };
 
+/// What must come out when a peer asks for something; checked before a configuration is accepted.
+struct Assertion {
+    std::string peer;
+    std::string wanted;  // an exact scope
+    bool allow = true;
+    std::size_t line = 0;  // of its entry
+
+    bool operator==(const Assertion&) const = default;
+};
+
 struct AlpnRules {
     bool identity_required = false;
     std::string scope;  // that a peer needs; empty: none
@@ -119,6 +129,7 @@ struct DynamicConfig {
     std::vector<tls::CertificateFiles> certificates;
     std::vector<Peer> peers;
     std::vector<Role> roles;
+    std::vector<Assertion> assertions;
     std::map<std::string, AlpnRules, std::less<>> alpns;
 };
 
@@ -154,7 +165,7 @@ struct Parsed {
 /// a setting.
 [[nodiscard]] Parsed parse(std::string_view text, const ParseOptions& options);
 
-/// The peers and roles as records, each with the line of `file` that says it.
+/// The peers, roles and assertions as records, each with the line of `file` that says it.
 [[nodiscard]] identity::PeerList peer_list(const DynamicConfig& config, const std::string& file);
 
 /// The problems as one error, kConfigInvalid: the first one, and how many there are.

@@ -22,6 +22,7 @@ inline constexpr std::size_t kFingerprintsPerPeerMax = 64;
 inline constexpr std::size_t kGrantsPerPeerMax = 1024;  // those of its roles included
 inline constexpr std::size_t kRolesMax = 1024;
 inline constexpr std::size_t kTokensMax = 100'000;
+inline constexpr std::size_t kAssertionsMax = 1024;
 
 /// From so long before a peer expires its owner is warned …
 inline constexpr Duration kExpiryWarning = std::chrono::hours(24 * 14);
@@ -97,11 +98,22 @@ enum class Standing : std::uint8_t {
 [[nodiscard]] std::string_view to_string(Standing standing) noexcept;
 [[nodiscard]] Standing standing_of(const PeerRecord& peer, WallTime now) noexcept;
 
+/// What must come out when `peer` asks for `wanted` (policy.hpp, check_assertions).
+struct Assertion {
+    std::string peer;  // its name; need not be known
+    Scope wanted;      // exact
+    bool allow = true;
+    Origin origin;
+
+    bool operator==(const Assertion&) const = default;
+};
+
 /// What was written down, to be made into a directory.
 struct PeerList {
     std::vector<PeerRecord> peers;
     std::vector<Role> roles;
     std::vector<TokenRecord> tokens;
+    std::vector<Assertion> assertions;
 
     bool operator==(const PeerList&) const = default;
 };
@@ -117,6 +129,10 @@ public:
     /// Their grants have those of their roles behind them.
     [[nodiscard]] const std::vector<PeerRecord>& peers() const noexcept { return list_.peers; }
     [[nodiscard]] const std::vector<TokenRecord>& tokens() const noexcept { return list_.tokens; }
+    /// Whether they hold is another matter.
+    [[nodiscard]] const std::vector<Assertion>& assertions() const noexcept {
+        return list_.assertions;
+    }
 
     /// By id. Null: there is none.
     [[nodiscard]] const PeerRecord* find(std::string_view id) const;

@@ -54,6 +54,26 @@ struct Decision {
 /// Deny by default. Of several grants that cover it the first one decides.
 [[nodiscard]] Decision decide(const PeerDirectory& peers, const Question& question);
 
+/// `no grant: no scope covers it, of the peer at alknet.toml:4`: the verdict, and the line that
+/// decided. Names are as they were written, and so not fit for a terminal without a check.
+[[nodiscard]] std::string explain(const Decision& decision);
+
+/// An assertion that does not hold, and what was decided instead.
+struct Broken {
+    Assertion assertion;
+    Decision decision;
+
+    bool operator==(const Broken&) const = default;
+    /// `bob must be allowed git:read:website, and is not: no grant: …`
+    [[nodiscard]] std::string text() const;
+};
+
+/// The directory's assertions that do not hold, in their order. Terms do not count: an assertion is
+/// about what is written down, and nobody's configuration becomes unusable as time goes by.
+[[nodiscard]] std::vector<Broken> broken_assertions(const PeerDirectory& peers);
+/// Errors: kAssertionFailed with the line of the first one, and how many there are.
+result<void> check_assertions(const PeerDirectory& peers);
+
 /// The record with the change made. `add_peer` leaves it alone: it is the record's being there.
 [[nodiscard]] PeerRecord changed(PeerRecord peer, const Change& change, WallTime now);
 
