@@ -126,6 +126,8 @@ def report(lossy):
     print("| link | control | QUIC, ours | TCP, kernel | ours : theirs | wanted |\n|---|---|---|---|---|---|")
     for name, link in LINKS.items():
         for algorithm in ALGORITHMS:
+            if lossy.options.only not in f"{name} {algorithm}":
+                continue
             seen = {"QUIC": [], "TCP": []}
             for seed in range(1, lossy.options.rounds + 1):
                 for kind, figures in seen.items():
@@ -143,6 +145,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--megabytes", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=20, help="the longest that a run may take")
+    parser.add_argument("--only", default="", help="the links and controls whose row has this text")
     parser.add_argument("--tcp-serve", nargs=2)
     parser.add_argument("--tcp-get", nargs=2)
     options = parser.parse_args()

@@ -74,7 +74,7 @@ NodeOptions Play::draw_node() {
         options.transport.stream_window_bytes_max = options.transport.stream_window_bytes;
         options.transport.connection_window_bytes = random.between(10'000, 60'000);
         options.transport.connection_window_bytes_max = options.transport.connection_window_bytes;
-        options.transport.send_buffer_bytes = random.between(4'000, 40'000);
+        options.transport.unsent_bytes_max = random.between(4'000, 40'000);
         options.limits.connection_bytes_unauthenticated_max = random.between(20'000, 100'000);
     }
     if (!options_.narrow && random.chance(0.4)) {  // few streams: their return matters

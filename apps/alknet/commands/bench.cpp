@@ -179,8 +179,7 @@ Limiting limiting(const Benching& bench, const Finding& finding, bool up) {
          .up = up,
          .quic = quic,
          .idle_rtt_us = bench.rtt_us,
-         .window_bytes =
-             quic ? std::min(usual.stream_window_bytes_max, usual.send_buffer_bytes) : 0,
+         .window_bytes = quic ? usual.stream_window_bytes_max : 0,
          .other_rate = finding.tcp_rate});
 }
 

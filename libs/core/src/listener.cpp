@@ -268,7 +268,7 @@ quic::TransportOptions Listener::transport_options() {
     options.connection_window_bytes_max = bytes;
     options.stream_window_bytes = std::min(options.stream_window_bytes, bytes);
     options.stream_window_bytes_max = std::min(options.stream_window_bytes_max, bytes);
-    options.send_buffer_bytes = std::min(options.send_buffer_bytes, limits.connection_bytes_max);
+    options.unsent_bytes_max = std::min(options.unsent_bytes_max, limits.connection_bytes_max);
     options.qlog_directory = state_.options.qlog_directory;
     return options;
 }

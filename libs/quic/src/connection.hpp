@@ -130,6 +130,9 @@ public:
     void shutdown_write(std::int64_t id, std::uint64_t code) noexcept;
     /// How many octets its writer may add now; when none, it is woken later.
     [[nodiscard]] std::size_t send_room(Stream& stream) noexcept;
+    /// Whether its writer should go on: half of what it may have waiting has gone, so that it
+    /// writes large pieces and not one for each packet.
+    [[nodiscard]] bool wants_more(const Stream& stream) const noexcept;
     void written(std::size_t count) noexcept;
     void freed(std::size_t count) noexcept;
     void queue_stream(Stream& stream) noexcept;

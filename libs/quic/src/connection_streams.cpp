@@ -207,15 +207,19 @@ void ConnectionImpl::set_window_limits(std::uint64_t connection_bytes, std::uint
 // ---- sending ----
 
 std::size_t ConnectionImpl::send_room(Stream& stream) noexcept {
-    const std::uint64_t own = stream.sent_unacknowledged();
+    const std::uint64_t own = stream.unsent();
     const std::uint64_t stream_room =
-        own < options_.send_buffer_bytes ? options_.send_buffer_bytes - own : 0;
+        own < options_.unsent_bytes_max ? options_.unsent_bytes_max - own : 0;
     const std::uint64_t bound = std::max<std::uint64_t>(send_bytes_max_, kSendBytesFloor);
     const std::uint64_t room = sent_unacknowledged_ < bound ? bound - sent_unacknowledged_ : 0;
     if (room == 0 && !static_cast<ListHook<BudgetTag>&>(stream).linked()) {
         waiting_for_budget_.push_back(stream);
     }
     return static_cast<std::size_t>(std::min(stream_room, room));
+}
+
+bool ConnectionImpl::wants_more(const Stream& stream) const noexcept {
+    return stream.unsent() <= options_.unsent_bytes_max / 2;
 }
 
 void ConnectionImpl::written(std::size_t count) noexcept {

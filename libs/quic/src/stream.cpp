@@ -182,6 +182,9 @@ void Stream::sent(std::size_t octets, bool fin) noexcept {
         out_.spoil(octets);
     }
     out_.mark_sent(octets);
+    if (connection_.wants_more(*this)) {
+        writable_.wake_all();
+    }
     if (fin && !fin_sent_ && out_.unsent() == 0) {
         fin_sent_ = true;
         fin_alone_ = octets == 0;

@@ -85,7 +85,7 @@ public:
     /// Everything that was written, and its end, has been acknowledged; or nothing was to be.
     [[nodiscard]] bool delivered() const noexcept;
     [[nodiscard]] std::size_t received_unread() const noexcept { return received_.size(); }
-    [[nodiscard]] std::size_t sent_unacknowledged() const noexcept { return out_.buffered(); }
+    [[nodiscard]] std::size_t unsent() const noexcept { return out_.unsent(); }
     [[nodiscard]] bool closed() const noexcept { return closed_; }
     [[nodiscard]] bool released() const noexcept { return released_; }
 

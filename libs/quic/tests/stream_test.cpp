@@ -245,7 +245,7 @@ TEST_F(StreamTest, ASlowReaderHoldsTheWriterBackAndMemoryStaysBounded) {
     policy.transport.stream_window_bytes = 64 << 10;
     policy.transport.stream_window_bytes_max = 64 << 10;
     TransportOptions transport;
-    transport.send_buffer_bytes = 128 << 10;
+    transport.unsent_bytes_max = 128 << 10;
     start(transport);
     auto streams = open();
     std::optional<result<void>> outcome;
@@ -305,6 +305,20 @@ TEST_F(StreamTest, TheWindowGrowsOnlyAsFarAsAllowed) {
     const auto answer = run(exchange(*connection, client_process->loop(), pattern(4 << 20)));
     ASSERT_TRUE(answer);
     // A window of 32 KiB that never grew would take 128 round trips of 20 ms.
+    EXPECT_LT(world.now() - begin, 128 * 20ms);
+}
+
+TEST_F(StreamTest, WhatIsInFlightIsNotHeldToWhatMayWait) {
+    TransportOptions transport;
+    transport.unsent_bytes_max = 16 << 10;
+    start(transport);
+    serve_echo();
+    auto connection = dial();
+    ASSERT_TRUE(connection);
+    const auto begin = world.now();
+    const auto answer = run(exchange(*connection, client_process->loop(), pattern(4 << 20)));
+    ASSERT_TRUE(answer);
+    // 16 KiB for each round trip of 20 ms would take 256 of them.
     EXPECT_LT(world.now() - begin, 128 * 20ms);
 }
 

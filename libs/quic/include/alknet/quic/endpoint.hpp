@@ -39,8 +39,10 @@ struct TransportOptions {
     std::uint64_t connection_window_bytes = 1 << 20;
     /// Also the most that all send buffers hold together: a connection has at most twice this.
     std::uint64_t connection_window_bytes_max = 16 << 20;
-    std::uint64_t send_buffer_bytes = 1 << 20;  // per stream, of unacknowledged bytes
-    std::size_t datagram_queue_max = 64;        // received or sent and not yet taken
+    /// Per stream: a writer waits while so many wait for their first packet. What is in flight is
+    /// held until it is acknowledged, and bounded by congestion control and the line above.
+    std::uint64_t unsent_bytes_max = 1 << 20;
+    std::size_t datagram_queue_max = 64;  // received or sent and not yet taken
     std::size_t udp_payload_bytes_max = 1452;
     bool offer_datagrams = true;
     std::filesystem::path qlog_directory;  // empty: no qlog
