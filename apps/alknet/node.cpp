@@ -97,12 +97,13 @@ result<void> Node::build() {
     ALKNET_TRY(state_,
                store::Store::open(state_file(home_), {.database = identity::state_options()}));
     ALKNET_TRY(auto secrets, home_.load_secrets());
+    ALKNET_TRY(auto identities, make_identities());
 
     ALKNET_CHECK(register_handlers(*registry_, loop_));
     EndpointOptions options{.network = options_.network,
                             .tls = tls_,
                             .registry = registry_,
-                            .identities = identities_,
+                            .identities = std::move(identities),
                             .limits = config_.dynamic.limits,
                             .secrets = secrets,
                             .qlog_directory = config_.fixed.qlog_directory,
@@ -118,6 +119,28 @@ result<void> Node::build() {
     }
     apply_rules(config_.dynamic);
     return {};
+}
+
+result<std::shared_ptr<IdentityProvider>> Node::make_identities() {
+    ALKNET_TRY(const auto database, open_state(home_));
+    ALKNET_TRY(auto newest, identity::load_newest_tokens(*database));
+    signed_tokens_ = std::make_shared<identity::SignedTokenProvider>(
+        loop_.clock(), identity::SignedTokenOptions{.audience = key_->id(),
+                                                    .peers = identities_,
+                                                    .state = state_,
+                                                    .newest = std::move(newest)});
+    apply_token_rules(config_.dynamic.signed_tokens);
+    return std::make_shared<identity::IdentityChain>(
+        std::vector<std::shared_ptr<IdentityProvider>>{identities_, signed_tokens_});
+}
+
+void Node::apply_token_rules(const identity::SignedTokenRules& rules) {
+    signed_tokens_->set_rules(rules);
+    if (rules.v1) {
+        log_.warn("tokens.signed_v1",
+                  {{"key", "tokens.signed_v1"},
+                   {"effect", "signed tokens that name neither node nor purpose are accepted"}});
+    }
 }
 
 // One for each loop; a client that comes back to another loop than its stream's is handed on.
@@ -333,6 +356,7 @@ result<void> Node::apply(const Source& source) {
     });
     options_.log_sink->set_level(config.dynamic.log_level);
     apply_rules(config.dynamic);
+    apply_token_rules(config.dynamic.signed_tokens);
     if (options_.listeners.empty()) {
         apply_listeners(config.dynamic.listeners);
     }

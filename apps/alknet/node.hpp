@@ -7,6 +7,7 @@
 #include <alknet/config/home.hpp>
 #include <alknet/core/endpoint.hpp>
 #include <alknet/identity/provider.hpp>
+#include <alknet/identity/signed_provider.hpp>
 #include <alknet/net/network.hpp>
 #include <alknet/resume/handler.hpp>
 #include <alknet/rt/loop.hpp>
@@ -93,6 +94,9 @@ private:
     task<result<Source>> read();
     result<void> apply(const Source& source);
     void warn_of_terms() const;
+    /// What answers for all kinds of credentials.
+    result<std::shared_ptr<IdentityProvider>> make_identities();
+    void apply_token_rules(const identity::SignedTokenRules& rules);
     void apply_listeners(const std::vector<config::Listener>& listeners);
     void apply_rules(const config::DynamicConfig& config);
     /// Whether a resumable stream that comes through `through` may reach a service: as a connection
@@ -117,6 +121,7 @@ private:
     std::shared_ptr<const tls::TlsContext> tls_;
     std::shared_ptr<HandlerRegistry> registry_ = std::make_shared<HandlerRegistry>();
     std::shared_ptr<identity::ConfigIdentityProvider> identities_;
+    std::shared_ptr<identity::SignedTokenProvider> signed_tokens_;
     std::shared_ptr<Snapshot<identity::PeerList>> written_;  // the peers of alknet.toml
     std::shared_ptr<store::Store> state_;
     Event terms_changed_;

@@ -131,6 +131,11 @@ struct TokenOptions {
     std::string expires;
     std::string label;
 };
+struct TokenSignOptions {
+    std::string audience;  // a peer, or an address with a node id
+    std::string purpose;
+    bool v1 = false;
+};
 struct AccessCheckOptions {
     std::string peer;
     std::string scope;
@@ -151,11 +156,11 @@ struct HelpOptions {
 };
 struct VersionOptions {};
 
-using Verb =
-    std::variant<InitOptions, IdOptions, ServeOptions, PingOptions, PathsOptions, PipeOptions,
-                 ProbeOptions, DoctorOptions, BenchOptions, ExplainOptions, ConfigCheckOptions,
-                 PeerOptions, InvitationOptions, JoinOptions, TokenOptions, AccessCheckOptions,
-                 KnownOptions, CompletionOptions, ManualOptions, HelpOptions, VersionOptions>;
+using Verb = std::variant<InitOptions, IdOptions, ServeOptions, PingOptions, PathsOptions,
+                          PipeOptions, ProbeOptions, DoctorOptions, BenchOptions, ExplainOptions,
+                          ConfigCheckOptions, PeerOptions, InvitationOptions, JoinOptions,
+                          TokenOptions, TokenSignOptions, AccessCheckOptions, KnownOptions,
+                          CompletionOptions, ManualOptions, HelpOptions, VersionOptions>;
 
 struct CommandLine {
     std::optional<std::filesystem::path> home;

@@ -27,6 +27,7 @@ result<ExitCode> run(const CommandLine& line, const PeerOptions& options);
 result<ExitCode> run(const CommandLine& line, const InvitationOptions& options);
 result<ExitCode> run(const CommandLine& line, const JoinOptions& options);
 result<ExitCode> run(const CommandLine& line, const TokenOptions& options);
+result<ExitCode> run(const CommandLine& line, const TokenSignOptions& options);
 result<ExitCode> run(const CommandLine& line, const AccessCheckOptions& options);
 result<ExitCode> run(const CommandLine& line, const KnownOptions& options);
 result<ExitCode> run(const CommandLine& line, const CompletionOptions& options);

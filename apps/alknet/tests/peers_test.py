@@ -1,11 +1,13 @@
 """Peers, tokens and access: the commands, and what a running node makes of them."""
 
+import base64
+import hashlib
 import json
 import subprocess
 import unittest
 
 import support
-from support import (EXIT_CONFIG, EXIT_REFUSED, EXIT_USAGE, PATIENCE_S, Node, TestCase, clean_environment)
+from support import (EXIT_CONFIG, EXIT_REFUSED, EXIT_USAGE, PATIENCE_S, Node, TestCase, clean_environment, run)
 
 RULES = '[alpn."alknet/echo"]\nidentity_required = true\n'
 
@@ -286,6 +288,36 @@ class Tokens(TestCase):
         home.error("token", "add", "--scopes", "nonsense", expect=EXIT_USAGE)
         home.error("token", "add", "--scopes", "a:b", "--label", "a\nb", expect=EXIT_USAGE)
         home.error("token", "remove", "alk_", expect=EXIT_USAGE)
+
+    def test_are_signed_for_one_node_and_purpose(self):
+        home, bob = self.home(), self.home("bob")
+        home.run("peer", "add", "bob", "--key", bob.id)
+        digest = hashlib.sha256(bytes.fromhex(home.id)).digest()
+        for node in ("bob", bob.id, f"alknet://{bob.id}@192.0.2.1"):
+            text = home.json("token", "sign", "--for", node, "--purpose", "alknet/call")["token"]
+            octets = base64.urlsafe_b64decode(text)
+            self.assertEqual((len(text), octets[0], octets[1:9]), (104, 2, digest[:8]))
+        first = home.run("token", "sign", "--v1").stdout.strip()
+        self.assertEqual((len(first), base64.urlsafe_b64decode(first + "=")[:32]), (139, digest))
+        with_bobs_key = run("token", "sign", "--v1", "--identity", bob.path / "node.key").stdout.strip()
+        self.assertEqual(base64.urlsafe_b64decode(with_bobs_key + "=")[:32],
+                         hashlib.sha256(bytes.fromhex(bob.id)).digest())
+        for wrong in (["--for", "bob"], ["--purpose", "x"], ["--v1", "--for", "bob"],
+                      ["--for", "bob", "--purpose", "x" * 256]):
+            home.error("token", "sign", *wrong, expect=EXIT_USAGE)
+        home.error("token", "sign", "--for", "nobody", "--purpose", "x", expect=EXIT_CONFIG)
+        home.error("token", "sign", "--v1", "--identity", bob.path / "none", expect=EXIT_USAGE)
+
+    def test_of_the_first_form_are_warned_of(self):
+        home = self.home()
+        home.configure(RULES + "[tokens]\nsigned_v1 = true\n")
+        with Node(home) as node:
+            self.assertIn("level=warn", node.wait_for("tokens.signed_v1"))
+            home.configure(RULES + '[tokens]\nsigned_v1 = true\nsigned_window = "1m"\n')
+            node.wait_for("tokens.signed_v1")
+            home.configure(RULES)
+            node.wait_for("config.reloaded")
+            self.assertNotIn("tokens.signed_v1", node.stop())
 
 
 class Access(TestCase):

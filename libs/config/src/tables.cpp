@@ -232,6 +232,18 @@ constexpr std::array kResumeFields = {
         {.name = "linger_unauthenticated_max", .about = "The same for keys that are not listed."}),
 };
 
+using identity::SignedTokenRules;
+
+constexpr std::array kTokenFields = {
+    field<&SignedTokenRules::v1, Flag>(
+        {.name = "signed_v1",
+         .about = "Accept signed tokens of the first form too, which are good for every node and "
+                  "purpose: whoever sees one before it is used here can use it elsewhere."}),
+    field<&SignedTokenRules::window, Span<kSecond, kHour>>(
+        {.name = "signed_window",
+         .about = "How far the time in a signed token may be from this node's, both ways."}),
+};
+
 constexpr std::array kCertificateFields = {
     field<&tls::CertificateFiles::chain, Path>(
         {.name = "chain", .about = "The certificate and its issuers.", .required = true}),
@@ -266,6 +278,12 @@ void read_quic(Reading& in, const toml::node& value, Config& into) {
 void read_runtime(Reading& in, const toml::node& value, Config& into) {
     if (const toml::table* table = in.table(value)) {
         read_fields(in, *table, Fields<StaticConfig>(kRuntimeFields), into.fixed);
+    }
+}
+
+void read_tokens(Reading& in, const toml::node& value, Config& into) {
+    if (const toml::table* table = in.table(value)) {
+        read_fields(in, *table, Fields<SignedTokenRules>(kTokenFields), into.dynamic.signed_tokens);
     }
 }
 
@@ -523,6 +541,12 @@ constexpr std::array kTables = {
               return entries_of<Assertion, kAssertionFields>(
                   config.dynamic.assertions,
                   [](const Assertion& one) { return one.peer + " " + one.wanted; });
+          }},
+    Table{"tokens", Shape::single,
+          "Tokens that a peer's key signs (alknet token sign), each for one session.", read_tokens,
+          keys_of<SignedTokenRules, kTokenFields>,
+          [](const Config& config) {
+              return one_entry<SignedTokenRules, kTokenFields>(config.dynamic.signed_tokens);
           }},
     Table{"alpn", Shape::named, "Rules for one service, named by its ALPN.", read_alpns,
           keys_of<AlpnRules, kAlpnFields>, alpn_entries},

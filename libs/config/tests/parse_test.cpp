@@ -216,6 +216,13 @@ TEST(ConfigParse, ReadsRulesOfServices) {
     EXPECT_EQ(alpns.at("h2").transports, (Transports{false, true}));
 }
 
+TEST(ConfigParse, ReadsWhichSignedTokensAreAccepted) {
+    EXPECT_EQ(accepted("").dynamic.signed_tokens, identity::SignedTokenRules());
+    const Config config = accepted("[tokens]\nsigned_v1 = true\nsigned_window = \"1m\"");
+    EXPECT_TRUE(config.dynamic.signed_tokens.v1);
+    EXPECT_EQ(config.dynamic.signed_tokens.window, std::chrono::minutes(1));
+}
+
 TEST(ConfigParse, ReadsCertificatesRelativeToTheHome) {
     const Config config = accepted(R"(
         [tls]

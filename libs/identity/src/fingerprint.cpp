@@ -1,7 +1,8 @@
+#include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/encoding.hpp>
 #include <alknet/core/static_identities.hpp>
-#include <alknet/crypto/node_id.hpp>
+#include <alknet/crypto/digest.hpp>
 #include <alknet/identity/fingerprint.hpp>
 
 namespace alknet::identity {
@@ -37,6 +38,26 @@ std::vector<std::string> fingerprint_aliases(const std::string& canonical) {
         }
     }
     return aliases;
+}
+
+KeyId key_id(const NodeId& id) noexcept {
+    const auto digest = crypto::sha256(id.bytes());
+    KeyId key{};
+    std::copy_n(digest.begin(), key.size(), key.begin());
+    return key;
+}
+
+std::optional<NodeId> key_of_fingerprint(std::string_view canonical) {
+    if (!canonical.starts_with(kRawPrefix)) {
+        return std::nullopt;
+    }
+    const auto octets = hex_decode(canonical.substr(kRawPrefix.size()));
+    std::array<std::byte, NodeId::kSize> key{};
+    if (!octets || octets->size() != key.size()) {
+        return std::nullopt;
+    }
+    std::ranges::copy(*octets, key.begin());
+    return NodeId(key);
 }
 
 }  // namespace alknet::identity

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/crypto/secret_bytes.hpp>
-#include <alknet/identity/fingerprint.hpp>
 #include <alknet/identity/names.hpp>
 #include <alknet/identity/peers.hpp>
 #include <cstring>
@@ -132,6 +131,9 @@ result<void> PeerDirectory::index_peer(std::size_t i) {
     }
     by_name_.emplace(peer.name, i);
     for (const std::string& fingerprint : peer.fingerprints) {
+        if (const auto key = key_of_fingerprint(fingerprint)) {
+            by_key_id_.emplace(key_id(*key), *key);
+        }
         for (const std::string& alias : fingerprint_aliases(fingerprint)) {
             const auto [other, fresh] = by_fingerprint_.emplace(alias, i);
             if (!fresh && other->second != i) {
@@ -173,6 +175,15 @@ const PeerRecord* PeerDirectory::find_fingerprint(const std::string& proven) con
         }
     }
     return nullptr;
+}
+
+std::vector<NodeId> PeerDirectory::find_keys(const KeyId& key) const {
+    std::vector<NodeId> keys;
+    const auto [begin, end] = by_key_id_.equal_range(key);
+    for (auto one = begin; one != end; ++one) {
+        keys.push_back(one->second);
+    }
+    return keys;
 }
 
 const TokenRecord* PeerDirectory::find_token(const TokenHash& hash) const {

@@ -82,6 +82,12 @@ CREATE TABLE invitation_claim (
     PRIMARY KEY (invitation, fingerprint)
 ) STRICT, WITHOUT ROWID;
 )";
+constexpr std::string_view kSchema3 = R"(
+CREATE TABLE signed_token (
+    signer TEXT PRIMARY KEY,
+    newest INTEGER NOT NULL          -- seconds since 1970
+) STRICT, WITHOUT ROWID;
+)";
 constexpr std::int32_t kApplicationId = 0x616c6b31;  // "alk1"
 
 Value seconds(const std::optional<WallTime>& time) {
@@ -242,7 +248,7 @@ result<bool> remove_from(Database& state, const std::string& table, std::string_
 }  // namespace
 
 store::DatabaseOptions state_options() {
-    return {.schema = {kSchema1, kSchema2}, .application_id = kApplicationId};
+    return {.schema = {kSchema1, kSchema2, kSchema3}, .application_id = kApplicationId};
 }
 
 std::string make_peer_id() {
@@ -292,6 +298,28 @@ result<void> save_token(Database& state, const TokenRecord& token) {
 
 result<bool> remove_token(Database& state, std::string_view id) {
     return remove_from(state, "token", id);
+}
+
+result<void> save_newest_token(Database& state, const NewestToken& token, std::uint64_t now_s) {
+    ALKNET_CHECK(state.run("DELETE FROM signed_token WHERE newest <= ?",
+                           {static_cast<std::int64_t>(now_s)}));
+    return state.run(
+        "INSERT INTO signed_token VALUES (?, ?) ON CONFLICT (signer) DO UPDATE SET newest = "
+        "max(newest, excluded.newest)",
+        {token.signer.fingerprint(), static_cast<std::int64_t>(token.unix_s)});
+}
+
+result<std::vector<NewestToken>> load_newest_tokens(Database& state) {
+    ALKNET_TRY(const auto rows, state.query("SELECT signer, newest FROM signed_token"));
+    std::vector<NewestToken> all;
+    for (const Row& row : rows) {
+        const auto signer = key_of_fingerprint(row.text(0));
+        if (!signer || row.integer(1) < 0) {
+            return fail(causes::kStoreInvalid, "a signed token's key or time makes no sense");
+        }
+        all.push_back({.signer = *signer, .unix_s = static_cast<std::uint64_t>(row.integer(1))});
+    }
+    return all;
 }
 
 }  // namespace alknet::identity

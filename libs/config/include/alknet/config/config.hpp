@@ -9,6 +9,7 @@
 #include <alknet/core/node_address.hpp>
 #include <alknet/core/registry.hpp>
 #include <alknet/identity/peers.hpp>
+#include <alknet/identity/signed_token.hpp>
 #include <alknet/quic/endpoint.hpp>
 #include <alknet/resume/handler.hpp>
 #include <alknet/tls/context.hpp>
@@ -131,6 +132,7 @@ struct DynamicConfig {
     std::vector<Role> roles;
     std::vector<Assertion> assertions;
     std::map<std::string, AlpnRules, std::less<>> alpns;
+    identity::SignedTokenRules signed_tokens;
 };
 
 struct Config {

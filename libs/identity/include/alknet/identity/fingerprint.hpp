@@ -3,6 +3,10 @@
 #pragma once
 
 #include <alknet/base/result.hpp>
+#include <alknet/crypto/node_id.hpp>
+#include <array>
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,5 +22,12 @@ result<std::string> parse_fingerprint(std::string_view text);
 /// All texts under which a record may have the key `canonical` names: itself, and for an Ed25519
 /// key its `SHA256:` form.
 [[nodiscard]] std::vector<std::string> fingerprint_aliases(const std::string& canonical);
+
+/// The first octets of SHA-256 of the 32 octets of a public key. Several keys may have the same.
+using KeyId = std::array<std::byte, 8>;
+[[nodiscard]] KeyId key_id(const NodeId& id) noexcept;
+
+/// The key that a fingerprint which `parse_fingerprint` gave is of. nullopt: it is a digest's.
+[[nodiscard]] std::optional<NodeId> key_of_fingerprint(std::string_view canonical);
 
 }  // namespace alknet::identity

@@ -3,6 +3,7 @@
 
 #include <alknet/base/result.hpp>
 #include <alknet/core/auth.hpp>
+#include <alknet/identity/fingerprint.hpp>
 #include <alknet/identity/scope.hpp>
 #include <alknet/rt/time.hpp>
 #include <array>
@@ -140,6 +141,8 @@ public:
     [[nodiscard]] const PeerRecord* find_name(std::string_view name) const;
     /// `proven` is canonical: what TLS proved. Finds records with the `SHA256:` form too.
     [[nodiscard]] const PeerRecord* find_fingerprint(const std::string& proven) const;
+    /// The Ed25519 keys of which a signed token may name this one.
+    [[nodiscard]] std::vector<NodeId> find_keys(const KeyId& key) const;
     /// Compares in constant time what has the same first octets.
     [[nodiscard]] const TokenRecord* find_token(const TokenHash& hash) const;
     /// The first moment after `now` at which somebody's standing changes.
@@ -158,6 +161,7 @@ private:
     std::map<std::string, std::size_t, std::less<>> by_name_;
     std::map<std::string, std::size_t, std::less<>> by_skeleton_;
     std::map<std::string, std::size_t, std::less<>> by_fingerprint_;
+    std::multimap<KeyId, NodeId> by_key_id_;
     std::multimap<std::uint64_t, std::size_t> by_token_;
 };
 

@@ -5,8 +5,10 @@
 #include <alknet/base/result.hpp>
 #include <alknet/identity/peers.hpp>
 #include <alknet/store/database.hpp>
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace alknet::identity {
 
@@ -32,5 +34,18 @@ result<bool> remove_peer(store::Database& state, std::string_view id);
 result<void> save_token(store::Database& state, const TokenRecord& token);
 /// False: there was none.
 result<bool> remove_token(store::Database& state, std::string_view id);
+
+/// The youngest signed token of a key that was used while its time was in the future.
+struct NewestToken {
+    NodeId signer{};
+    std::uint64_t unix_s = 0;
+
+    bool operator==(const NewestToken&) const = default;
+};
+/// Remembers it beyond a restart, and forgets those that no longer are in the future.
+/// Errors: those of Database.
+result<void> save_newest_token(store::Database& state, const NewestToken& token,
+                               std::uint64_t now_s);
+result<std::vector<NewestToken>> load_newest_tokens(store::Database& state);
 
 }  // namespace alknet::identity

@@ -1,0 +1,110 @@
+#include <alknet/base/causes.hpp>
+#include <alknet/crypto/digest.hpp>
+#include <alknet/identity/signed_provider.hpp>
+#include <utility>
+
+namespace alknet::identity {
+
+namespace {
+
+// What no setting of the wall clock changes.
+Duration steady(const Clock& clock) noexcept {
+    return clock.now().time_since_epoch() + clock.suspended();
+}
+
+result<NodeId> signer_of(const SignedToken& token, const NodeId& audience, std::string_view purpose,
+                         const PeerDirectory& peers) {
+    const std::vector<NodeId> candidates = peers.find_keys(token.key);
+    const auto signer = token.signer(audience, purpose, candidates);
+    if (!signer) {
+        return fail(causes::kTokenInvalid,
+                    "no known key has signed this token for this node and purpose");
+    }
+    return *signer;
+}
+
+result<Identity> identity_of_signer(const PeerDirectory& peers, const NodeId& signer,
+                                    WallTime now) {
+    const PeerRecord* peer = peers.find_fingerprint(signer.fingerprint());
+    auto identity = peer == nullptr ? std::nullopt : identity_of(*peer, now);
+    if (!identity) {
+        return fail(causes::kTokenInvalid,
+                    "signed token: its peer is " +
+                        std::string(peer == nullptr ? "gone" : to_string(standing_of(*peer, now))));
+    }
+    return *std::move(identity);
+}
+
+}  // namespace
+
+SignedTokenProvider::SignedTokenProvider(const Clock& clock, SignedTokenOptions options)
+    : clock_(clock),
+      options_(std::move(options)),
+      started_(steady(clock)),
+      rules_(options_.rules),
+      used_(unix_seconds(clock.wall_now())) {
+    for (const NewestToken& token : options_.newest) {
+        used_.refuse_until(token.signer, token.unix_s);
+    }
+}
+
+void SignedTokenProvider::set_rules(const SignedTokenRules& rules) {
+    const std::scoped_lock lock(mutex_);
+    rules_ = rules;
+}
+
+SignedTokenRules SignedTokenProvider::rules() const {
+    const std::scoped_lock lock(mutex_);
+    return rules_;
+}
+
+// A machine without a battery starts in 1970, and is told the time later.
+std::uint64_t SignedTokenProvider::started_s(WallTime wall_now) const {
+    const Duration up = steady(clock_) - started_;
+    return wall_now.time_since_epoch() < up ? 0 : unix_seconds(wall_now - up);
+}
+
+result<void> SignedTokenProvider::use(const SignedToken& token, const NodeId& signer, Bytes message,
+                                      WallTime now) {
+    const std::uint64_t started = started_s(now);
+    const std::scoped_lock lock(mutex_);
+    const auto window = std::chrono::floor<std::chrono::seconds>(rules_.window).count();
+    return used_.use({.signer = signer,
+                      .unix_s = token.unix_s,
+                      .message = std::move(message),
+                      .now_s = unix_seconds(now),
+                      .window_s = static_cast<std::uint64_t>(window),
+                      .started_s = started});
+}
+
+task<result<std::optional<Identity>>> SignedTokenProvider::resolve_from_fingerprint(
+    std::string /*fingerprint*/) {
+    co_return std::optional<Identity>();
+}
+
+task<result<std::optional<Identity>>> SignedTokenProvider::resolve_from_token(std::string token,
+                                                                              std::string purpose) {
+    const auto parsed = SignedToken::decode(token);
+    if (!parsed) {
+        co_return std::optional<Identity>();
+    }
+    if (parsed->version == 1 && !rules().v1) {
+        co_return fail(causes::kTokenInvalid, "signed tokens of the first form are switched off");
+    }
+    const WallTime now = clock_.wall_now();
+    const auto peers = options_.peers->peers();
+    ALKNET_CO_TRY(const NodeId signer, signer_of(*parsed, options_.audience, purpose, *peers));
+    ALKNET_CO_TRY(Identity identity, identity_of_signer(*peers, signer, now));
+    ALKNET_CO_CHECK(use(*parsed, signer, parsed->message(options_.audience, purpose), now));
+    // A restart forgets what was used, and refuses what is older than itself. This one may not be.
+    const std::uint64_t now_s = unix_seconds(now);
+    if (parsed->unix_s > now_s && options_.state != nullptr) {
+        const NewestToken newest{.signer = signer, .unix_s = parsed->unix_s};
+        ALKNET_CO_CHECK(co_await options_.state->transact([newest, now_s](store::Database& state) {
+            return save_newest_token(state, newest, now_s);
+        }));
+    }
+    co_return std::optional<Identity>(std::move(identity));
+}
+
+}  // namespace alknet::identity
