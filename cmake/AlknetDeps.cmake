@@ -22,6 +22,8 @@ set(ALKNET_DEP_benchmark benchmark)
 # Not packaged with pkg-config.
 set(ALKNET_DEP_threads PACKAGE Threads TARGET Threads::Threads)
 set(ALKNET_DEP_rapidcheck PACKAGE rapidcheck TARGET rapidcheck)
+set(ALKNET_DEP_boost_json PACKAGE boost_json TARGET Boost::json)
+set(Boost_USE_STATIC_LIBS ON) # a few functions of a library that is otherwise unused
 
 # Defines alknet_dep::<name> for each alknet_dep::<name> among the arguments; leaves others alone.
 function(alknet_find_deps)

@@ -1,10 +1,10 @@
-#include "json.hpp"
-
 #include <fmt/format.h>
+#include <algorithm>
 #include <alknet/base/utf8.hpp>
+#include <alknet/call/json.hpp>
 #include <cmath>
 
-namespace alknet::app {
+namespace alknet::call {
 
 namespace {
 
@@ -26,12 +26,81 @@ void write_text(std::string& out, std::string_view text) {
     out += '"';
 }
 
+// A number that is no whole one stays so when it is read again.
+void write_number(std::string& out, double value) {
+    if (!std::isfinite(value)) {
+        out += "null";
+        return;
+    }
+    const std::string text = fmt::format("{}", value);
+    out += text;
+    if (text.find_first_of(".e") == std::string::npos) {
+        out += ".0";
+    }
+}
+
 template <class... Visitors>
 struct Overloaded : Visitors... {
     using Visitors::operator()...;
 };
 
 }  // namespace
+
+// One number has one form, so that equal values compare equal.
+Json::Json(std::uint64_t value) {
+    if (std::in_range<std::int64_t>(value)) {
+        value_ = static_cast<std::int64_t>(value);
+    } else {
+        value_ = value;
+    }
+}
+
+std::optional<std::uint64_t> Json::as_unsigned() const noexcept {
+    if (const auto* whole = std::get_if<std::uint64_t>(&value_)) {
+        return *whole;
+    }
+    if (const auto* whole = std::get_if<std::int64_t>(&value_); whole != nullptr && *whole >= 0) {
+        return static_cast<std::uint64_t>(*whole);
+    }
+    return std::nullopt;
+}
+
+std::optional<double> Json::as_number() const noexcept {
+    if (const auto* number = std::get_if<double>(&value_)) {
+        return *number;
+    }
+    if (const auto* whole = std::get_if<std::int64_t>(&value_)) {
+        return static_cast<double>(*whole);
+    }
+    if (const auto* whole = std::get_if<std::uint64_t>(&value_)) {
+        return static_cast<double>(*whole);
+    }
+    return std::nullopt;
+}
+
+const Json* Json::find(std::string_view name) const noexcept {
+    const Object* object = as_object();
+    if (object == nullptr) {
+        return nullptr;
+    }
+    const auto found = std::ranges::find(*object, name, &Object::value_type::first);
+    return found == object->end() ? nullptr : &found->second;
+}
+
+Json* Json::find(std::string_view name) noexcept {
+    auto* object = std::get_if<Object>(&value_);
+    if (object == nullptr) {
+        return nullptr;
+    }
+    const auto found = std::ranges::find(*object, name, &Object::value_type::first);
+    return found == object->end() ? nullptr : &found->second;
+}
+
+std::string_view Json::text_of(std::string_view name) const noexcept {
+    const Json* member = find(name);
+    const std::string* text = member == nullptr ? nullptr : member->as_string();
+    return text == nullptr ? std::string_view() : std::string_view(*text);
+}
 
 Json Json::with_texts(const std::function<std::string(std::string_view)>& change) const {
     if (const auto* text = std::get_if<std::string>(&value_)) {
@@ -66,7 +135,7 @@ void Json::write(std::string& out) const {
         [&](bool value) { out += value ? "true" : "false"; },
         [&](std::int64_t value) { out += std::to_string(value); },
         [&](std::uint64_t value) { out += std::to_string(value); },
-        [&](double value) { out += std::isfinite(value) ? fmt::format("{}", value) : "null"; },
+        [&](double value) { write_number(out, value); },
         [&](const std::string& value) { write_text(out, value); },
         [&](const Array& array) {
             out += '[';
@@ -90,4 +159,4 @@ void Json::write(std::string& out) const {
     std::visit(visitor, value_);
 }
 
-}  // namespace alknet::app
+}  // namespace alknet::call

@@ -1,0 +1,82 @@
+// Operations: what can be called, by whom, and what runs then.
+#pragma once
+
+#include <alknet/base/result.hpp>
+#include <alknet/call/json.hpp>
+#include <alknet/core/auth.hpp>
+#include <alknet/identity/scope.hpp>
+#include <alknet/rt/task.hpp>
+#include <alknet/rt/time.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace alknet::call {
+
+/// Who calls and until when. A value: it outlives the connection.
+struct CallContext {
+    std::optional<Identity> identity{};  // nullopt: a stranger
+    Transport transport = Transport::memory;
+    TimePoint deadline = TimePoint::max();
+    std::string traceparent{};
+};
+
+/// Runs below a Cancel that is requested when the caller aborts, goes away, or its time is up; it
+/// then returns soon. Its errors are told to the caller with their detail. It may throw for bugs
+/// alone, which end the connection.
+using CallFunction = std::function<task<result<Json>>(CallContext context, Json input)>;
+
+struct Operation {
+    enum class Kind : std::uint8_t { query, mutation };
+    enum class Visibility : std::uint8_t {
+        external,
+        internal,  // for the node itself: whoever calls from outside is told that there is none
+    };
+    std::string name;  // "service/name"
+    Kind kind = Kind::query;
+    Visibility visibility = Visibility::external;
+    /// What the caller needs, exact; nullopt: nothing, not even to be known.
+    std::optional<identity::Scope> scope;
+    std::string about;  // one line, for lists
+    CallFunction run;
+};
+[[nodiscard]] std::string_view to_string(Operation::Kind kind) noexcept;
+
+/// Belongs to one loop. Operations are added before it is used; `services/list` is there from the
+/// beginning and shows what the caller may call.
+class OperationRegistry {
+public:
+    static constexpr std::size_t kOperationsMax = 4096;
+
+    OperationRegistry();
+    OperationRegistry(const OperationRegistry&) = delete;
+    OperationRegistry& operator=(const OperationRegistry&) = delete;
+    ~OperationRegistry() = default;
+
+    /// Errors: kConfigInvalid for a name that is taken, or none; kLimit.
+    result<void> add(Operation operation);
+
+    /// Whether the caller could call it: there is one, it is external, and the scope allows it.
+    /// Errors: kNoHandler; kAuthRequired for a stranger; kScopeMissing.
+    [[nodiscard]] result<const Operation*> find(std::string_view name,
+                                                const std::optional<Identity>& caller) const;
+    /// From outside: the same, and then what the operation gives.
+    [[nodiscard]] task<result<Json>> call(std::string name, CallContext context, Json input) const;
+    /// From the node itself, which may call everything. Errors: kNoHandler; the operation's.
+    [[nodiscard]] task<result<Json>> call_internal(std::string name, CallContext context,
+                                                   Json input) const;
+
+    /// What the caller may call, by name.
+    [[nodiscard]] std::vector<const Operation*> visible_to(
+        const std::optional<Identity>& caller) const;
+
+private:
+    std::map<std::string, Operation, std::less<>> operations_;
+};
+
+}  // namespace alknet::call

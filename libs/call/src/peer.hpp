@@ -1,0 +1,111 @@
+// CallPeer: one end of a connection on alknet/call. Either end calls, on any stream.
+#pragma once
+
+#include <alknet/base/metrics.hpp>
+#include <alknet/call/client.hpp>
+#include <alknet/call/limits.hpp>
+#include <alknet/call/operations.hpp>
+#include <alknet/net/connection.hpp>
+#include <alknet/rt/scope.hpp>
+#include <alknet/rt/wait.hpp>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "pending.hpp"
+#include "write_turn.hpp"
+
+namespace alknet::call {
+
+/// What the connections of one adapter have in common.
+struct CallCounts {
+    explicit CallCounts(Metrics* metrics);
+    std::size_t in_flight = 0;
+    WaitList ended;  // woken when one of those has
+    bool draining = false;
+    MetricFamily<Counter>* requests = nullptr;
+    Counter* unknown_events = nullptr;
+};
+
+struct CallPeerOptions {
+    std::shared_ptr<const OperationRegistry> registry;
+    std::shared_ptr<IdentityProvider> identities;
+    CallLimits limits;
+    std::optional<Identity> identity;
+    Transport transport = Transport::memory;
+    std::shared_ptr<CallCounts> counts;
+};
+
+class CallPeer {
+public:
+    CallPeer(Loop& loop, std::shared_ptr<Connection> connection, CallPeerOptions options,
+             Cancel* cancel);
+
+    /// Accepts streams until the connection ends. Errors: what ended it other than in order.
+    task<result<void>> run();
+    task<result<Json>> call(std::string operation, Json input, CallOptions options);
+    /// Finishes the streams that are there, in order.
+    task<void> finish();
+
+    [[nodiscard]] std::size_t pending() const noexcept { return pending_.size(); }
+    [[nodiscard]] TaskScope& scope() noexcept { return scope_; }
+
+private:
+    struct Stream {
+        Stream(std::uint64_t as, std::unique_ptr<BiStream> carrier, std::optional<Identity> whose)
+            : number(as), stream(std::move(carrier)), identity(std::move(whose)) {}
+        std::uint64_t number;
+        std::unique_ptr<BiStream> stream;
+        std::optional<Identity> identity;
+        WriteTurn turn;
+        FrameDecoder decoder{kFrameBytesAnonymousMax};
+        bool asked = false;  // a first request was seen
+        std::size_t running = 0;
+        std::size_t held = 0;  // what of bytes_max its decoder has
+        WaitList idle;
+    };
+    using StreamPtr = std::shared_ptr<Stream>;
+    struct InFlight {
+        InFlight(Cancel* parent, StreamPtr on) : cancel(parent), stream(std::move(on)) {}
+        Cancel cancel;
+        StreamPtr stream;
+    };
+    class Place;
+
+    task<result<void>> wait_for_room();
+    task<result<void>> wait_closed();
+    StreamPtr add(std::unique_ptr<BiStream> stream);
+    task<void> serve(StreamPtr stream);
+    task<result<void>> read(Stream& stream, const StreamPtr& shared);
+    task<result<void>> take(EventEnvelope envelope, std::size_t bytes, StreamPtr stream);
+    task<result<void>> take_request(std::string id, Requested request, std::size_t bytes,
+                                    StreamPtr stream);
+    task<result<void>> identify(Requested& request, Stream& stream);
+    [[nodiscard]] result<void> admit(std::size_t bytes) const;
+    task<void> answer(Requested request, std::unique_ptr<Place> place);
+    task<result<void>> tell(StreamPtr stream, std::string id, EventBody event);
+    task<void> send(StreamPtr stream, Bytes frame);
+    task<result<StreamPtr>> outgoing();
+    void end_requests(const Stream& stream) noexcept;
+    result<void> hold(Stream& stream);
+    void count(std::string_view outcome) const;
+    [[nodiscard]] std::size_t frame_max(const Stream& stream) const noexcept;
+
+    Loop& loop_;
+    std::shared_ptr<Connection> connection_;
+    CallPeerOptions options_;
+    std::map<std::uint64_t, StreamPtr> streams_;
+    std::uint64_t streams_made_ = 0;
+    std::map<std::string, InFlight*, std::less<>> in_flight_;
+    std::size_t bytes_ = 0;
+    PendingRequestMap pending_;
+    std::string id_prefix_;
+    std::uint64_t ids_made_ = 0;
+    bool opening_ = false;
+    WaitList stream_changed_;
+    TaskScope scope_;  // dies first
+};
+
+}  // namespace alknet::call

@@ -1,0 +1,76 @@
+// PendingRequestMap: the calls of this end that wait for an answer, by id.
+#pragma once
+
+#include <alknet/base/result.hpp>
+#include <alknet/call/json.hpp>
+#include <alknet/rt/wait.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace alknet::call {
+
+class PendingRequestMap {
+public:
+    /// One call's place, for as long as its task waits.
+    class Entry {
+    public:
+        Entry(PendingRequestMap& map, std::string id, std::uint64_t stream)
+            : map_(map), id_(std::move(id)), stream_(stream) {
+            map_.entries_.emplace(id_, this);
+        }
+        Entry(const Entry&) = delete;
+        Entry& operator=(const Entry&) = delete;
+        ~Entry() { map_.entries_.erase(id_); }
+
+        [[nodiscard]] const std::string& id() const noexcept { return id_; }
+        [[nodiscard]] bool ended() const noexcept { return outcome_.has_value(); }
+        /// Errors: what the call ended with; kCancelled.
+        task<result<Json>> wait() {
+            ALKNET_CO_CHECK(co_await ended_.wait());
+            co_return std::move(*outcome_);
+        }
+
+    private:
+        friend class PendingRequestMap;
+        void end(result<Json> outcome) {
+            if (!outcome_) {
+                outcome_ = std::move(outcome);
+                ended_.set();
+            }
+        }
+        PendingRequestMap& map_;
+        std::string id_;
+        std::uint64_t stream_;
+        std::optional<result<Json>> outcome_{};
+        Event ended_;
+    };
+
+    [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
+    /// False: nobody waits for that (any more).
+    bool end(std::string_view id, result<Json> outcome) {
+        const auto found = entries_.find(id);
+        if (found == entries_.end()) {
+            return false;
+        }
+        found->second->end(std::move(outcome));
+        return true;
+    }
+    /// All that were asked over `stream`.
+    void end_stream(std::uint64_t stream, const error& why) {
+        for (const auto& [id, entry] : entries_) {
+            if (entry->stream_ == stream) {
+                entry->end(unexpected(why));
+            }
+        }
+    }
+
+private:
+    std::map<std::string, Entry*, std::less<>> entries_;
+};
+
+}  // namespace alknet::call
