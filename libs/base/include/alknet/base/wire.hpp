@@ -34,7 +34,8 @@ private:
     Bytes out_;
 };
 
-/// Once something is missing everything is: `ok` or `complete` is asked at the end.
+/// Once something is missing everything is, and nothing is left, so that a loop to the end has one:
+/// `ok` or `complete` is asked there.
 class WireReader {
 public:
     explicit WireReader(BytesView bytes) noexcept : rest_(bytes) {}
@@ -54,7 +55,7 @@ public:
     /// Fewer than asked for only when nothing of it is left.
     BytesView take(std::size_t size) noexcept {
         if (!ok_ || size > rest_.size()) {
-            ok_ = false;
+            refuse();
             return {};
         }
         const BytesView taken = rest_.first(size);
@@ -64,7 +65,10 @@ public:
     [[nodiscard]] bool empty() const noexcept { return rest_.empty(); }
     [[nodiscard]] bool ok() const noexcept { return ok_; }
     /// As if something was missing: what was read makes no sense.
-    void refuse() noexcept { ok_ = false; }
+    void refuse() noexcept {
+        ok_ = false;
+        rest_ = {};
+    }
     /// Everything was there, and nothing else.
     [[nodiscard]] bool complete() const noexcept { return ok_ && rest_.empty(); }
 
