@@ -8,7 +8,6 @@
 #include <alknet/identity/join.hpp>
 #include <alknet/identity/policy.hpp>
 #include <alknet/identity/state.hpp>
-#include <alknet/rt/combine.hpp>
 #include <map>
 #include <optional>
 #include <utility>
@@ -118,6 +117,7 @@ result<void> Node::build() {
         endpoint_ = Endpoint::create(loop_, std::move(options));
     }
     apply_rules(config_.dynamic);
+    record_applied(source_.text);
     return {};
 }
 
@@ -307,6 +307,7 @@ task<bool> Node::edited() {
 }
 
 task<void> Node::reload() {
+    config_changed_.set();
     auto source = co_await read();
     result<void> applied;
     if (source) {
@@ -334,6 +335,7 @@ result<void> Node::apply(const Source& source) {
     ALKNET_TRY(config::Config config, home_.parse_config(source.text));
     ALKNET_TRY(auto tls, make_tls(config.dynamic, tls_.get()));
     ALKNET_TRY(auto peers, accepted_peers(home_, config.dynamic, source.stored));
+    warn_of_admins(*peers);
     identities_->replace(std::move(peers));
     written_->set(written_peers(config.dynamic));
     terms_changed_.set();
@@ -361,6 +363,7 @@ result<void> Node::apply(const Source& source) {
         apply_listeners(config.dynamic.listeners);
     }
     config_ = std::move(config);
+    record_applied(source.text);
     return {};
 }
 
@@ -439,33 +442,6 @@ task<result<void>> Node::retry_listeners() {
         if (missing_.empty()) {
             listeners_missing_.clear();
         }
-    }
-}
-
-void Node::warn_of_terms() const {
-    const WallTime now = loop_.wall_now();
-    for (const identity::PeerRecord& peer : identities_->peers()->peers()) {
-        const identity::Standing standing = identity::standing_of(peer, now);
-        if (standing == identity::Standing::expiring || standing == identity::Standing::grace) {
-            log_.warn("peer.expiring", {{"peer", peer.name},
-                                        {"standing", identity::to_string(standing)},
-                                        {"expires", time_text(*peer.expires)}});
-        }
-    }
-}
-
-task<result<void>> Node::watch_terms() {
-    for (;;) {
-        terms_changed_.clear();
-        const std::optional<WallTime> next = identities_->next_change();
-        const Duration wait =
-            next ? std::max(*next - loop_.wall_now(), Duration()) : Duration::max();
-        const result<void> told = co_await with_timeout(wait, terms_changed_.wait());
-        if (!told && told.error().is(errc::cancelled)) {
-            co_return told;
-        }
-        warn_of_terms();
-        co_await endpoint_->recheck_identities();
     }
 }
 

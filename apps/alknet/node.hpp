@@ -4,6 +4,7 @@
 #include <alknet/base/log_sink.hpp>
 #include <alknet/base/metrics.hpp>
 #include <alknet/base/result.hpp>
+#include <alknet/config/change.hpp>
 #include <alknet/config/home.hpp>
 #include <alknet/core/endpoint.hpp>
 #include <alknet/identity/provider.hpp>
@@ -37,6 +38,8 @@ struct NodeOptions {
     /// Where to listen instead of where the configuration says; empty: there.
     std::vector<config::Listener> listeners;
     std::string config_text;  // that the configuration was read from
+    /// What became of a change that nobody had confirmed when the node started, for the log.
+    config::Undone undone = config::Undone::nothing;
     /// On which connections are served; null: on the node's own loop. Outlives the node.
     LoopGroup* loops = nullptr;
     /// Called, on any loop, when the node itself has changed state.db in a way that asks for a
@@ -67,8 +70,14 @@ public:
     /// Ends what a peer's term no longer allows, each time that one ends. For ever. Errors:
     /// kCancelled.
     task<result<void>> watch_terms();
+    /// Undoes a change of alknet.toml that nobody confirms in time (config/change.hpp). For ever.
+    /// Errors: kCancelled.
+    task<result<void>> watch_pending();
     /// Somebody has set the clock, or the machine slept: terms may have ended meanwhile.
-    void clock_changed() noexcept { terms_changed_.set(); }
+    void clock_changed() noexcept {
+        terms_changed_.set();
+        config_changed_.set();
+    }
 
     /// Ends in order; see Endpoint::shutdown.
     task<void> stop();
@@ -97,6 +106,10 @@ private:
     /// What answers for all kinds of credentials.
     result<std::shared_ptr<IdentityProvider>> make_identities();
     void apply_token_rules(const identity::SignedTokenRules& rules);
+    void warn_of_admins(const identity::PeerDirectory& after) const;
+    void record_applied(const std::string& text);
+    [[nodiscard]] std::optional<Duration> undo_if_due();
+    void log_undone(config::Undone undone) const;
     void apply_listeners(const std::vector<config::Listener>& listeners);
     void apply_rules(const config::DynamicConfig& config);
     /// Whether a resumable stream that comes through `through` may reach a service: as a connection
@@ -125,6 +138,8 @@ private:
     std::shared_ptr<Snapshot<identity::PeerList>> written_;  // the peers of alknet.toml
     std::shared_ptr<store::Store> state_;
     Event terms_changed_;
+    Event config_changed_;
+    std::string recorded_;  // what alknet.toml.applied says
     std::shared_ptr<Metrics> metrics_ = std::make_shared<Metrics>();
     const std::shared_ptr<resume::StreamDirectory> resumable_ = resume::make_stream_directory();
     std::unique_ptr<Endpoint> endpoint_;

@@ -46,7 +46,13 @@ result<std::unique_ptr<store::Database>> open_state(const config::Home& home) {
 result<std::shared_ptr<const identity::PeerDirectory>> all_peers(
     const config::Home& home, const config::DynamicConfig& config,
     const identity::PeerList& stored) {
-    identity::PeerList list = config::peer_list(config, home.config_file().native());
+    return peers_of(home.config_file().native(), config, stored);
+}
+
+result<std::shared_ptr<const identity::PeerDirectory>> peers_of(const std::string& file,
+                                                                const config::DynamicConfig& config,
+                                                                const identity::PeerList& stored) {
+    identity::PeerList list = config::peer_list(config, file);
     list.peers.insert(list.peers.end(), stored.peers.begin(), stored.peers.end());
     list.tokens.insert(list.tokens.end(), stored.tokens.begin(), stored.tokens.end());
     return identity::PeerDirectory::create(std::move(list));
@@ -73,6 +79,14 @@ config::Peer as_entry(const identity::PeerRecord& peer) {
     config::Peer entry;
     entry.name = peer.name;
     entry.keys = peer.fingerprints;
+    for (const identity::Grant& grant : peer.grants) {
+        if (grant.role.empty()) {
+            entry.scopes.push_back(grant.scope.text());
+        }
+    }
+    entry.roles = peer.roles;
+    entry.enabled = peer.enabled;
+    entry.expires = peer.expires;
     if (auto address = NodeAddress::parse(peer.address); address && !address->host.empty()) {
         entry.address = *std::move(address);
     }

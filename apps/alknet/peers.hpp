@@ -24,6 +24,10 @@ namespace alknet::app {
     const config::Home& home, const config::DynamicConfig& config,
     const identity::PeerList& stored);
 
+/// The same for a configuration that stands in `file`.
+[[nodiscard]] result<std::shared_ptr<const identity::PeerDirectory>> peers_of(
+    const std::string& file, const config::DynamicConfig& config, const identity::PeerList& stored);
+
 /// The same, if every assertion of alknet.toml holds: what a node accepts. Errors: likewise, and
 /// kAssertionFailed.
 [[nodiscard]] result<std::shared_ptr<const identity::PeerDirectory>> accepted_peers(
@@ -33,7 +37,7 @@ namespace alknet::app {
 /// Those that commands have added, without making a file. Errors: those of Database::open.
 [[nodiscard]] result<identity::PeerList> stored_peers(const config::Home& home);
 
-/// As an entry of alknet.toml, for those who look for an address.
+/// As an entry of alknet.toml.
 [[nodiscard]] config::Peer as_entry(const identity::PeerRecord& peer);
 
 /// When a term ends: a duration from now ("30d") or a day in UTC ("2027-01-31").

@@ -87,6 +87,20 @@ struct ExplainOptions {
 struct ConfigCheckOptions {
     std::filesystem::path file;  // empty: the home's
 };
+struct ConfigShowOptions {};
+struct ConfigDiffOptions {
+    std::filesystem::path file;  // empty: the home's
+};
+struct ConfigApplyOptions {
+    std::filesystem::path file;
+    bool dry_run = false;
+    bool force = false;
+    std::optional<Duration> confirm;
+};
+struct ConfigPendingOptions {
+    enum class Action : std::uint8_t { confirm, undo };
+    Action action = Action::confirm;
+};
 struct PeerOptions {
     enum class Action : std::uint8_t { add, list, remove, disable, enable, renew, rename, scopes };
     Action action = Action::list;
@@ -100,6 +114,7 @@ struct PeerOptions {
     std::vector<std::string> set;
     std::vector<std::string> added;
     std::vector<std::string> removed;
+    bool force = false;
 };
 struct InvitationOptions {
     enum class Action : std::uint8_t { make, list, confirm, take_back };
@@ -156,11 +171,13 @@ struct HelpOptions {
 };
 struct VersionOptions {};
 
-using Verb = std::variant<InitOptions, IdOptions, ServeOptions, PingOptions, PathsOptions,
-                          PipeOptions, ProbeOptions, DoctorOptions, BenchOptions, ExplainOptions,
-                          ConfigCheckOptions, PeerOptions, InvitationOptions, JoinOptions,
-                          TokenOptions, TokenSignOptions, AccessCheckOptions, KnownOptions,
-                          CompletionOptions, ManualOptions, HelpOptions, VersionOptions>;
+using Verb =
+    std::variant<InitOptions, IdOptions, ServeOptions, PingOptions, PathsOptions, PipeOptions,
+                 ProbeOptions, DoctorOptions, BenchOptions, ExplainOptions, ConfigCheckOptions,
+                 ConfigShowOptions, ConfigDiffOptions, ConfigApplyOptions, ConfigPendingOptions,
+                 PeerOptions, InvitationOptions, JoinOptions, TokenOptions, TokenSignOptions,
+                 AccessCheckOptions, KnownOptions, CompletionOptions, ManualOptions, HelpOptions,
+                 VersionOptions>;
 
 struct CommandLine {
     std::optional<std::filesystem::path> home;

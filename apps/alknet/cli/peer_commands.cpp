@@ -14,11 +14,17 @@ void add_peer_changes(Grammar& grammar, CLI::App& peer) {
         metavar(command.add_option("NAME", options->name, "Which one"), "NAME")->required();
         return std::pair<CLI::App*, std::shared_ptr<PeerOptions>>(&command, options);
     };
-    change("remove", "Forget somebody; its connections end", Action::remove);
-    change("disable", "Treat somebody as a stranger; its connections end", Action::disable);
+    const auto forcible = [](const auto& changed) {
+        changed.first->add_flag("--force", changed.second->force,
+                                "Even if nobody is left to rule the node");
+    };
+    forcible(change("remove", "Forget somebody; its connections end", Action::remove));
+    forcible(
+        change("disable", "Treat somebody as a stranger; its connections end", Action::disable));
     change("enable", "Undo disable", Action::enable);
 
     const auto [renew, renewal] = change("renew", "Give somebody a new term", Action::renew);
+    forcible(std::pair(renew, renewal));
     renewal->expires = "30d";
     metavar(renew->add_option("--expires", renewal->expires,
                               "When it ends: a duration from now, or a day in UTC (30d)"),
@@ -33,6 +39,7 @@ void add_peer_changes(Grammar& grammar, CLI::App& peer) {
     add_list(*scopes, "--set", scoping->set, "SCOPES", "What it may do from now on");
     add_list(*scopes, "--remove", scoping->removed, "SCOPES", "What it may do no longer");
     add_list(*scopes, "--add", scoping->added, "SCOPES", "What it may do besides");
+    forcible(std::pair(scopes, scoping));
     scopes->footer("What it may do no longer ends the connections that it has.");
 }
 

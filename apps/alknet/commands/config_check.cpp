@@ -1,8 +1,8 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/identity/policy.hpp>
-#include <alknet/tls/context.hpp>
 
 #include "commands.hpp"
+#include "config_change.hpp"
 #include "output.hpp"
 #include "peers.hpp"
 
@@ -43,29 +43,15 @@ result<ExitCode> report(const CommandLine& line, const std::filesystem::path& fi
     return ExitCode::config;
 }
 
-// What a file says may be well written and still not work: key and certificates must be there.
-result<void> check_files(const config::Home& home) {
-    ALKNET_TRY(const auto config, home.load_config());
-    ALKNET_TRY(const auto key, home.load_key(config.fixed));
-    ALKNET_CHECK(home.load_secrets());
-    ALKNET_CHECK(tls::TlsContext::create({.key = key,
-                                          .certificates = config.dynamic.certificates,
-                                          .authorities = {},
-                                          .ticket_keys = nullptr}));
-    return {};
-}
-
 // What the file asserts of its peers, those of state.db included if there is a home.
 result<std::vector<config::Problem>> check_assertions(const config::DynamicConfig& config,
                                                       const std::string& file,
                                                       const result<config::Home>& home) {
-    identity::PeerList list = config::peer_list(config, file);
+    identity::PeerList stored;
     if (home) {
-        ALKNET_TRY(identity::PeerList stored, stored_peers(*home));
-        list.peers.insert(list.peers.end(), stored.peers.begin(), stored.peers.end());
-        list.tokens.insert(list.tokens.end(), stored.tokens.begin(), stored.tokens.end());
+        ALKNET_TRY(stored, stored_peers(*home));
     }
-    ALKNET_TRY(const auto peers, identity::PeerDirectory::create(std::move(list)));
+    ALKNET_TRY(const auto peers, peers_of(file, config, stored));
     std::vector<config::Problem> problems;
     for (const identity::Broken& broken : identity::broken_assertions(*peers)) {
         problems.push_back({.file = file,
@@ -104,7 +90,8 @@ result<ExitCode> run(const CommandLine& line, const ConfigCheckOptions& options)
     const config::Parsed parsed =
         config::parse(text, {.file = file.native(), .base = home->directory()});
     if (parsed.problems.empty()) {
-        ALKNET_CHECK(check_files(*home));
+        ALKNET_TRY(const auto config, home->parse_config(text));
+        ALKNET_CHECK(check_usable(*home, config));
     }
     ALKNET_TRY(const auto problems, problems_of(parsed, file.native(), home));
     return report(line, file, problems);

@@ -5,6 +5,7 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/identity/fingerprint.hpp>
 #include <alknet/identity/names.hpp>
+#include <alknet/identity/policy.hpp>
 #include <alknet/identity/state.hpp>
 
 #include "commands.hpp"
@@ -129,9 +130,12 @@ result<void> change(PeerRecord& peer, const PeerOptions& options, WallTime now) 
 // What the action makes of the state; checked as a whole before anything is written.
 result<PeerRecord> edit(const Desk& desk, store::Database& state) {
     ALKNET_TRY(PeerList list, identity::load_peers(state));
+    ALKNET_TRY(const auto before, all_peers(desk.home, desk.config.dynamic, list));
     const auto check = [&]() -> result<void> {
-        ALKNET_CHECK(accepted_peers(desk.home, desk.config.dynamic, list));
-        return {};
+        ALKNET_TRY(const auto after, accepted_peers(desk.home, desk.config.dynamic, list));
+        return desk.options.force
+                   ? result<void>()
+                   : identity::guard_admins(*before, *after, {.actor = {}, .now = desk.now});
     };
     if (desk.options.action == Action::add) {
         ALKNET_TRY(PeerRecord added, new_peer(desk));

@@ -26,6 +26,9 @@ namespace {
 
 constexpr Duration kWatchAgainDelay = std::chrono::seconds(1);
 constexpr Duration kSettleDelay = std::chrono::seconds(1);
+/// Whoever is removed is out within a second, however often the files are written meanwhile.
+constexpr FileWatchOptions kWatching{.quiet = std::chrono::milliseconds(200),
+                                     .longest = std::chrono::milliseconds(500)};
 
 // A file whose change asks for a reload.
 struct Watched {
@@ -34,7 +37,7 @@ struct Watched {
 };
 
 result<Watched> watch_file(Loop& loop, std::filesystem::path file) {
-    ALKNET_TRY(auto watch, FileWatch::open(loop, file));
+    ALKNET_TRY(auto watch, FileWatch::open(loop, file, kWatching));
     return Watched{.file = std::move(file), .watch = std::move(watch)};
 }
 
@@ -228,6 +231,7 @@ task<result<void>> run_until_told(Serving& serving, Signals& signals) {
     background.spawn(reload_when_changed(serving, serving.config_watch), "serve.watch_config");
     background.spawn(reload_when_changed(serving, serving.state_watch), "serve.watch_state");
     background.spawn(serving.node->watch_terms(), "serve.watch_terms");
+    background.spawn(serving.node->watch_pending(), "serve.watch_pending");
     background.spawn(report_jumps(serving), "serve.report_jumps");
     background.spawn(settle(serving), "serve.settle");
     background.spawn(serving.node->retry_listeners(), "serve.retry_listeners");
@@ -267,6 +271,8 @@ result<ExitCode> run(const CommandLine& line, const ServeOptions& options) {
     ALKNET_TRY(auto config_watch, watch_file(*loop, home.config_file()));
     // What commands write goes there first.
     ALKNET_TRY(auto state_watch, watch_file(*loop, state_file(home) += "-wal"));
+    // A change that nobody confirmed in time is undone before anything else.
+    ALKNET_TRY(const config::Undone undone, config::undo_change(home, clock.wall_now()));
     ALKNET_TRY(const std::string text, config::read_config_text(home.config_file()));
     ALKNET_TRY(const auto config, home.parse_config(text));
     ALKNET_TRY(const auto sink, open_log_sink(STDERR_FILENO, {.format = config.fixed.log_format,
@@ -285,6 +291,7 @@ result<ExitCode> run(const CommandLine& line, const ServeOptions& options) {
                                      .network = net::make_system_network(),
                                      .listeners = {},
                                      .config_text = text,
+                                     .undone = undone,
                                      .loops = loops.get(),
                                      .state_changed = {}},
                     .node = nullptr,

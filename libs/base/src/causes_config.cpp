@@ -14,5 +14,53 @@ constexpr Cause kAssertionFailed{
         "of the assertion, what was decided and by which rule, as alknet access check says it. "
         "Whether a term has ended makes no difference: assertions are about what is written down.",
 };
+constexpr Cause kConfigBusy{
+    .id = "E-CONFIG-BUSY",
+    .condition = errc::timeout,
+    .what = "another program changes the configuration",
+    .next = "wait until it has ended, and try again",
+    .explain =
+        "config apply and config confirm change alknet.toml one at a time, and hold config.lock "
+        "in the home while they do. Nothing was changed.",
+};
+constexpr Cause kConfigChanged{
+    .id = "E-CONFIG-CHANGED",
+    .condition = errc::exists,
+    .what = "the configuration is not what the change was made for",
+    .next = "look at what it says now, and try again: alknet config diff FILE",
+    .explain =
+        "alknet.toml was edited between the moment at which a change was checked against it and "
+        "the one at which it would have been written, or it is a link to a file elsewhere, which "
+        "is then the one to be changed. Nothing was changed.",
+};
+constexpr Cause kConfigPending{
+    .id = "E-CONFIG-PENDING",
+    .condition = errc::exists,
+    .what = "another change waits to be confirmed",
+    .next = "keep it: alknet config confirm; or undo it: alknet config undo",
+    .explain =
+        "A configuration that was applied with --confirm is undone unless somebody confirms it in "
+        "time. Until then no other is applied, so that it is clear what undoing leads back to.",
+};
+constexpr Cause kConfigNotPending{
+    .id = "E-CONFIG-NOT-PENDING",
+    .condition = errc::not_found,
+    .what = "no change waits to be confirmed",
+    .next = "look at what the configuration says now: alknet config show",
+    .explain =
+        "Nothing was applied with --confirm, or it was confirmed, or its time is over and the "
+        "configuration is what it was before.",
+};
+constexpr Cause kLastAdmin{
+    .id = "E-ACCESS-LAST-ADMIN",
+    .condition = errc::forbidden,
+    .what = "this would leave nobody to rule the node",
+    .next = "give somebody else node:admin first, or say --force",
+    .explain =
+        "Whoever has the scope node:admin is an admin of the node. Commands refuse to take it from "
+        "the last one, and an admin who is connected from elsewhere cannot take it from itself, "
+        "since either is more often a slip than a wish. The owner of the machine, who can edit "
+        "alknet.toml, may do it, and is warned in the log.",
+};
 
 }  // namespace alknet::causes

@@ -3,6 +3,7 @@
 #include <alknet/base/assert.hpp>
 #include <alknet/base/bytes.hpp>
 #include <alknet/config/config.hpp>
+#include <alknet/config/settings.hpp>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace alknet;
@@ -27,6 +28,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const identity::PeerList records = peer_list(config, "fuzz");
         ALKNET_ASSERT(records.peers.size() == config.peers.size());
         ALKNET_ASSERT(records.roles.size() == config.roles.size());
+        const auto shown = config::settings(parsed.config, as_text(view_octets(data, size)));
+        ALKNET_ASSERT(config::differences(shown, shown).empty());
+        const auto nothing = config::settings(config::parse("", {}).config, "");
+        for (const config::Difference& one : config::differences(nothing, shown)) {
+            ALKNET_ASSERT(!one.text().empty());
+        }
     }
     return 0;
 }

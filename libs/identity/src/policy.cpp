@@ -186,6 +186,46 @@ PeerRecord changed(PeerRecord peer, const Change& change, WallTime now) {
     return peer;
 }
 
+namespace {
+
+bool is_admin(const PeerRecord& peer, WallTime now) {
+    const Standing standing = standing_of(peer, now);
+    const auto admin = Scope::parse_exact(kAdminScope);
+    return admin && (standing == Standing::valid || standing == Standing::expiring) &&
+           first_grant(peer, *admin) != nullptr;
+}
+
+bool is_admin(const PeerDirectory& peers, std::string_view id, WallTime now) {
+    const PeerRecord* peer = peers.find(id);
+    return peer != nullptr && is_admin(*peer, now);
+}
+
+}  // namespace
+
+std::vector<std::string> admins(const PeerDirectory& peers, WallTime now) {
+    std::vector<std::string> names;
+    for (const PeerRecord& peer : peers.peers()) {
+        if (is_admin(peer, now)) {
+            names.push_back(peer.name);
+        }
+    }
+    return names;
+}
+
+result<void> guard_admins(const PeerDirectory& before, const PeerDirectory& after,
+                          const Guard& guard) {
+    const std::vector<std::string> were = admins(before, guard.now);
+    if (!were.empty() && admins(after, guard.now).empty()) {
+        return fail(causes::kLastAdmin, were.size() == 1
+                                            ? were.front() + " is the only admin"
+                                            : were.front() + " and all other admins would go");
+    }
+    if (is_admin(before, guard.actor, guard.now) && !is_admin(after, guard.actor, guard.now)) {
+        return fail(causes::kLastAdmin, "you would be an admin no more");
+    }
+    return {};
+}
+
 bool allows(const Identity& identity, const Scope& wanted) {
     return std::ranges::any_of(identity.scopes, [&](const std::string& text) {
         const auto grant = Scope::parse(text);

@@ -6,5 +6,10 @@
 namespace alknet::causes {
 
 extern const Cause kAssertionFailed;
+extern const Cause kConfigBusy;
+extern const Cause kConfigChanged;
+extern const Cause kConfigPending;
+extern const Cause kConfigNotPending;
+extern const Cause kLastAdmin;
 
 }  // namespace alknet::causes

@@ -2,6 +2,7 @@
 // up, moved and upgraded as a whole.
 //
 //   alknet.toml                the configuration, written by people
+//   alknet.toml.previous, .pending, .applied, config.lock  changes of it (change.hpp)
 //   node.key                   the node's private key (PKCS#8 PEM)
 //   cert.pem, cert-key.pem     a certificate that nobody signed, for peers without raw public keys
 //   endpoint.secrets           what tokens and stateless resets are made with

@@ -77,6 +77,22 @@ result<void> check_assertions(const PeerDirectory& peers);
 /// The record with the change made. `add_peer` leaves it alone: it is the record's being there.
 [[nodiscard]] PeerRecord changed(PeerRecord peer, const Change& change, WallTime now);
 
+/// Whoever may do this rules the node: it is one of its admins.
+inline constexpr std::string_view kAdminScope = "node:admin";
+
+/// Their names, in the order of the directory: peers that are enabled, within their term, and that
+/// have a grant for kAdminScope.
+[[nodiscard]] std::vector<std::string> admins(const PeerDirectory& peers, WallTime now);
+
+struct Guard {
+    std::string actor;  // the id of the peer that makes the change; empty: the machine's owner
+    WallTime now;
+};
+/// Keeps a slip of the hand from leaving nobody to rule the node. Errors: kLastAdmin where there
+/// were admins and would be none, and where the actor would be none any more.
+result<void> guard_admins(const PeerDirectory& before, const PeerDirectory& after,
+                          const Guard& guard);
+
 /// What services do: whether an identity that was resolved before may do it.
 [[nodiscard]] bool allows(const Identity& identity, const Scope& wanted);
 /// The same as an error that may be told to the peer: kScopeMissing with the scope it lacks.

@@ -1,0 +1,209 @@
+"""alknet config: what is shown, what differs, and changes that are applied, confirmed and undone."""
+
+import fcntl
+import json
+import unittest
+
+from support import EXIT_CONFIG, EXIT_USAGE, Node, TestCase
+
+PEER = '[[peer]]\nname = "bob"\nkeys = ["{}"]\nscopes = ["git:read", "git:write"]\n'
+RULES = '[alpn."alknet/echo"]\nidentity_required = true\n'
+
+
+class ConfigTest(TestCase):
+    def setUp(self):
+        super().setUp()
+        self.node_home = self.home()
+        self.node_home.configure("")
+
+    def file(self, text, name="new.toml"):
+        file = self.directory / name
+        file.write_text(text)
+        file.chmod(0o600)
+        return file
+
+    def settings(self):
+        return {one["path"]: one for one in self.node_home.json("config", "show")["settings"]}
+
+    def refused(self, *arguments, id, expect=EXIT_CONFIG):
+        why = self.node_home.error("config", *arguments, expect=expect)
+        self.assertEqual(why["id"], id)
+        return why["detail"]
+
+
+class Show(ConfigTest):
+    def test_says_where_each_value_comes_from(self):
+        home, key = self.node_home, self.home("bob").identity["fingerprint"]
+        home.configure('[limits]\nidle_timeout = "30s"\n')
+        home.run("peer", "add", "bob", "--key", key, "--scopes", "git:read")
+        home.run("token", "add", "--peer", "bob")
+        shown = self.settings()
+        self.assertEqual(shown["limits.idle_timeout"],
+                         {"path": "limits.idle_timeout", "value": '"30s"', "line": 2, "origin": f"{home.config}:2"})
+        self.assertEqual(shown["limits.streams_max"]["origin"], "default")
+        self.assertEqual(shown["peer.bob.scopes"]["value"], '["git:read"]')
+        self.assertEqual(shown["peer.bob.scopes"]["origin"], "state.db")
+        self.assertNotIn("alk_", json.dumps(shown))
+
+    def test_is_a_configuration_itself(self):
+        home = self.node_home
+        home.configure(RULES + PEER.format(self.home("bob").id))
+        text = home.run("config", "show").stdout
+        self.assertIn('[alpn."alknet/echo"]\n', text)
+        self.assertEqual(home.json("config", "diff", self.file(text))["differences"], [])
+
+    def test_refuses_what_a_node_would(self):
+        self.node_home.configure("[limit]\n")
+        self.refused("show", id="E-CONFIG-INVALID")
+
+
+class Apply(ConfigTest):
+    def test_shows_its_plan_and_keeps_what_it_replaces(self):
+        home = self.node_home
+        old = PEER.format(self.home("bob").id)
+        home.configure(old)
+        new = self.file(old.replace('"git:write"', '"git:admin"') + RULES)
+        plan = home.run("config", "apply", new, "--dry-run").stdout
+        self.assertIn('peer.bob.scopes: ["git:read", "git:write"] (line 4) -> ["git:read", "git:admin"] (line 4)',
+                      plan)
+        self.assertIn("peer narrowed bob: loses git:write (connections that this no longer allows end)", plan)
+        self.assertIn("service narrowed alknet/echo: asks for a known peer", plan)
+        self.assertEqual(home.config.read_text(), old)
+        applied = home.json("config", "apply", new)
+        self.assertTrue(applied["applied"])
+        self.assertEqual({effect["kind"] for effect in applied["effects"] if effect["cuts"]},
+                         {"peer narrowed", "service narrowed"})
+        self.assertEqual(home.config.read_text(), new.read_text())
+        self.assertEqual((home.path / "alknet.toml.previous").read_text(), old)
+        self.assertFalse(home.json("config", "apply", new)["applied"])
+
+    def test_refuses_what_a_node_would(self):
+        home = self.node_home
+        bad = self.file('[tls]\ncertificates = [{ chain = "none.pem", key = "none.pem" }]\n')
+        self.refused("apply", bad, id="E-CERT-INVALID")
+        self.assertIn(f"{bad}:1:1", self.refused("apply", self.file("limit = 1\n"), id="E-CONFIG-INVALID"))
+        assertion = '[[access.assert]]\npeer = "bob"\ndo = "git:read"\n'
+        self.assertIn(f"{bad}:1: bob must be", self.refused("apply", self.file(assertion), id="E-CONFIG-ASSERTION"))
+        self.refused("apply", self.directory / "none", id="E-CONFIG-MISSING")
+        self.refused("apply", self.file(RULES), "--confirm", "1s", id="E-USAGE", expect=EXIT_USAGE)
+        self.refused("apply", self.file(RULES), "--confirm", "soon", id="E-USAGE", expect=EXIT_USAGE)
+        self.assertEqual(home.config.read_text(), "")
+
+    def test_one_at_a_time(self):
+        home = self.node_home
+        with open(home.path / "config.lock", "w", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.refused("apply", self.file(RULES), id="E-CONFIG-BUSY")
+        home.run("config", "apply", self.file(RULES), "--confirm", "1h")
+        self.refused("apply", self.file(""), id="E-CONFIG-PENDING")
+        home.run("config", "confirm")
+        self.refused("confirm", id="E-CONFIG-NOT-PENDING")
+        home.run("config", "apply", self.file(""), "--confirm", "1h")
+        home.run("config", "undo")
+        self.assertEqual(home.config.read_text(), RULES)
+        self.refused("undo", id="E-CONFIG-NOT-PENDING")
+
+
+class RunningNode(ConfigTest):
+    def age_pending(self, seconds):
+        """As if the change had been made so long ago."""
+        file = self.node_home.path / "alknet.toml.pending"
+        lines = []
+        for line in file.read_text().splitlines():
+            key, _, value = line.partition(" = ")
+            lines.append(f"{key} = {int(value) - seconds}" if key in ("made", "deadline") else line)
+        file.write_text("\n".join(lines) + "\n")
+
+    def test_goes_over_to_what_is_applied(self):
+        home, bob = self.node_home, self.home("bob")
+        with Node(home) as node:
+            bob.run("ping", node.address, "--count", 1)
+            home.run("config", "apply", self.file(RULES))
+            node.wait_for("config.reloaded")
+            self.assertEqual(home.json("config", "diff")["differences"], [])
+            home.configure("[limit]\n")
+            node.wait_for("config.rejected")
+            # What it runs with is what it accepted last.
+            self.assertEqual([one["path"] for one in home.json("config", "diff", self.file(""))["differences"]],
+                             ["alpn.alknet/echo.identity_required"])
+
+    def test_undoes_what_nobody_confirms(self):
+        home = self.node_home
+        with Node(home) as node:
+            home.run("config", "apply", self.file(RULES), "--confirm", "10s")
+            node.wait_for("config.unconfirmed")
+            node.wait_for("config.undone")
+            node.wait_for("config.reloaded")
+            self.assertEqual(home.config.read_text(), "")
+            home.run("config", "apply", self.file(RULES), "--confirm", "1h")
+            node.wait_for("config.unconfirmed")
+            home.run("config", "confirm")
+        self.assertEqual(home.config.read_text(), RULES)
+
+    def test_that_starts_after_the_deadline_undoes_first(self):
+        home = self.node_home
+        with Node(home) as node:
+            home.run("config", "apply", self.file(RULES), "--confirm", "1h")
+            node.wait_for("config.unconfirmed")
+            node.process.kill()
+            node.process.wait()
+        self.age_pending(4000)
+        self.assertEqual(home.config.read_text(), RULES)
+        with Node(home) as node:
+            self.assertIn("said before", node.wait_for("config.undone"))
+            self.assertEqual(home.config.read_text(), "")
+
+    def test_that_starts_before_the_deadline_still_waits(self):
+        home = self.node_home
+        home.run("config", "apply", self.file(RULES), "--confirm", "1h")
+        self.age_pending(3595)
+        with Node(home) as node:
+            node.wait_for("config.undone")
+        self.assertEqual(home.config.read_text(), "")
+
+
+class Admins(ConfigTest):
+    def setUp(self):
+        super().setUp()
+        self.node_home.run("peer", "add", "bob", "--key", self.home("bob").id, "--scopes", "node:*")
+
+    def guarded(self, *arguments):
+        why = self.node_home.error(*arguments, expect=EXIT_CONFIG)
+        self.assertEqual((why["id"], why["detail"]), ("E-ACCESS-LAST-ADMIN", "bob is the only admin"))
+
+    def test_the_last_one_stays(self):
+        home = self.node_home
+        self.guarded("peer", "remove", "bob")
+        self.guarded("peer", "disable", "bob")
+        self.guarded("peer", "scopes", "bob", "--set", "git:read")
+        self.guarded("peer", "renew", "bob", "--expires", "2020-01-01")
+        home.run("peer", "name", "bob", "robert")
+        home.run("peer", "remove", "robert", "--force")
+        home.run("peer", "add", "eve", "--key", self.home("eve").id)
+        home.run("peer", "remove", "eve")
+
+    def test_one_of_two_may_go(self):
+        home = self.node_home
+        home.run("peer", "add", "carol", "--key", self.home("carol").id, "--scopes", "*:*:*")
+        home.run("peer", "remove", "carol")
+        self.guarded("peer", "remove", "bob")
+
+    def test_are_guarded_in_files_too(self):
+        home = self.node_home
+        home.run("peer", "remove", "bob", "--force")
+        home.configure(PEER.format(self.home("eve").id).replace("git:write", "node:admin"))
+        with Node(home) as node:
+            self.guarded("config", "apply", self.file(""))
+            self.assertIn("only admin", home.json("config", "apply", self.file(""), "--dry-run")["warning"])
+            # The owner of the machine may, and is told.
+            home.configure("")
+            self.assertIn("admin=bob", node.wait_for("config.no_admin"))
+            node.wait_for("config.reloaded")
+            home.configure(PEER.format(self.home("zoe").id).replace("git:write", "node:admin"))
+            node.wait_for("config.reloaded")
+            home.run("config", "apply", self.file(""), "--force")
+            node.wait_for("config.no_admin")
+
+
+if __name__ == "__main__":
+    unittest.main()
