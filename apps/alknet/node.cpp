@@ -1,5 +1,6 @@
 #include "node.hpp"
 
+#include <unistd.h>
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/core/echo.hpp>
@@ -306,7 +307,7 @@ task<bool> Node::edited() {
     co_return now ? *now != source_ : !now.error().is(errc::cancelled);
 }
 
-task<void> Node::reload() {
+task<result<void>> Node::reload() {
     config_changed_.set();
     auto source = co_await read();
     result<void> applied;
@@ -317,17 +318,44 @@ task<void> Node::reload() {
         applied = unexpected(std::move(source).error());
     }
     if (!applied && applied.error().is(errc::cancelled)) {
-        co_return;
+        co_return applied;
     }
     if (!applied) {
         const error& why = applied.error();
         log_.error("config.rejected",
                    {{"id", why.cause().id}, {"what", why.cause().what}, {"detail", why.detail()}});
-        co_return;
+        co_return applied;
     }
     log_.info("config.reloaded",
               {{"listeners", listening_.size()}, {"peers", identities_->peers()->peers().size()}});
     co_await endpoint_->recheck_identities();
+    co_return applied;
+}
+
+Json Node::info() const {
+    Json::Array listeners;
+    for (const Listening& one : listening_) {
+        listeners.push_back(Json::object({{"name", one.options.name},
+                                          {"address", one.bound.to_string()},
+                                          {"quic", one.options.quic},
+                                          {"tcp", one.options.tcp}}));
+    }
+    const Duration up = loop_.clock().now() - began_;
+    const std::size_t loops = options_.loops == nullptr ? 1 : options_.loops->size();
+    return Json::object(
+        {{"node_id", key_->id().hex()},
+         {"fingerprint", key_->id().fingerprint()},
+         {"version", ALKNET_VERSION},
+         {"process", static_cast<std::int64_t>(::getpid())},
+         {"home", home_.directory().native()},
+         {"uptime_s",
+          static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(up).count())},
+         {"loops", std::uint64_t{loops}},
+         {"listeners", std::move(listeners)},
+         {"services", Json::list(registry_->alpns())},
+         {"connections", std::uint64_t{endpoint_->connections()}},
+         {"half_open", std::uint64_t{endpoint_->half_open()}},
+         {"peers", std::uint64_t{identities_->peers()->peers().size()}}});
 }
 
 // Everything that can fail comes first.

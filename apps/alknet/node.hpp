@@ -23,6 +23,8 @@
 #include <string>
 #include <vector>
 
+#include "json.hpp"
+
 namespace alknet::app {
 
 /// An address that is open.
@@ -59,9 +61,14 @@ public:
     /// Whether alknet.toml or state.db says something else than when it was read last, or cannot be
     /// read.
     task<bool> edited();
-    /// Reads both again. What is wrong with them is logged, and then nothing changes; a listener
-    /// that cannot be opened is logged, and the others stand.
-    task<void> reload();
+    /// Reads both again, and ends what they no longer allow. What is wrong with them is logged and
+    /// given back, and then nothing changes; a listener that cannot be opened is logged, and the
+    /// others stand.
+    task<result<void>> reload();
+
+    /// What it is and has, for people who look after it.
+    [[nodiscard]] Json info() const;
+    [[nodiscard]] const std::shared_ptr<store::Store>& state() const noexcept { return state_; }
 
     /// Tries listeners that a reload could not open again and again: what has the address, another
     /// program or old connections of our own, may go. Runs until it is cancelled.
@@ -143,6 +150,7 @@ private:
     std::shared_ptr<Metrics> metrics_ = std::make_shared<Metrics>();
     const std::shared_ptr<resume::StreamDirectory> resumable_ = resume::make_stream_directory();
     std::unique_ptr<Endpoint> endpoint_;
+    const TimePoint began_ = loop_.now();
     std::vector<Listening> listening_;
     /// The same, for the handlers of all loops.
     Snapshot<std::vector<Listening>> listening_now_{

@@ -40,6 +40,8 @@ struct IdOptions {
 struct ServeOptions {
     std::vector<std::string> listen;
 };
+struct StatusOptions {};
+struct ReloadOptions {};
 struct PingOptions {
     std::string address;
     DialWishes wishes{};
@@ -172,12 +174,12 @@ struct HelpOptions {
 struct VersionOptions {};
 
 using Verb =
-    std::variant<InitOptions, IdOptions, ServeOptions, PingOptions, PathsOptions, PipeOptions,
-                 ProbeOptions, DoctorOptions, BenchOptions, ExplainOptions, ConfigCheckOptions,
-                 ConfigShowOptions, ConfigDiffOptions, ConfigApplyOptions, ConfigPendingOptions,
-                 PeerOptions, InvitationOptions, JoinOptions, TokenOptions, TokenSignOptions,
-                 AccessCheckOptions, KnownOptions, CompletionOptions, ManualOptions, HelpOptions,
-                 VersionOptions>;
+    std::variant<InitOptions, IdOptions, ServeOptions, StatusOptions, ReloadOptions, PingOptions,
+                 PathsOptions, PipeOptions, ProbeOptions, DoctorOptions, BenchOptions,
+                 ExplainOptions, ConfigCheckOptions, ConfigShowOptions, ConfigDiffOptions,
+                 ConfigApplyOptions, ConfigPendingOptions, PeerOptions, InvitationOptions,
+                 JoinOptions, TokenOptions, TokenSignOptions, AccessCheckOptions, KnownOptions,
+                 CompletionOptions, ManualOptions, HelpOptions, VersionOptions>;
 
 struct CommandLine {
     std::optional<std::filesystem::path> home;

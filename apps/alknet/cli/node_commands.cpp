@@ -40,6 +40,18 @@ void add_node_commands(Grammar& grammar) {
                                      "Listen here instead of where alknet.toml says; may be "
                                      "repeated"),
             "HOST:PORT");
+
+    CLI::App& status_command =
+        grammar.leaf(grammar.root(), "status", "Show what the running node is doing",
+                     std::make_shared<StatusOptions>());
+    status_command.footer("Fails when no node runs here.");
+    CLI::App& reload_command =
+        grammar.leaf(grammar.root(), "reload",
+                     "Make the running node read its configuration and certificates again",
+                     std::make_shared<ReloadOptions>());
+    reload_command.footer(
+        "Ends when the node follows the new one. A bad configuration is refused with the reason, "
+        "and the old one stays.");
 }
 
 }  // namespace alknet::app

@@ -53,8 +53,9 @@ void add_peer_commands(Grammar& grammar) {
     add->action = Action::add;
     CLI::App& add_command = grammar.leaf(peer, "add", "Add somebody", add);
     add_command.footer(
-        "Who is added by commands stands in state.db beside alknet.toml, and a running node knows "
-        "it within a second. KEY is what alknet id prints on the other side, in any form; an "
+        "Who is added by commands stands in state.db beside alknet.toml. A running node is asked "
+        "to do it, and follows it when the command ends. KEY is what alknet id prints on the other "
+        "side, in any form; an "
         "ssh-ed25519 line; what ssh-keygen -l prints; or x509-sha256:HEX.");
     metavar(add_command.add_option("NAME", add->name, "What to call it"), "NAME")->required();
     metavar(add_command.add_option("--key", add->keys, "What proves who it is; may be repeated"),

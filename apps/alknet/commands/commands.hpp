@@ -15,6 +15,8 @@ inline constexpr std::string_view kVersion = ALKNET_VERSION;
 result<ExitCode> run(const CommandLine& line, const InitOptions& options);
 result<ExitCode> run(const CommandLine& line, const IdOptions& options);
 result<ExitCode> run(const CommandLine& line, const ServeOptions& options);
+result<ExitCode> run(const CommandLine& line, const StatusOptions& options);
+result<ExitCode> run(const CommandLine& line, const ReloadOptions& options);
 result<ExitCode> run(const CommandLine& line, const PingOptions& options);
 result<ExitCode> run(const CommandLine& line, const PathsOptions& options);
 result<ExitCode> run(const CommandLine& line, const PipeOptions& options);

@@ -1,258 +1,111 @@
-// alknet peer: who is known, and what they may do. Everything is checked together with alknet.toml
-// and written in one transaction, so that a running node never reads a state that it must refuse.
+// alknet peer: who is known, and what they may do. The work is done at the desk.
 #include <fmt/format.h>
-#include <algorithm>
-#include <alknet/base/causes.hpp>
-#include <alknet/identity/fingerprint.hpp>
-#include <alknet/identity/names.hpp>
-#include <alknet/identity/policy.hpp>
-#include <alknet/identity/state.hpp>
 
 #include "commands.hpp"
+#include "control_client.hpp"
 #include "output.hpp"
-#include "peers.hpp"
 
 namespace alknet::app {
 
 namespace {
 
-using identity::PeerList;
-using identity::PeerRecord;
 using Action = PeerOptions::Action;
 
-struct Desk {
-    config::Home home;
-    config::Config config;
-    const PeerOptions& options;
-    WallTime now;
-};
-
-std::string in_file(const identity::Origin& origin) {
-    return "it stands in " + origin.text() + "; change it there";
-}
-
-// The stored peer of that name.
-result<PeerRecord*> find_stored(const Desk& desk, PeerList& list) {
-    const std::string& name = desk.options.name;
-    const auto found = std::ranges::find(list.peers, name, &PeerRecord::name);
-    if (found != list.peers.end()) {
-        return &*found;
-    }
-    const PeerList written =
-        config::peer_list(desk.config.dynamic, desk.home.config_file().native());
-    const auto fixed = std::ranges::find(written.peers, name, &PeerRecord::name);
-    return fail(causes::kUnknownPeer,
-                fixed == written.peers.end() ? name : name + ": " + in_file(fixed->origin));
-}
-
-result<std::vector<identity::Grant>> parse_scopes(const std::vector<std::string>& texts) {
-    std::vector<identity::Grant> grants;
-    for (const std::string& text : texts) {
-        ALKNET_TRY(auto scope, identity::Scope::parse(text));
-        grants.push_back({.scope = std::move(scope), .origin = {}, .role = {}});
-    }
-    return grants;
-}
-
-result<PeerRecord> new_peer(const Desk& desk) {
-    const PeerOptions& options = desk.options;
-    ALKNET_CHECK(identity::check_name(options.name));
-    PeerRecord peer;
-    peer.id = identity::make_peer_id();
-    peer.name = options.name;
-    for (const std::string& key : options.keys) {
-        ALKNET_TRY(std::string fingerprint, identity::parse_fingerprint(key));
-        peer.fingerprints.push_back(std::move(fingerprint));
-    }
-    ALKNET_TRY(peer.grants, parse_scopes(options.scopes));
-    peer.roles = options.roles;
-    if (!options.expires.empty()) {
-        ALKNET_TRY(peer.expires, parse_expiry(options.expires, desk.now));
-    }
-    if (!options.address.empty()) {
-        ALKNET_TRY(const NodeAddress address, NodeAddress::parse(options.address));
-        if (address.host.empty()) {
-            return fail(causes::kAddressInvalid, options.address);
-        }
-        peer.address = address.to_string();
-    }
-    peer.origin = {.file = std::string(identity::kStateFile) + ": peer " + peer.name, .line = 0};
-    return peer;
-}
-
-bool has(const std::vector<identity::Grant>& grants, const identity::Grant& one) {
-    return std::ranges::find(grants, one.scope, &identity::Grant::scope) != grants.end();
-}
-
-// --set, then --remove, then --add.
-result<void> change_scopes(PeerRecord& peer, const PeerOptions& options) {
-    ALKNET_TRY(const auto set, parse_scopes(options.set));
-    ALKNET_TRY(const auto removed, parse_scopes(options.removed));
-    ALKNET_TRY(const auto added, parse_scopes(options.added));
-    if (!options.set.empty()) {
-        peer.grants = set;
-    }
-    for (const identity::Grant& one : removed) {
-        if (!has(peer.grants, one)) {
-            return fail(causes::kUsage, peer.name + " does not have " + one.scope.text());
-        }
-    }
-    std::erase_if(peer.grants, [&](const identity::Grant& one) { return has(removed, one); });
-    for (const identity::Grant& one : added) {
-        if (!has(peer.grants, one)) {
-            peer.grants.push_back(one);
-        }
-    }
-    return {};
-}
-
-result<void> change(PeerRecord& peer, const PeerOptions& options, WallTime now) {
-    switch (options.action) {
-        case Action::renew: {
-            ALKNET_TRY(peer.expires, parse_expiry(options.expires, now));
-            return {};
-        }
-        case Action::disable:
-            peer.enabled = false;
-            return {};
-        case Action::enable:
-            peer.enabled = true;
-            return {};
-        case Action::rename:
-            ALKNET_CHECK(identity::check_name(options.new_name));
-            peer.name = options.new_name;
-            return {};
-        default:
-            return change_scopes(peer, options);
-    }
-}
-
-// What the action makes of the state; checked as a whole before anything is written.
-result<PeerRecord> edit(const Desk& desk, store::Database& state) {
-    ALKNET_TRY(PeerList list, identity::load_peers(state));
-    ALKNET_TRY(const auto before, all_peers(desk.home, desk.config.dynamic, list));
-    const auto check = [&]() -> result<void> {
-        ALKNET_TRY(const auto after, accepted_peers(desk.home, desk.config.dynamic, list));
-        return desk.options.force
-                   ? result<void>()
-                   : identity::guard_admins(*before, *after, {.actor = {}, .now = desk.now});
-    };
-    if (desk.options.action == Action::add) {
-        ALKNET_TRY(PeerRecord added, new_peer(desk));
-        list.peers.push_back(added);
-        ALKNET_CHECK(check());
-        ALKNET_CHECK(identity::save_peer(state, added));
-        return added;
-    }
-    ALKNET_TRY(PeerRecord* const peer, find_stored(desk, list));
-    if (desk.options.action == Action::remove) {
-        PeerRecord removed = *peer;
-        list.peers.erase(list.peers.begin() + (peer - list.peers.data()));
-        ALKNET_CHECK(check());
-        ALKNET_CHECK(identity::remove_peer(state, removed.id));
-        return removed;
-    }
-    ALKNET_CHECK(change(*peer, desk.options, desk.now));
-    ALKNET_CHECK(check());
-    ALKNET_CHECK(identity::save_peer(state, *peer));
-    return *peer;
-}
-
-std::vector<std::string> scope_texts(const PeerRecord& peer) {
-    std::vector<std::string> texts;
-    for (const identity::Grant& grant : peer.grants) {
-        texts.push_back(grant.scope.text());
-    }
-    return texts;
-}
-
-Json as_json(const PeerRecord& peer, WallTime now) {
-    return Json::object({{"name", peer.name},
-                         {"id", peer.id},
-                         {"standing", identity::to_string(identity::standing_of(peer, now))},
-                         {"keys", Json::list(peer.fingerprints)},
-                         {"scopes", Json::list(scope_texts(peer))},
-                         {"roles", Json::list(peer.roles)},
-                         {"expires", peer.expires ? Json(time_text(*peer.expires)) : Json()},
-                         {"address", peer.address.empty() ? Json() : Json(peer.address)},
-                         {"origin", peer.origin.text()}});
-}
-
-std::string as_text(const PeerRecord& peer, WallTime now) {
-    std::string text =
-        fmt::format("{} ({})\n", peer.name, identity::to_string(identity::standing_of(peer, now)));
-    for (const std::string& key : peer.fingerprints) {
-        text += fmt::format("  key      {}\n", key);
-    }
-    for (const identity::Grant& grant : peer.grants) {
-        text += fmt::format("  scope    {}{}\n", grant.scope.text(),
-                            grant.role.empty() ? "" : "  (role " + grant.role + ")");
-    }
-    if (peer.expires) {
-        text += fmt::format("  expires  {}\n", time_text(*peer.expires));
-    }
-    if (!peer.address.empty()) {
-        text += fmt::format("  address  {}\n", peer.address);
-    }
-    return text + fmt::format("  from     {}\n", peer.origin.text());
-}
-
-result<ExitCode> list_peers(const CommandLine& line, const Desk& desk) {
-    ALKNET_TRY(const PeerList stored, stored_peers(desk.home));
-    ALKNET_TRY(const auto peers, all_peers(desk.home, desk.config.dynamic, stored));
-    if (line.json) {
-        Json::Array list;
-        for (const PeerRecord& peer : peers->peers()) {
-            list.push_back(as_json(peer, desk.now));
-        }
-        ALKNET_CHECK(print_line(Json::object({{"peers", std::move(list)}}).text()));
-        return ExitCode::ok;
-    }
-    if (peers->peers().empty()) {
-        ALKNET_CHECK(print_line("nobody is known; add somebody: alknet peer add NAME --key KEY"));
-    }
-    for (const PeerRecord& peer : peers->peers()) {
-        ALKNET_CHECK(print_text(as_text(peer, desk.now)));
-    }
-    return ExitCode::ok;
-}
-
-std::string_view done(Action action) {
+std::string_view operation_of(Action action) {
     switch (action) {
         case Action::add:
-            return "added";
+            return "peers/add";
         case Action::remove:
-            return "removed";
+            return "peers/remove";
         case Action::disable:
-            return "disabled";
+            return "peers/disable";
         case Action::enable:
-            return "enabled";
-        default:
-            return "changed";
+            return "peers/enable";
+        case Action::renew:
+            return "peers/renew";
+        case Action::rename:
+            return "peers/name";
+        case Action::scopes:
+            return "peers/scopes";
+        case Action::list:
+            break;
     }
+    return "peers/list";
+}
+
+Json input_of(const PeerOptions& options) {
+    Json::Object input;
+    const auto text = [&](const char* name, const std::string& value) {
+        if (!value.empty()) {
+            input.emplace_back(name, value);
+        }
+    };
+    const auto texts = [&](const char* name, const std::vector<std::string>& values) {
+        if (!values.empty()) {
+            input.emplace_back(name, Json::list(values));
+        }
+    };
+    text("name", options.name);
+    text("new_name", options.new_name);
+    text("expires", options.expires);
+    text("address", options.address);
+    texts("keys", options.keys);
+    texts("scopes", options.scopes);
+    texts("roles", options.roles);
+    texts("set", options.set);
+    texts("add", options.added);
+    texts("remove", options.removed);
+    if (options.force) {
+        input.emplace_back("force", true);
+    }
+    return input;
+}
+
+std::string line_of(std::string_view word, std::string_view text) {
+    return text.empty() ? std::string() : fmt::format("  {:<8} {}\n", word, text);
+}
+
+std::string lines_of(std::string_view word, const Json* texts) {
+    std::string lines;
+    if (texts != nullptr && texts->as_array() != nullptr) {
+        for (const Json& text : *texts->as_array()) {
+            lines += text.as_string() == nullptr ? "" : line_of(word, *text.as_string());
+        }
+    }
+    return lines;
+}
+
+std::string as_text(const Json& peer) {
+    return fmt::format("{} ({})\n", peer.text_of("name"), peer.text_of("standing")) +
+           lines_of("key", peer.find("keys")) + lines_of("role", peer.find("roles")) +
+           lines_of("scope", peer.find("scopes")) + line_of("expires", peer.text_of("expires")) +
+           line_of("address", peer.text_of("address")) + line_of("from", peer.text_of("origin"));
+}
+
+result<void> show_list(const Json& output) {
+    const Json* peers = output.find("peers");
+    if (peers == nullptr || peers->as_array() == nullptr || peers->as_array()->empty()) {
+        return print_line("nobody is known; add somebody: alknet peer add NAME --key KEY");
+    }
+    for (const Json& peer : *peers->as_array()) {
+        ALKNET_CHECK(print_text(as_text(peer)));
+    }
+    return {};
 }
 
 }  // namespace
 
 result<ExitCode> run(const CommandLine& line, const PeerOptions& options) {
-    ALKNET_TRY(auto home, open_home(line));
-    ALKNET_TRY(auto config, home.load_config());
-    const Desk desk{.home = std::move(home),
-                    .config = std::move(config),
-                    .options = options,
-                    .now = SystemClock().wall_now()};
-    if (options.action == Action::list) {
-        return list_peers(line, desk);
-    }
-    ALKNET_TRY(const auto state, open_state(desk.home));
-    ALKNET_TRY(const PeerRecord peer,
-               state->transaction([&](store::Database& database) { return edit(desk, database); }));
+    ALKNET_TRY(const Json output,
+               at_own_node(line, operation_of(options.action), input_of(options)));
     if (line.json) {
-        ALKNET_CHECK(print_line(
-            Json::object({{"done", done(options.action)}, {"peer", as_json(peer, desk.now)}})
-                .text()));
+        ALKNET_CHECK(print_line(output.text()));
+    } else if (options.action == Action::list) {
+        ALKNET_CHECK(show_list(output));
     } else {
-        ALKNET_CHECK(print_line(fmt::format("{} {}", done(options.action), peer.name)));
+        const Json* peer = output.find("peer");
+        const std::string_view name = peer == nullptr ? "" : peer->text_of("name");
+        ALKNET_CHECK(print_line(fmt::format("{} {}", output.text_of("done"), name)));
     }
     return ExitCode::ok;
 }

@@ -15,7 +15,10 @@
 
 #include "after_start.hpp"
 #include "commands.hpp"
+#include "control_client.hpp"
+#include "control_server.hpp"
 #include "node.hpp"
+#include "node_operations.hpp"
 #include "notify.hpp"
 #include "output.hpp"
 #include "peers.hpp"
@@ -52,8 +55,14 @@ struct Serving {
     NodeOptions node_options;
     Notifier notifier = Notifier::from_environment();
     std::unique_ptr<Node> node;
+    std::unique_ptr<net::UnixListener> control;  // null: there is none
     Event reload_wanted;
     bool reload_asked = false;  // by somebody, rather than by a change of the file
+    // Of those who wait for one, and how the last of them went.
+    std::uint64_t reloads_wanted = 0;
+    std::uint64_t reloads_done = 0;
+    result<void> reload_outcome{};
+    WaitList reloaded{};
 };
 
 // Each connection over TCP is a descriptor, and the usual soft limit is 1024.
@@ -134,10 +143,22 @@ task<result<void>> feed_watchdog(Serving& serving) {
     co_return result<void>();
 }
 
-task<void> reload(Serving& serving) {
+task<result<void>> reload(Serving& serving) {
     tell(serving, serving.notifier.reloading(serving.loop.refresh_now()));
-    co_await serving.node->reload();
+    auto outcome = co_await serving.node->reload();
     tell(serving, serving.notifier.ready("serving"));
+    co_return outcome;
+}
+
+// For somebody who wants to know when it is in force.
+task<result<void>> reload_and_wait(Serving& serving, bool always) {
+    serving.reload_asked = serving.reload_asked || always;
+    const std::uint64_t mine = ++serving.reloads_wanted;
+    serving.reload_wanted.set();
+    while (serving.reloads_done < mine) {
+        ALKNET_CO_CHECK(co_await serving.reloaded.wait());
+    }
+    co_return serving.reload_outcome;
 }
 
 // Once what the start has begun is done.
@@ -152,11 +173,15 @@ task<result<void>> reload_when_wanted(Serving& serving) {
     for (;;) {
         ALKNET_CO_CHECK(co_await serving.reload_wanted.wait());
         serving.reload_wanted.clear();
+        const std::uint64_t wanted = serving.reloads_wanted;
         const bool asked = std::exchange(serving.reload_asked, false);
+        serving.reload_outcome = {};
         // Somebody who asks may have new certificates.
         if (asked || co_await serving.node->edited()) {
-            co_await reload(serving);
+            serving.reload_outcome = co_await reload(serving);
         }
+        serving.reloads_done = wanted;
+        serving.reloaded.wake_all();
     }
 }
 
@@ -223,6 +248,34 @@ result<std::vector<std::unique_ptr<Watchdog>>> start_watchdogs(const Serving& se
     return watchdogs;
 }
 
+// The node serves others without it, and says so.
+void listen_for_commands(Serving& serving) {
+    auto listener = net::listen_unix(serving.loop, control_socket(serving.home));
+    if (listener) {
+        serving.control = *std::move(listener);
+    } else {
+        serving.node->log().error("control.failed", {{"detail", listener.error().message()}});
+    }
+}
+
+task<result<void>> obey_commands(Serving& serving) {
+    if (serving.control == nullptr) {
+        co_return result<void>();
+    }
+    NodeOperationsOptions operations{
+        .loop = serving.loop,
+        .home = serving.home,
+        .state = serving.node->state(),
+        .info = [&serving] { return serving.node->info(); },
+        .reload = [&serving](bool always) { return reload_and_wait(serving, always); }};
+    call::CallAdapterOptions options;
+    ALKNET_CO_TRY(options.registry, make_node_operations(std::move(operations)));
+    options.metrics = serving.node->metrics();
+    auto adapter = std::make_shared<call::CallAdapter>(std::move(options));
+    co_return co_await serve_control(serving.loop, std::move(serving.control), std::move(adapter),
+                                     serving.node->log());
+}
+
 task<result<void>> run_until_told(Serving& serving, Signals& signals) {
     ALKNET_CO_TRY(const auto watchdogs, start_watchdogs(serving));
     TaskScope background(serving.loop);
@@ -235,8 +288,13 @@ task<result<void>> run_until_told(Serving& serving, Signals& signals) {
     background.spawn(report_jumps(serving), "serve.report_jumps");
     background.spawn(settle(serving), "serve.settle");
     background.spawn(serving.node->retry_listeners(), "serve.retry_listeners");
+    TaskScope control(serving.loop);
+    control.spawn(obey_commands(serving), "serve.control");
     auto ended = co_await obey_signals(serving, signals);
     tell(serving, serving.notifier.stopping());
+    // What was called ends while reloads still work.
+    control.cancel();
+    (void)co_await control.join();
     background.cancel();
     (void)co_await background.join();
     co_return ended;
@@ -247,7 +305,11 @@ task<result<void>> serve(Serving& serving, Signals& signals) {
     ALKNET_CO_TRY(serving.node,
                   Node::create(serving.loop, serving.home, serving.config, serving.node_options));
     result<void> outcome;
-    if (const auto open = serving.node->listen(); !open) {
+    const auto open = serving.node->listen();
+    if (open) {
+        listen_for_commands(serving);  // before anybody is told that the node is there
+    }
+    if (!open) {
         outcome = unexpected(open.error());
     } else if (outcome = announce(serving, *open); outcome) {
         tell(serving, serving.notifier.ready("serving"));
@@ -261,7 +323,7 @@ task<result<void>> serve(Serving& serving, Signals& signals) {
 
 result<ExitCode> run(const CommandLine& line, const ServeOptions& options) {
     ALKNET_TRY(const auto home, open_home(line));
-    ALKNET_TRY(const auto lock, home.lock());
+    ALKNET_TRY(const auto lock, lock_for_node(home));
     raise_descriptor_limit();
     const SystemClock clock;
     ALKNET_TRY(const auto loop, Loop::create(clock));
@@ -295,6 +357,7 @@ result<ExitCode> run(const CommandLine& line, const ServeOptions& options) {
                                      .loops = loops.get(),
                                      .state_changed = {}},
                     .node = nullptr,
+                    .control = nullptr,
                     .reload_wanted = {}};
     serving.node_options.state_changed = [&serving] {
         serving.loop.post([&serving] { serving.reload_wanted.set(); });

@@ -1,148 +1,74 @@
-// alknet token: API keys, and tokens of peers. The secret is printed once, when it is made.
+// alknet token: API keys, and tokens of peers. The secret is printed once, when it is made. The
+// work is done at the desk.
 #include <fmt/format.h>
-#include <algorithm>
-#include <alknet/base/causes.hpp>
-#include <alknet/base/utf8.hpp>
-#include <alknet/identity/state.hpp>
-#include <alknet/identity/token.hpp>
 
 #include "commands.hpp"
+#include "control_client.hpp"
 #include "output.hpp"
-#include "peers.hpp"
 
 namespace alknet::app {
 
 namespace {
 
-using identity::TokenRecord;
 using Action = TokenOptions::Action;
 
-constexpr std::size_t kLabelBytesMax = 256;
-
-struct Desk {
-    config::Home home;
-    config::Config config;
-    const TokenOptions& options;
-    WallTime now;
-};
-
-result<TokenRecord> new_record(const Desk& desk, const identity::NewToken& made,
-                               const identity::PeerDirectory& peers) {
-    const TokenOptions& options = desk.options;
-    if (options.peer.empty() == options.scopes.empty()) {
-        return fail(causes::kUsage,
-                    "a token is --peer NAME's, or an API key with --scopes of its own");
+result<void> show_list(const Json& output) {
+    const Json* tokens = output.find("tokens");
+    if (tokens == nullptr || tokens->as_array() == nullptr) {
+        return {};
     }
-    if (options.label.size() > kLabelBytesMax || printable(options.label) != options.label) {
-        return fail(causes::kUsage, "--label takes at most 256 octets of plain text");
+    for (const Json& token : *tokens->as_array()) {
+        std::string scopes;
+        const Json* all = token.find("scopes");
+        if (all != nullptr && all->as_array() != nullptr) {
+            for (const Json& scope : *all->as_array()) {
+                scopes += scopes.empty() ? "" : ",";
+                scopes += scope.as_string() == nullptr ? "" : *scope.as_string();
+            }
+        }
+        const std::string_view expires = token.text_of("expires");
+        const std::string_view label = token.text_of("label");
+        ALKNET_CHECK(print_line(fmt::format(
+            "{}  {}  {}{}{}{}{}", token.text_of("id"), token.text_of("owner"), scopes,
+            expires.empty() ? "" : "  until ", expires, label.empty() ? "" : "  ", label)));
     }
-    TokenRecord token;
-    token.id = made.id;
-    token.hash = made.hash;
-    token.label = options.label;
-    token.origin.file = std::string(identity::kStateFile) + ": token " + made.id;
+    return {};
+}
+
+Json added(const TokenOptions& options) {
+    Json::Object input;
     if (!options.peer.empty()) {
-        const identity::PeerRecord* peer = peers.find_name(options.peer);
-        if (peer == nullptr) {
-            return fail(causes::kUnknownPeer, options.peer);
-        }
-        token.peer = peer->id;
+        input.emplace_back("peer", options.peer);
     }
-    for (const std::string& text : options.scopes) {
-        ALKNET_TRY(auto scope, identity::Scope::parse(text));
-        token.grants.push_back({.scope = std::move(scope), .origin = token.origin, .role = {}});
-    }
-    if (!options.expires.empty()) {
-        ALKNET_TRY(token.expires, parse_expiry(options.expires, desk.now));
-    }
-    return token;
-}
-
-result<ExitCode> add(const CommandLine& line, const Desk& desk) {
-    const identity::NewToken made = identity::make_token();
-    ALKNET_TRY(const auto state, open_state(desk.home));
-    ALKNET_CHECK(state->transaction([&](store::Database& database) -> result<void> {
-        ALKNET_TRY(const auto stored, identity::load_peers(database));
-        ALKNET_TRY(const auto peers, all_peers(desk.home, desk.config.dynamic, stored));
-        ALKNET_TRY(const TokenRecord token, new_record(desk, made, *peers));
-        if (peers->tokens().size() >= identity::kTokensMax) {
-            return fail(causes::kLimit, "there are 100000 tokens");
-        }
-        return identity::save_token(database, token);
-    }));
-    const std::string_view secret = as_text(made.text.view());
-    if (line.json) {
-        ALKNET_CHECK(
-            print_line(Json::object({{"id", made.id}, {"token", std::string(secret)}}).text()));
-        return ExitCode::ok;
-    }
-    ALKNET_CHECK(print_line(secret));
-    return ExitCode::ok;
-}
-
-result<ExitCode> remove(const CommandLine& line, const Desk& desk) {
-    ALKNET_TRY(const auto state, open_state(desk.home));
-    ALKNET_TRY(const bool was, state->transaction([&](store::Database& database) {
-        return identity::remove_token(database, desk.options.id);
-    }));
-    if (!was) {
-        return fail(causes::kUsage, "there is no token " + printable(desk.options.id) +
-                                        "; its id is what alknet token list shows");
-    }
-    ALKNET_CHECK(line.json ? print_line(Json::object({{"removed", desk.options.id}}).text())
-                           : print_line("removed " + desk.options.id));
-    return ExitCode::ok;
-}
-
-std::string owner_of(const TokenRecord& token, const identity::PeerDirectory& peers) {
-    const identity::PeerRecord* peer = peers.find(token.peer);
-    return peer == nullptr ? "API key" : "peer " + peer->name;
-}
-
-result<ExitCode> list(const CommandLine& line, const Desk& desk) {
-    ALKNET_TRY(const auto stored, stored_peers(desk.home));
-    ALKNET_TRY(const auto peers, all_peers(desk.home, desk.config.dynamic, stored));
-    Json::Array entries;
-    std::string text;
-    for (const TokenRecord& token : peers->tokens()) {
-        std::vector<std::string> scopes;
-        for (const identity::Grant& grant : token.grants) {
-            scopes.push_back(grant.scope.text());
-        }
-        const Json expires = token.expires ? Json(time_text(*token.expires)) : Json();
-        entries.push_back(Json::object({{"id", token.id},
-                                        {"owner", owner_of(token, *peers)},
-                                        {"scopes", Json::list(scopes)},
-                                        {"label", token.label},
-                                        {"expires", expires}}));
-        text += fmt::format("{}  {}  {}{}{}\n", token.id, owner_of(token, *peers),
-                            fmt::join(scopes, ","),
-                            token.expires ? "  until " + time_text(*token.expires) : "",
-                            token.label.empty() ? "" : "  " + token.label);
-    }
-    ALKNET_CHECK(line.json ? print_line(Json::object({{"tokens", std::move(entries)}}).text())
-                           : print_text(text));
-    return ExitCode::ok;
+    input.emplace_back("scopes", Json::list(options.scopes));
+    input.emplace_back("expires", options.expires);
+    input.emplace_back("label", options.label);
+    return input;
 }
 
 }  // namespace
 
 result<ExitCode> run(const CommandLine& line, const TokenOptions& options) {
-    ALKNET_TRY(auto home, open_home(line));
-    ALKNET_TRY(auto config, home.load_config());
-    const Desk desk{.home = std::move(home),
-                    .config = std::move(config),
-                    .options = options,
-                    .now = SystemClock().wall_now()};
-    switch (options.action) {
-        case Action::add:
-            return add(line, desk);
-        case Action::remove:
-            return remove(line, desk);
-        case Action::list:
-            break;
+    Json input;
+    std::string_view operation = "tokens/list";
+    if (options.action == Action::add) {
+        operation = "tokens/add";
+        input = added(options);
+    } else if (options.action == Action::remove) {
+        operation = "tokens/remove";
+        input = Json::object({{"id", options.id}});
     }
-    return list(line, desk);
+    ALKNET_TRY(const Json output, at_own_node(line, operation, std::move(input)));
+    if (line.json) {
+        ALKNET_CHECK(print_line(output.text()));
+    } else if (options.action == Action::add) {
+        ALKNET_CHECK(print_line(output.text_of("token")));
+    } else if (options.action == Action::remove) {
+        ALKNET_CHECK(print_line("removed " + std::string(output.text_of("removed"))));
+    } else {
+        ALKNET_CHECK(show_list(output));
+    }
+    return ExitCode::ok;
 }
 
 }  // namespace alknet::app

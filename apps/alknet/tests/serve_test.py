@@ -213,7 +213,7 @@ class Reload(TestCase):
             node.wait_for("config.rejected")
             run("ping", node.address, "--count", 1, "--home", aside)
             (aside / "alknet.toml").write_text("# another\n")
-            shutil.copytree(aside, home.path)
+            shutil.copytree(aside, home.path, ignore=shutil.ignore_patterns("control.sock"))
             node.wait_for("config.reloaded")
             home.configure("nonsense")
             node.wait_for("config.rejected")

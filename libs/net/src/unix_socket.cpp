@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -9,6 +10,7 @@
 #include <alknet/net/unix_socket.hpp>
 #include <alknet/rt/loop.hpp>
 #include <cerrno>
+#include <string>
 
 #include "accept_queue.hpp"
 #include "socket_stream.hpp"
@@ -19,15 +21,35 @@ namespace {
 
 namespace fs = std::filesystem;
 
-result<sockaddr_un> native_of(const fs::path& path) {
+// A socket's address. One that is too long for the system is given by way of the open directory,
+// which is why this must live as long as the address is used.
+struct Place {
     sockaddr_un native{};
-    native.sun_family = AF_UNIX;
-    const std::string& text = path.native();
-    if (text.empty() || text.size() >= sizeof native.sun_path) {
-        return fail(causes::kAddressInvalid, text + ": not a usable path for a socket");
+    UniqueFd directory;
+};
+
+bool fits(const std::string& text) noexcept {
+    return !text.empty() && text.size() < sizeof(sockaddr_un::sun_path);
+}
+
+result<Place> place_of(const fs::path& path) {
+    Place place;
+    std::string text = path.native();
+    if (!fits(text) && path.has_parent_path() && path.has_filename()) {
+        place.directory =
+            UniqueFd(open(path.parent_path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+        if (!place.directory) {
+            return os_fail("open", errno, path.parent_path().string());
+        }
+        text = "/proc/self/fd/" + std::to_string(place.directory.get()) + "/" +
+               path.filename().native();
     }
-    std::ranges::copy(text, native.sun_path);
-    return native;
+    if (!fits(text)) {
+        return fail(causes::kAddressInvalid, path.native() + ": not a usable path for a socket");
+    }
+    place.native.sun_family = AF_UNIX;
+    std::ranges::copy(text, place.native.sun_path);
+    return place;
 }
 
 result<UniqueFd> open_unix() {
@@ -97,7 +119,8 @@ private:
 }  // namespace
 
 result<std::unique_ptr<UnixListener>> listen_unix(Loop& loop, const fs::path& path) {
-    ALKNET_TRY(const sockaddr_un native, native_of(path));
+    ALKNET_TRY(const Place place, place_of(path));
+    const sockaddr_un& native = place.native;
     ALKNET_TRY(UniqueFd fd, open_unix());
     // The file gets the mode that the socket has when it is bound: nobody else can ever connect.
     if (fchmod(fd.get(), S_IRUSR | S_IWUSR) != 0) {
@@ -118,7 +141,8 @@ result<std::unique_ptr<UnixListener>> listen_unix(Loop& loop, const fs::path& pa
 }
 
 result<UnixStream> connect_unix(Loop& loop, const fs::path& path) {
-    ALKNET_TRY(const sockaddr_un native, native_of(path));
+    ALKNET_TRY(const Place place, place_of(path));
+    const sockaddr_un& native = place.native;
     ALKNET_TRY(UniqueFd fd, open_unix());
     if (!connects(fd.get(), native)) {
         return fail(causes::kUnreachable, path.string() + ": " + os_error_text(errno));

@@ -66,6 +66,23 @@ TEST_F(UnixSocketTest, RefusesPathsThatDoNotFit) {
         EXPECT_TRUE(connect_unix(*loop, path).error().is(causes::kAddressInvalid));
     }
     EXPECT_TRUE(listen_unix(*loop, "/nowhere/at/all").error().is(causes::kIo));
+    const auto deep = socket_path().parent_path() / std::string(108, 'd');
+    EXPECT_TRUE(listen_unix(*loop, deep / "socket").error().is(causes::kIo));
+    EXPECT_TRUE(connect_unix(*loop, deep / "socket").error().is(causes::kIo));
+}
+
+TEST_F(UnixSocketTest, TakesPathsThatTheSystemHasNoRoomFor) {
+    const auto deep = socket_path().parent_path() / std::string(200, 'd');
+    std::filesystem::create_directory(deep);
+    const auto path = deep / "socket";
+    auto listener = listen_unix(*loop, path);
+    ASSERT_TRUE(listener);
+    EXPECT_TRUE(listen_unix(*loop, path).error().is(causes::kAddressInUse));
+    EXPECT_TRUE(connect_unix(*loop, path));
+    EXPECT_TRUE(run((*listener)->accept()));
+    listener->reset();
+    EXPECT_FALSE(std::filesystem::exists(path));
+    EXPECT_TRUE(connect_unix(*loop, path).error().is(causes::kUnreachable));
 }
 
 }  // namespace

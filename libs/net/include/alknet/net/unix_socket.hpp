@@ -30,8 +30,9 @@ public:
 };
 
 /// Listens at `path` with mode 0600; the file goes with the listener. A socket file that nobody
-/// listens at any more is replaced. Errors: kAddressInUse, kAddressInvalid (the path is longer than
-/// 107 octets), kIo.
+/// listens at any more is replaced. A path of more than 107 octets is reached through its
+/// directory, which needs /proc. Errors: kAddressInUse; kAddressInvalid (the name alone is too
+/// long); kIo.
 result<std::unique_ptr<UnixListener>> listen_unix(Loop& loop, const std::filesystem::path& path);
 
 /// Does not wait: either somebody listens and has room, or not. Errors: kUnreachable,

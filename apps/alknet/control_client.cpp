@@ -1,0 +1,104 @@
+#include "control_client.hpp"
+
+#include <unistd.h>
+#include <alknet/base/causes.hpp>
+#include <alknet/call/client.hpp>
+#include <alknet/core/stream_connection.hpp>
+#include <alknet/net/unix_socket.hpp>
+#include <alknet/rt/combine.hpp>
+#include <utility>
+
+#include "commands.hpp"
+#include "desk.hpp"
+
+namespace alknet::app {
+
+namespace {
+
+constexpr Duration kPatience = std::chrono::seconds(5);
+constexpr Duration kTryAgainDelay = std::chrono::milliseconds(20);
+
+task<result<Json>> ask(Loop& loop, std::unique_ptr<ByteStream> stream, std::string operation,
+                       Json input) {
+    StreamConnectionOptions options;
+    options.info.alpn = std::string(call::kCallAlpn);
+    options.info.transport = Transport::local;
+    const auto client =
+        call::CallClient::create(loop, make_stream_connection(loop, std::move(stream), options));
+    auto answer = co_await client->call(std::move(operation), std::move(input));
+    co_await client->close();
+    co_return answer;
+}
+
+task<result<void>> pause(Loop& loop) {
+    co_return co_await loop.sleep(kTryAgainDelay);
+}
+
+result<bool> node_listens(const config::Home& home) {
+    const SystemClock clock;
+    ALKNET_TRY(const auto loop, Loop::create(clock));
+    return net::connect_unix(*loop, control_socket(home)).has_value();
+}
+
+}  // namespace
+
+std::filesystem::path control_socket(const config::Home& home) {
+    return home.directory() / "control.sock";
+}
+
+result<std::optional<Json>> ask_running_node(const config::Home& home, std::string_view operation,
+                                             const Json& input) {
+    const SystemClock clock;
+    ALKNET_TRY(const auto loop, Loop::create(clock));
+    auto dialled = net::connect_unix(*loop, control_socket(home));
+    if (!dialled) {
+        return std::nullopt;
+    }
+    if (dialled->user_id != ::geteuid() && dialled->user_id != 0) {
+        return fail(causes::kForbidden, "another user listens at " + control_socket(home).native());
+    }
+    return block_on(*loop, ask(*loop, std::move(dialled->stream), std::string(operation), input),
+                    "control");
+}
+
+result<Json> at_own_node(const CommandLine& line, std::string_view operation, Json input) {
+    ALKNET_TRY(const auto home, open_home(line));
+    const SystemClock clock;
+    ALKNET_TRY(const auto loop, Loop::create(clock));
+    const TimePoint until = time_after(clock.now(), kPatience);
+    for (;;) {
+        ALKNET_TRY(auto answer, ask_running_node(home, operation, input));
+        if (answer) {
+            return *std::move(answer);
+        }
+        // A node that starts has the lock before it listens; another command lets go of it soon.
+        if (const auto lock = home.lock(); lock) {
+            return work_on_files(home, operation, std::move(input), clock.wall_now());
+        }
+        if (clock.now() >= until) {
+            return fail(causes::kStoreBusy, "a node runs in " + home.directory().native() +
+                                                " and does not answer at " +
+                                                control_socket(home).filename().native());
+        }
+        ALKNET_CHECK(block_on(*loop, pause(*loop), "control"));
+    }
+}
+
+result<config::HomeLock> lock_for_node(const config::Home& home) {
+    const SystemClock clock;
+    ALKNET_TRY(const auto loop, Loop::create(clock));
+    const TimePoint until = time_after(clock.now(), kPatience);
+    for (;;) {
+        auto lock = home.lock();
+        if (lock || !lock.error().is(causes::kHomeInvalid) || clock.now() >= until) {
+            return lock;
+        }
+        ALKNET_TRY(const bool another_node, node_listens(home));
+        if (another_node) {
+            return lock;
+        }
+        ALKNET_CHECK(block_on(*loop, pause(*loop), "control"));
+    }
+}
+
+}  // namespace alknet::app

@@ -1,0 +1,106 @@
+#include "control_server.hpp"
+
+#include <unistd.h>
+#include <alknet/base/causes.hpp>
+#include <alknet/core/stream_connection.hpp>
+#include <alknet/rt/combine.hpp>
+#include <alknet/rt/scope.hpp>
+#include <exception>
+#include <utility>
+
+namespace alknet::app {
+
+namespace {
+
+constexpr Duration kAcceptAgainDelay = std::chrono::milliseconds(100);
+constexpr Duration kGrace = std::chrono::seconds(2);
+
+struct Control {
+    Loop& loop;
+    std::shared_ptr<call::CallAdapter> adapter;
+    Log log;
+};
+
+AuthContext local_admin() {
+    AuthContext auth;
+    auth.alpn = std::string(call::kCallAlpn);
+    auth.transport = Transport::local;
+    auth.identity.emplace();
+    auth.identity->id = std::string(kLocalAdmin);
+    auth.identity->scopes = {"*:*:*"};
+    return auth;
+}
+
+// A bug in an operation ends the connection that met it, and nothing else.
+task<void> serve_one(Control& control, std::shared_ptr<Connection> connection) {
+    std::uint64_t code = close_code::kOk;
+    try {
+        const auto outcome = co_await control.adapter->handle(connection, local_admin());
+        code = outcome ? close_code::kOk : default_close_code(outcome.error().condition());
+    } catch (const std::exception& bug) {
+        code = close_code::kInternal;
+        control.log.error("handler.failed", {{"alpn", call::kCallAlpn},
+                                             {"transport", "local"},
+                                             {"kind", "exception"},
+                                             {"detail", bug.what()}});
+    }
+    connection->close(code, {});
+}
+
+// The kernel says who connects; the mode of the file alone would leave it to the directory's owner.
+bool may_control(const Control& control, const net::UnixStream& stream, std::size_t connections) {
+    if (stream.user_id != ::geteuid() && stream.user_id != 0) {
+        control.log.warn("control.refused",
+                         {{"user", std::uint64_t{stream.user_id}}, {"reason", "another user"}});
+        return false;
+    }
+    if (connections >= kControlConnectionsMax) {
+        control.log.warn("control.refused", {{"user", std::uint64_t{stream.user_id}},
+                                             {"reason", "too many connections"}});
+        return false;
+    }
+    return true;
+}
+
+task<result<void>> accept_all(Control& control, net::UnixListener& listener, TaskScope& serving) {
+    for (;;) {
+        auto accepted = co_await listener.accept();
+        if (!accepted && accepted.error().is(errc::cancelled)) {
+            co_return unexpected(std::move(accepted).error());
+        }
+        if (!accepted) {
+            control.log.warn("control.failed", {{"detail", accepted.error().detail()}});
+            ALKNET_CO_CHECK(co_await control.loop.sleep(kAcceptAgainDelay));
+        } else if (may_control(control, *accepted, serving.size())) {
+            StreamConnectionOptions options;
+            options.info.alpn = std::string(call::kCallAlpn);
+            options.info.transport = Transport::local;
+            options.info.server_side = true;
+            auto connection = make_stream_connection(control.loop, std::move(accepted->stream),
+                                                     std::move(options));
+            serving.spawn(serve_one(control, std::move(connection)), "control.connection");
+        }
+    }
+}
+
+task<result<void>> drain(call::CallAdapter& adapter) {
+    co_await adapter.shutdown();
+    co_return result<void>();
+}
+
+}  // namespace
+
+task<result<void>> serve_control(Loop& loop, std::unique_ptr<net::UnixListener> listener,
+                                 std::shared_ptr<call::CallAdapter> adapter, Log log) {
+    Control control{.loop = loop, .adapter = std::move(adapter), .log = std::move(log)};
+    TaskScope serving(loop);
+    auto ended = co_await accept_all(control, *listener, serving);
+    listener.reset();  // from now on commands see that no node listens
+    Cancel patience;
+    (void)co_await with_timeout(kGrace, drain(*control.adapter)).under(patience);
+    serving.cancel();
+    (void)co_await serving.join();
+    co_return ended;
+}
+
+}  // namespace alknet::app

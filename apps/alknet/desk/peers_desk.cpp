@@ -1,0 +1,293 @@
+// What `alknet peer` does. Everything is checked together with alknet.toml and written in one
+// transaction, so that a running node never reads a state that it must refuse.
+#include <algorithm>
+#include <alknet/base/causes.hpp>
+#include <alknet/call/members.hpp>
+#include <alknet/identity/fingerprint.hpp>
+#include <alknet/identity/names.hpp>
+#include <alknet/identity/policy.hpp>
+#include <alknet/identity/state.hpp>
+#include <array>
+#include <utility>
+
+#include "cli.hpp"
+#include "desk.hpp"
+#include "peers.hpp"
+
+namespace alknet::app {
+
+namespace {
+
+using identity::PeerList;
+using identity::PeerRecord;
+using Action = PeerOptions::Action;
+
+constexpr std::size_t kTextBytesMax = 4096;
+constexpr std::string_view kRead = "peers:read";
+constexpr std::string_view kManage = "peers:manage";
+
+struct Work {
+    const Desk& desk;
+    PeerOptions options;
+};
+
+result<PeerOptions> options_of(Action action, Json input) {
+    call::Members members(std::move(input));
+    PeerOptions options;
+    options.action = action;
+    const auto text = [&](std::string_view name) {
+        return members.text(name, kTextBytesMax).value_or("");
+    };
+    const auto texts = [&](std::string_view name) {
+        return members.texts(name, identity::kGrantsPerPeerMax, kTextBytesMax);
+    };
+    options.name = text("name");
+    options.force = members.flag("force");
+    if (action == Action::add) {
+        options.keys = texts("keys");
+        options.scopes = texts("scopes");
+        options.roles = texts("roles");
+        options.address = text("address");
+    }
+    if (action == Action::add || action == Action::renew) {
+        options.expires = text("expires");
+    }
+    if (action == Action::rename) {
+        options.new_name = text("new_name");
+    }
+    if (action == Action::scopes) {
+        options.set = texts("set");
+        options.added = texts("add");
+        options.removed = texts("remove");
+    }
+    ALKNET_CHECK(members.done());
+    return options;
+}
+
+std::string in_file(const identity::Origin& origin) {
+    return "it stands in " + origin.text() + "; change it there";
+}
+
+// The stored peer of that name.
+result<PeerRecord*> find_stored(const Work& work, PeerList& list) {
+    const std::string& name = work.options.name;
+    const auto found = std::ranges::find(list.peers, name, &PeerRecord::name);
+    if (found != list.peers.end()) {
+        return &*found;
+    }
+    const PeerList written =
+        config::peer_list(work.desk.config.dynamic, work.desk.home.config_file().native());
+    const auto fixed = std::ranges::find(written.peers, name, &PeerRecord::name);
+    return fail(causes::kUnknownPeer,
+                fixed == written.peers.end() ? name : name + ": " + in_file(fixed->origin));
+}
+
+result<std::vector<identity::Grant>> parse_scopes(const std::vector<std::string>& texts) {
+    std::vector<identity::Grant> grants;
+    for (const std::string& text : texts) {
+        ALKNET_TRY(auto scope, identity::Scope::parse(text));
+        grants.push_back({.scope = std::move(scope), .origin = {}, .role = {}});
+    }
+    return grants;
+}
+
+result<PeerRecord> new_peer(const Work& work) {
+    const PeerOptions& options = work.options;
+    ALKNET_CHECK(identity::check_name(options.name));
+    PeerRecord peer;
+    peer.id = identity::make_peer_id();
+    peer.name = options.name;
+    for (const std::string& key : options.keys) {
+        ALKNET_TRY(std::string fingerprint, identity::parse_fingerprint(key));
+        peer.fingerprints.push_back(std::move(fingerprint));
+    }
+    ALKNET_TRY(peer.grants, parse_scopes(options.scopes));
+    peer.roles = options.roles;
+    if (!options.expires.empty()) {
+        ALKNET_TRY(peer.expires, parse_expiry(options.expires, work.desk.now));
+    }
+    if (!options.address.empty()) {
+        ALKNET_TRY(const NodeAddress address, NodeAddress::parse(options.address));
+        if (address.host.empty()) {
+            return fail(causes::kAddressInvalid, options.address);
+        }
+        peer.address = address.to_string();
+    }
+    peer.origin = {.file = std::string(identity::kStateFile) + ": peer " + peer.name, .line = 0};
+    return peer;
+}
+
+bool has(const std::vector<identity::Grant>& grants, const identity::Grant& one) {
+    return std::ranges::find(grants, one.scope, &identity::Grant::scope) != grants.end();
+}
+
+// --set, then --remove, then --add.
+result<void> change_scopes(PeerRecord& peer, const PeerOptions& options) {
+    ALKNET_TRY(const auto set, parse_scopes(options.set));
+    ALKNET_TRY(const auto removed, parse_scopes(options.removed));
+    ALKNET_TRY(const auto added, parse_scopes(options.added));
+    if (!options.set.empty()) {
+        peer.grants = set;
+    }
+    for (const identity::Grant& one : removed) {
+        if (!has(peer.grants, one)) {
+            return fail(causes::kUsage, peer.name + " does not have " + one.scope.text());
+        }
+    }
+    std::erase_if(peer.grants, [&](const identity::Grant& one) { return has(removed, one); });
+    for (const identity::Grant& one : added) {
+        if (!has(peer.grants, one)) {
+            peer.grants.push_back(one);
+        }
+    }
+    return {};
+}
+
+result<void> change(PeerRecord& peer, const PeerOptions& options, WallTime now) {
+    switch (options.action) {
+        case Action::renew: {
+            ALKNET_TRY(peer.expires, parse_expiry(options.expires, now));
+            return {};
+        }
+        case Action::disable:
+            peer.enabled = false;
+            return {};
+        case Action::enable:
+            peer.enabled = true;
+            return {};
+        case Action::rename:
+            ALKNET_CHECK(identity::check_name(options.new_name));
+            peer.name = options.new_name;
+            return {};
+        default:
+            return change_scopes(peer, options);
+    }
+}
+
+// What the action makes of the state; checked as a whole before anything is written.
+result<PeerRecord> edit(const Work& work, store::Database& state) {
+    ALKNET_TRY(PeerList list, identity::load_peers(state));
+    ALKNET_TRY(const auto before, all_peers(work.desk.home, work.desk.config.dynamic, list));
+    const auto check = [&]() -> result<void> {
+        ALKNET_TRY(const auto after,
+                   accepted_peers(work.desk.home, work.desk.config.dynamic, list));
+        return work.options.force
+                   ? result<void>()
+                   : identity::guard_admins(*before, *after, {.actor = {}, .now = work.desk.now});
+    };
+    if (work.options.action == Action::add) {
+        ALKNET_TRY(PeerRecord added, new_peer(work));
+        list.peers.push_back(added);
+        ALKNET_CHECK(check());
+        ALKNET_CHECK(identity::save_peer(state, added));
+        return added;
+    }
+    ALKNET_TRY(PeerRecord* const peer, find_stored(work, list));
+    if (work.options.action == Action::remove) {
+        PeerRecord removed = *peer;
+        list.peers.erase(list.peers.begin() + (peer - list.peers.data()));
+        ALKNET_CHECK(check());
+        ALKNET_CHECK(identity::remove_peer(state, removed.id));
+        return removed;
+    }
+    ALKNET_CHECK(change(*peer, work.options, work.desk.now));
+    ALKNET_CHECK(check());
+    ALKNET_CHECK(identity::save_peer(state, *peer));
+    return *peer;
+}
+
+std::vector<std::string> scope_texts(const PeerRecord& peer) {
+    std::vector<std::string> texts;
+    for (const identity::Grant& grant : peer.grants) {
+        texts.push_back(grant.scope.text());
+    }
+    return texts;
+}
+
+Json as_json(const PeerRecord& peer, WallTime now) {
+    return Json::object({{"name", peer.name},
+                         {"id", peer.id},
+                         {"standing", identity::to_string(identity::standing_of(peer, now))},
+                         {"keys", Json::list(peer.fingerprints)},
+                         {"scopes", Json::list(scope_texts(peer))},
+                         {"roles", Json::list(peer.roles)},
+                         {"expires", peer.expires ? Json(time_text(*peer.expires)) : Json()},
+                         {"address", peer.address.empty() ? Json() : Json(peer.address)},
+                         {"origin", peer.origin.text()}});
+}
+
+std::string_view done(Action action) {
+    switch (action) {
+        case Action::add:
+            return "added";
+        case Action::remove:
+            return "removed";
+        case Action::disable:
+            return "disabled";
+        case Action::enable:
+            return "enabled";
+        default:
+            return "changed";
+    }
+}
+
+result<Json> list(const Desk& desk, const PeerList& stored, Json input) {
+    ALKNET_CHECK(call::Members(std::move(input)).done());
+    ALKNET_TRY(const auto peers, all_peers(desk.home, desk.config.dynamic, stored));
+    Json::Array all;
+    for (const PeerRecord& peer : peers->peers()) {
+        all.push_back(as_json(peer, desk.now));
+    }
+    return Json::object({{"peers", std::move(all)}});
+}
+
+template <Action action>
+result<Json> change_one(const Desk& desk, store::Database& state, Json input) {
+    ALKNET_TRY(PeerOptions options, options_of(action, std::move(input)));
+    const Work work{.desk = desk, .options = std::move(options)};
+    ALKNET_TRY(const PeerRecord peer, edit(work, state));
+    return Json::object({{"done", done(action)}, {"peer", as_json(peer, desk.now)}});
+}
+
+constexpr std::array kOperations = {
+    DeskOperation{.name = "peers/list",
+                  .scope = kRead,
+                  .about = "everybody who is known, and from where",
+                  .look = list},
+    DeskOperation{.name = "peers/add",
+                  .scope = kManage,
+                  .about = "add somebody: name, keys, scopes, roles, expires, address",
+                  .change = change_one<Action::add>},
+    DeskOperation{.name = "peers/remove",
+                  .scope = kManage,
+                  .about = "forget somebody: name",
+                  .change = change_one<Action::remove>},
+    DeskOperation{.name = "peers/disable",
+                  .scope = kManage,
+                  .about = "treat somebody as a stranger: name",
+                  .change = change_one<Action::disable>},
+    DeskOperation{.name = "peers/enable",
+                  .scope = kManage,
+                  .about = "undo that: name",
+                  .change = change_one<Action::enable>},
+    DeskOperation{.name = "peers/renew",
+                  .scope = kManage,
+                  .about = "give somebody a new term: name, expires",
+                  .change = change_one<Action::renew>},
+    DeskOperation{.name = "peers/name",
+                  .scope = kManage,
+                  .about = "give somebody another name: name, new_name",
+                  .change = change_one<Action::rename>},
+    DeskOperation{.name = "peers/scopes",
+                  .scope = kManage,
+                  .about = "change what somebody may do: name, set, remove, add",
+                  .change = change_one<Action::scopes>},
+};
+
+}  // namespace
+
+std::span<const DeskOperation> peer_operations() noexcept {
+    return kOperations;
+}
+
+}  // namespace alknet::app

@@ -1,0 +1,32 @@
+// What can be called at a running node: the desk's operations, and those on the node itself.
+#pragma once
+
+#include <alknet/base/result.hpp>
+#include <alknet/call/operations.hpp>
+#include <alknet/config/home.hpp>
+#include <alknet/rt/loop.hpp>
+#include <alknet/rt/task.hpp>
+#include <alknet/store/store.hpp>
+#include <functional>
+#include <memory>
+
+#include "json.hpp"
+
+namespace alknet::app {
+
+struct NodeOperationsOptions {
+    Loop& loop;
+    config::Home home;
+    std::shared_ptr<store::Store> state;
+    /// What node/info says.
+    std::function<Json()> info;
+    /// Reads alknet.toml and state.db again and applies them, and ends once what they no longer
+    /// allow has been cut. `always`: also when neither says something else than before.
+    std::function<task<result<void>>(bool always)> reload;
+};
+
+/// All of them. They refer to what `options` does.
+[[nodiscard]] result<std::shared_ptr<call::OperationRegistry>> make_node_operations(
+    NodeOperationsOptions options);
+
+}  // namespace alknet::app
