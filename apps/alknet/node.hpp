@@ -68,6 +68,7 @@ public:
 
     /// What it is and has, for people who look after it.
     [[nodiscard]] Json info() const;
+    [[nodiscard]] Endpoint& endpoint() noexcept { return *endpoint_; }
     [[nodiscard]] const std::shared_ptr<store::Store>& state() const noexcept { return state_; }
 
     /// Tries listeners that a reload could not open again and again: what has the address, another

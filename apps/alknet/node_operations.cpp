@@ -7,16 +7,68 @@
 #include <utility>
 
 #include "desk.hpp"
+#include "output.hpp"
 
 namespace alknet::app {
 
 namespace {
 
 using Options = std::shared_ptr<const NodeOperationsOptions>;
+using Run = task<result<Json>> (*)(Options options, Json input);
+
+constexpr std::uint64_t kConnectionsListed = 1'000;
+constexpr std::uint64_t kConnectionsListedMax = 10'000;
+constexpr std::size_t kIdBytesMax = 64;
 
 task<result<Json>> node_info(Options options, Json input) {
     ALKNET_CO_CHECK(call::Members(std::move(input)).done());
     co_return options->info();
+}
+
+Json as_json(const ConnectionReport& one) {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(one.age).count();
+    const auto rtt =
+        std::chrono::duration_cast<std::chrono::microseconds>(one.stats.smoothed_rtt).count();
+    return Json::object({{"id", one.id},
+                         {"service", one.alpn},
+                         {"transport", to_string(one.transport)},
+                         {"remote", one.remote.to_string()},
+                         {"fingerprint", one.fingerprint.empty() ? Json() : Json(one.fingerprint)},
+                         {"peer", one.identity ? Json(*one.identity) : Json()},
+                         {"age_s", static_cast<std::int64_t>(seconds)},
+                         {"bytes_sent", std::uint64_t{one.stats.bytes_sent}},
+                         {"bytes_received", std::uint64_t{one.stats.bytes_received}},
+                         {"rtt_us", rtt == 0 ? Json() : Json(static_cast<std::int64_t>(rtt))},
+                         {"streams", std::uint64_t{one.stats.streams_open}}});
+}
+
+task<result<Json>> node_connections(Options options, Json input) {
+    call::Members members(std::move(input));
+    const std::uint64_t limit = members.number("limit").value_or(kConnectionsListed);
+    ALKNET_CO_CHECK(members.done());
+    if (limit > kConnectionsListedMax) {
+        co_return fail(causes::kUsage, "limit is at most 10000");
+    }
+    const auto all = options->connections();
+    Json::Array listed;
+    for (const ConnectionReport& one : all) {
+        if (listed.size() < limit) {
+            listed.push_back(as_json(one));
+        }
+    }
+    co_return Json::object(
+        {{"total", std::uint64_t{all.size()}}, {"connections", std::move(listed)}});
+}
+
+task<result<Json>> node_close(Options options, Json input) {
+    call::Members members(std::move(input));
+    const std::string id = members.text("id", kIdBytesMax).value_or("");
+    ALKNET_CO_CHECK(members.done());
+    if (!options->close(id)) {
+        co_return fail(causes::kUsage, "there is no connection '" + printable(id) +
+                                           "'; alknet status shows their ids");
+    }
+    co_return Json::object({{"closed", id}});
 }
 
 task<result<Json>> config_reload(Options options, Json input) {
@@ -74,19 +126,20 @@ result<std::shared_ptr<call::OperationRegistry>> make_node_operations(
     NodeOperationsOptions options) {
     const auto shared = std::make_shared<const NodeOperationsOptions>(std::move(options));
     auto registry = std::make_shared<call::OperationRegistry>();
-    ALKNET_TRY(call::Operation info,
-               described("node/info", "node:read", "what the node is and has", false));
-    info.run = [shared](call::CallContext /*context*/, Json input) {
-        return node_info(shared, std::move(input));
+    const auto add = [&](std::string_view name, std::string_view scope, std::string_view about,
+                         bool changes, Run run) -> result<void> {
+        ALKNET_TRY(call::Operation operation, described(name, scope, about, changes));
+        operation.run = [shared, run](call::CallContext /*context*/, Json input) {
+            return run(shared, std::move(input));
+        };
+        return registry->add(std::move(operation));
     };
-    ALKNET_CHECK(registry->add(std::move(info)));
-    ALKNET_TRY(call::Operation reload,
-               described("config/reload", "config:reload",
-                         "read alknet.toml and state.db again, and apply them", true));
-    reload.run = [shared](call::CallContext /*context*/, Json input) {
-        return config_reload(shared, std::move(input));
-    };
-    ALKNET_CHECK(registry->add(std::move(reload)));
+    ALKNET_CHECK(add("node/info", "node:read", "what the node is and has", false, node_info));
+    ALKNET_CHECK(
+        add("node/connections", "node:read", "who is connected: limit", false, node_connections));
+    ALKNET_CHECK(add("node/close", "node:manage", "end a connection: id", true, node_close));
+    ALKNET_CHECK(add("config/reload", "config:reload",
+                     "read alknet.toml and state.db again, and apply them", true, config_reload));
     ALKNET_CHECK(add_desk(*registry, shared));
     return registry;
 }

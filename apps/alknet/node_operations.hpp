@@ -4,11 +4,14 @@
 #include <alknet/base/result.hpp>
 #include <alknet/call/operations.hpp>
 #include <alknet/config/home.hpp>
+#include <alknet/core/endpoint.hpp>
 #include <alknet/rt/loop.hpp>
 #include <alknet/rt/task.hpp>
 #include <alknet/store/store.hpp>
 #include <functional>
 #include <memory>
+#include <string_view>
+#include <vector>
 
 #include "json.hpp"
 
@@ -20,6 +23,9 @@ struct NodeOperationsOptions {
     std::shared_ptr<store::Store> state;
     /// What node/info says.
     std::function<Json()> info;
+    std::function<std::vector<ConnectionReport>()> connections;
+    /// False: there is none of that id.
+    std::function<bool(std::string_view id)> close;
     /// Reads alknet.toml and state.db again and applies them, and ends once what they no longer
     /// allow has been cut. `always`: also when neither says something else than before.
     std::function<task<result<void>>(bool always)> reload;

@@ -267,6 +267,9 @@ task<result<void>> obey_commands(Serving& serving) {
         .home = serving.home,
         .state = serving.node->state(),
         .info = [&serving] { return serving.node->info(); },
+        .connections = [&serving] { return serving.node->endpoint().list_connections(); },
+        .close = [&serving](
+                     std::string_view id) { return serving.node->endpoint().close_connection(id); },
         .reload = [&serving](bool always) { return reload_and_wait(serving, always); }};
     call::CallAdapterOptions options;
     ALKNET_CO_TRY(options.registry, make_node_operations(std::move(operations)));

@@ -32,7 +32,16 @@ std::string_view transports(const Json& listener) {
     return has("quic") && has("tcp") ? "QUIC and TCP" : has("quic") ? "QUIC" : "TCP";
 }
 
-std::string as_text(const Json& info) {
+std::string connection_text(const Json& one) {
+    const std::string_view who =
+        one.text_of("peer").empty() ? std::string_view("a stranger") : one.text_of("peer");
+    return fmt::format("    {}  {} over {} from {}, {}, {} s, {} in, {} out\n", one.text_of("id"),
+                       one.text_of("service"), one.text_of("transport"), one.text_of("remote"), who,
+                       number(one, "age_s"), number(one, "bytes_received"),
+                       number(one, "bytes_sent"));
+}
+
+std::string as_text(const Json& info, const Json& connections) {
     std::string text = fmt::format("{} of alknet {} runs in {}\n", info.text_of("fingerprint"),
                                    info.text_of("version"), info.text_of("home"));
     text += fmt::format("  since        {} s, as process {}\n", number(info, "uptime_s"),
@@ -46,6 +55,12 @@ std::string as_text(const Json& info) {
     }
     text += fmt::format("  connections  {}, and {} handshakes\n", number(info, "connections"),
                         number(info, "half_open"));
+    const Json* all = connections.find("connections");
+    if (all != nullptr && all->as_array() != nullptr) {
+        for (const Json& one : *all->as_array()) {
+            text += connection_text(one);
+        }
+    }
     return text + fmt::format("  knows        {} peers\n", number(info, "peers"));
 }
 
@@ -53,7 +68,14 @@ std::string as_text(const Json& info) {
 
 result<ExitCode> run(const CommandLine& line, const StatusOptions& /*options*/) {
     ALKNET_TRY(const Json info, ask(line, "node/info"));
-    ALKNET_CHECK(line.json ? print_line(info.text()) : print_text(as_text(info)));
+    ALKNET_TRY(const Json connections, ask(line, "node/connections"));
+    if (!line.json) {
+        ALKNET_CHECK(print_text(as_text(info, connections)));
+        return ExitCode::ok;
+    }
+    Json::Object all = *info.as_object();
+    all.emplace_back("open", *connections.find("connections"));
+    ALKNET_CHECK(print_line(Json(std::move(all)).text()));
     return ExitCode::ok;
 }
 

@@ -191,6 +191,53 @@ class Commands(TestCase):
             self.assertNotEqual(pipe.wait(PATIENCE_S), 0)
             bob.error("ping", node.address, "--count", 1, expect=support.EXIT_REFUSED)
 
+    def test_show_and_close_connections(self):
+        home, bob = self.home(), self.home("bob")
+        for loops in (1, 2):
+            home.configure(f"[runtime]\nloops = {loops}\n")
+            with Node(home) as node:
+                home.run("peer", "add", "bob", "--key", bob.id)
+                pipes = []
+                for transport in ("quic", "tcp"):
+                    pipe = subprocess.Popen(
+                        [support.PROGRAM, "pipe", "--home", str(bob.path), node.address, "--alpn", "alknet/echo",
+                         "--only", transport], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                        stderr=subprocess.DEVNULL, env=support.clean_environment())
+                    self.addCleanup(pipe.stdin.close)
+                    self.addCleanup(pipe.stdout.close)
+                    self.addCleanup(pipe.kill)
+                    pipe.stdin.write(b"x\n")
+                    pipe.stdin.flush()
+                    self.assertEqual(pipe.stdout.readline(), b"x\n")
+                    pipes.append(pipe)
+                status = home.json("status")
+                both = {one["transport"]: one for one in status["open"]}
+                self.assertEqual(set(both), {"quic", "tcp"})
+                self.assertEqual(status["connections"], 2)
+                for one in both.values():
+                    self.assertEqual((one["service"], one["fingerprint"], one["bytes_received"]),
+                                     ("alknet/echo", bob.identity["fingerprint"], 2))
+                    self.assertEqual(one["peer"], home.json("peer", "list")["peers"][0]["id"])
+                    self.assertIn(one["id"], home.run("status").stdout)
+                with Control(home.path / "control.sock") as control:
+                    control.ask("1", "/node/connections", input={"limit": 1})
+                    output = control.next()[2]["output"]
+                    self.assertEqual((output["total"], len(output["connections"])), (2, 1))
+                    for wrong in ({"limit": 10001}, {"limit": -1}):
+                        control.ask("2", "/node/connections", input=wrong)
+                        self.assertEqual(control.next()[2]["code"], "INVALID_INPUT")
+                    for wrong in ({"id": "none"}, {"id": ""}, {}):
+                        control.ask("3", "/node/close", input=wrong)
+                        self.assertEqual(control.next()[2]["code"], "INVALID_INPUT")
+                    control.ask("4", "/node/close", input={"id": both["tcp"]["id"]})
+                    self.assertEqual(control.next()[2]["output"]["closed"], both["tcp"]["id"])
+                pipes[1].wait(PATIENCE_S)
+                pipes[0].stdin.write(b"y\n")
+                pipes[0].stdin.flush()
+                self.assertEqual(pipes[0].stdout.readline(), b"y\n")
+                home.run("peer", "remove", "bob")
+                pipes[0].wait(PATIENCE_S)
+
     def test_of_many_at_once_all_count(self):
         home = self.home()
         keys = [self.home(f"peer{i}").id for i in range(4)]

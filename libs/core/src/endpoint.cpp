@@ -70,6 +70,8 @@ public:
     }
     task<void> recheck_identities() override;
     task<void> serve(std::shared_ptr<Connection> connection) override;
+    [[nodiscard]] std::vector<ConnectionReport> list_connections() const override;
+    bool close_connection(std::string_view id) override;
     [[nodiscard]] std::uint64_t beginnings_from(
         const SocketAddress& remote) const noexcept override {
         return state_.beginnings->count(remote, state_.loop.clock().now());
@@ -175,6 +177,36 @@ task<void> EndpointImpl::serve(std::shared_ptr<Connection> connection) {
         session->connection->close(close_code::kShutdown, causes::kShuttingDown.what);
         co_await session->ended.wait_uncancellable();
     }
+}
+
+std::vector<ConnectionReport> EndpointImpl::list_connections() const {
+    std::vector<ConnectionReport> all;
+    for (const std::shared_ptr<Session>& session : state_.sessions) {
+        const ConnectionInfo& info = session->connection->info();
+        ConnectionReport report{.id = info.trace_id,
+                                .alpn = info.alpn,
+                                .transport = info.transport,
+                                .remote = session->connection->remote(),
+                                .fingerprint = info.peer.fingerprint(),
+                                .age = state_.loop.clock().now() - session->opened,
+                                .stats = session->connection->stats()};
+        if (session->identity) {
+            report.identity = session->identity->id;
+        }
+        all.push_back(std::move(report));
+    }
+    return all;
+}
+
+bool EndpointImpl::close_connection(std::string_view id) {
+    const auto found = std::ranges::find_if(state_.sessions, [&](const auto& session) {
+        return !id.empty() && session->connection->info().trace_id == id;
+    });
+    if (found == state_.sessions.end()) {
+        return false;
+    }
+    (*found)->connection->close(close_code::kOk, "closed by the node's owner");
+    return true;
 }
 
 // ---- shutdown ----

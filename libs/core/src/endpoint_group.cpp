@@ -45,6 +45,8 @@ public:
         const TaskContext context = co_await current_context();
         co_await on(*context.loop).serve(std::move(connection));
     }
+    [[nodiscard]] std::vector<ConnectionReport> list_connections() const override;
+    bool close_connection(std::string_view id) override;
     [[nodiscard]] std::uint64_t beginnings_from(
         const SocketAddress& remote) const noexcept override {
         return beginnings_->count(remote, loops_.at(0).clock().now());
@@ -182,6 +184,26 @@ bool EndpointGroup::unlisten(std::string_view name) {
         listeners_.erase(known);
     }
     return true;
+}
+
+std::vector<ConnectionReport> EndpointGroup::list_connections() const {
+    std::vector<ConnectionReport> all;
+    for (std::size_t i = 0; i < seats_.size(); ++i) {
+        loops_.run_on(i, [&] {
+            for (ConnectionReport& report : seats_[i]->endpoint->list_connections()) {
+                all.push_back(std::move(report));
+            }
+        });
+    }
+    return all;
+}
+
+bool EndpointGroup::close_connection(std::string_view id) {
+    bool closed = false;
+    for (std::size_t i = 0; i < seats_.size() && !closed; ++i) {
+        loops_.run_on(i, [&] { closed = seats_[i]->endpoint->close_connection(id); });
+    }
+    return closed;
 }
 
 void EndpointGroup::on_each(const std::function<void(Endpoint&)>& work) {

@@ -53,6 +53,35 @@ ALKNET_CO_TEST(Session, AHandlerThatReturnsWellClosesWithCodeZero) {
         "alknet_connections_closed_total{alpn=\"x\",transport=\"memory\",code=\"0\"} 1\n"));
 }
 
+ALKNET_CO_TEST(Session, IsListedWhileItLivesAndCanBeClosed) {
+    TestNode node(loop);
+    node.add("x", waits_for_the_end);
+    const NodeId known = NodeKey::generate()->id();
+    EXPECT_TRUE(node.identities->replace({make_peer("peer-1", known)}));
+    EXPECT_TRUE(node.endpoint().list_connections().empty());
+    Served served(node, "x", raw_key(known), SocketAddress::v4({192, 0, 2, 1}, 77));
+    Served stranger(node, "x");
+    (void)co_await loop.sleep(seconds(3));
+    const auto all = node.endpoint().list_connections();
+    ALKNET_CO_ASSERT(all.size() == 2);
+    EXPECT_EQ(all[0].id, "00000000000000aa");
+    EXPECT_EQ(all[0].alpn, "x");
+    EXPECT_EQ(all[0].transport, Transport::memory);
+    EXPECT_EQ(all[0].remote.to_string(), "192.0.2.1:77");
+    EXPECT_EQ(all[0].fingerprint, known.fingerprint());
+    EXPECT_EQ(all[0].identity, "peer-1");
+    EXPECT_EQ(all[0].age, seconds(3));
+    EXPECT_EQ(all[1].identity, std::nullopt);
+    EXPECT_EQ(all[1].fingerprint, "");
+    EXPECT_FALSE(node.endpoint().close_connection("00000000000000ab"));
+    EXPECT_FALSE(node.endpoint().close_connection(""));
+    EXPECT_TRUE(node.endpoint().close_connection(all[0].id));
+    EXPECT_EQ(co_await served.ended(), close_code::kOk);
+    EXPECT_EQ(node.endpoint().list_connections().size(), 1U);
+    stranger.client->close(0, "");
+    (void)co_await stranger.ended();
+}
+
 ALKNET_CO_TEST(Session, AnErrorIsMappedToACodeByTheHandler) {
     TestNode node(loop);
     node.add("default", fails);

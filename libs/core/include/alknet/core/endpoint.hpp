@@ -16,7 +16,9 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace alknet {
@@ -66,6 +68,18 @@ struct EndpointOptions {
     std::filesystem::path qlog_directory;  // empty: none
     Log log;
     std::shared_ptr<Metrics> metrics;  // null: nobody looks
+};
+
+/// One connection whose handshake has ended, as it was when somebody looked.
+struct ConnectionReport {
+    std::string id;  // ConnectionInfo::trace_id: the other end knows it under the same
+    std::string alpn;
+    Transport transport = Transport::memory;
+    SocketAddress remote;
+    std::string fingerprint;                // empty: the other side showed no key
+    std::optional<std::string> identity{};  // of the peer record; nullopt: a stranger
+    Duration age{};
+    ConnectionStats stats{};
 };
 
 /// Puts the handlers of one loop into that loop's registry. Called once for each loop but the
@@ -120,6 +134,11 @@ public:
     /// Thread-safe.
     [[nodiscard]] virtual std::uint64_t beginnings_from(
         const SocketAddress& remote) const noexcept = 0;
+
+    /// Every connection, the oldest of each loop first. Waits for the other loops.
+    [[nodiscard]] virtual std::vector<ConnectionReport> list_connections() const = 0;
+    /// Closes it with kOk. False: there is none of that id.
+    virtual bool close_connection(std::string_view id) = 0;
 
     /// Half-open ones included.
     [[nodiscard]] virtual std::size_t connections() const noexcept = 0;
