@@ -27,6 +27,11 @@ void Node::warn_of_terms() const {
                                         {"expires", time_text(*peer.expires)}});
         }
     }
+    const std::vector<std::string> rule = identity::admins(*identities_->peers(), now);
+    if (!rule.empty() &&
+        identity::admins(*identities_->peers(), now + identity::kExpiryWarning).empty()) {
+        log_.warn("config.admins_expire", {{"admin", rule.front()}, {"admins", rule.size()}});
+    }
 }
 
 task<result<void>> Node::watch_terms() {

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import re
 import unittest
 
 from support import EXIT_CONFIG, EXIT_USAGE, Node, TestCase
@@ -55,6 +56,26 @@ class Show(ConfigTest):
     def test_refuses_what_a_node_would(self):
         self.node_home.configure("[limit]\n")
         self.refused("show", id="E-CONFIG-INVALID")
+
+
+class Manual(ConfigTest):
+    def test_names_every_key_that_is_shown_and_that_init_writes(self):
+        home = self.node_home
+        manual = home.run("manual", "alknet.toml").stdout.replace("\\-", "-").replace("\\", "")
+        written = self.home("fresh").config.read_text()
+        named = set(re.findall(r"^(?:# )?(\w+) = ", written, re.MULTILINE))
+        tables = set(re.findall(r"^(?:# )?(\[+[\w.]+)", written, re.MULTILINE))
+        self.assertGreater(len(named), 40)
+        for name in named:
+            self.assertIn(name, manual)
+        for table in tables:
+            self.assertIn(table.strip("["), manual)
+        for path in self.settings():
+            self.assertIn(path.rpartition(".")[2], named)
+
+    def test_a_slip_of_the_pen_is_named(self):
+        self.node_home.configure("[limits]\nidle_timout = '30s'\n")
+        self.assertIn("did you mean 'idle_timeout'?", self.refused("show", id="E-CONFIG-INVALID"))
 
 
 class Apply(ConfigTest):
@@ -187,6 +208,12 @@ class Admins(ConfigTest):
         home.run("peer", "add", "carol", "--key", self.home("carol").id, "--scopes", "*:*:*")
         home.run("peer", "remove", "carol")
         self.guarded("peer", "remove", "bob")
+
+    def test_whose_terms_end_are_missed_in_time(self):
+        home = self.node_home
+        home.run("peer", "renew", "bob", "--expires", "1h")
+        with Node(home) as node:
+            self.assertIn("admin=bob", node.wait_for("config.admins_expire"))
 
     def test_are_guarded_in_files_too(self):
         home = self.node_home

@@ -157,6 +157,30 @@ inline constexpr std::array kAssertionFields = {
         {.name = "allow", .about = "Whether it must be allowed, or must not."}),
 };
 
+inline constexpr std::array kForwardFields = {
+    field<&identity::ForwardRule::target, Target>(
+        {.name = "target",
+         .about = "What the rule is about. Names are compared with what the peer has asked for, "
+                  "addresses and ranges with what that has turned out to be. What belongs to this "
+                  "machine or its link must be named by its address, or as localhost.",
+         .example = "\"*.example:443\"",
+         .required = true}),
+    field<&identity::ForwardRule::allow, Action>(
+        {.name = "action", .about = "What follows if this is the first rule that matches."}),
+    field<&identity::ForwardRule::claim, Claim>(
+        {.name = "claim",
+         .about = "Whether the node connects to the target for the peer, or listens there."}),
+    field<&identity::ForwardRule::peers, List<Name, kRulePeersMax>>(
+        {.name = "peers",
+         .about = "Whom the rule is for; with neither these nor roles, every known peer.",
+         .example = "[\"alice\"]"}),
+    field<&identity::ForwardRule::roles, List<Name, kRolesMax>>(
+        {.name = "roles", .about = "Peers with these roles too.", .example = "[\"ops\"]"}),
+    field<&identity::ForwardRule::streams_max, Integer<0, 100'000>>(
+        {.name = "streams_max",
+         .about = "Connections of one peer at a time by this rule; 0 sets no limit of its own."}),
+};
+
 inline constexpr std::array kLimitFields = {
     field<&EndpointLimits::connections_max, Integer<1, kManyConnections>>(
         {.name = "connections_max", .about = "Connections in all."}),

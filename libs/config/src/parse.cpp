@@ -36,13 +36,21 @@ void read_tree(Reading& in, const toml::table& tree, std::string_view above, Con
     }
 }
 
-// Roles may stand behind the peers that have them.
+// Roles may stand behind what names them.
 void check_roles(Reading& in, const DynamicConfig& config) {
     for (const Peer& peer : config.peers) {
         for (const std::string& role : peer.roles) {
             if (std::ranges::find(config.roles, role, &Role::name) == config.roles.end()) {
                 in.refuse_text(peer.line, 1,
                                "peer '" + peer.name + "': there is no role '" + role + "'");
+            }
+        }
+    }
+    for (const identity::ForwardRule& rule : config.forwarding) {
+        for (const std::string& role : rule.roles) {
+            if (std::ranges::find(config.roles, role, &Role::name) == config.roles.end()) {
+                in.refuse_text(rule.origin.line, 1,
+                               "forwarding rule: there is no role '" + role + "'");
             }
         }
     }

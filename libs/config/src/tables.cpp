@@ -196,6 +196,25 @@ void read_assertions(Reading& in, const toml::node& value, Config& into) {
               });
 }
 
+void read_forwarding(Reading& in, const toml::node& value, Config& into) {
+    std::vector<identity::ForwardRule>& all = into.dynamic.forwarding;
+    read_list(in, value, identity::kForwardRulesMax, all,
+              [&](const toml::table& table, identity::ForwardRule& rule) {
+                  read_fields(in, table, Fields<identity::ForwardRule>(kForwardFields), rule);
+                  rule.origin.line = table.source().begin.line;
+              });
+}
+
+// They have no names, and their order counts.
+std::vector<Entry> forwarding_entries(const Config& config) {
+    std::vector<Entry> entries;
+    for (const identity::ForwardRule& rule : config.dynamic.forwarding) {
+        entries.push_back({.name = std::to_string(entries.size() + 1),
+                           .keys = show(Fields<identity::ForwardRule>(kForwardFields), rule)});
+    }
+    return entries;
+}
+
 void read_alpns(Reading& in, const toml::node& value, Config& into) {
     const toml::table* table = in.table(value);
     if (table == nullptr) {
@@ -304,6 +323,10 @@ constexpr std::array kTables = {
           [](const Config& config) {
               return one_entry<SignedTokenRules, kTokenFields>(config.dynamic.signed_tokens);
           }},
+    Table{"forwarding.rules", Shape::list,
+          "Where services that forward may connect or listen for a peer. The first rule that "
+          "matches decides, and what none allows is denied.",
+          read_forwarding, keys_of<identity::ForwardRule, kForwardFields>, forwarding_entries},
     Table{"alpn", Shape::named, "Rules for one service, named by its ALPN.", read_alpns,
           keys_of<AlpnRules, kAlpnFields>, alpn_entries},
     Table{

@@ -29,6 +29,8 @@ constexpr std::array<std::string_view, 2> kFormats = {"text", "json"};
 constexpr std::array<std::string_view, 2> kCongestions = {"bbr", "cubic"};
 constexpr std::array<std::string_view, 2> kTransports = {"quic", "tcp"};
 constexpr std::array<std::string_view, 3> kWays = {"quic", "tcp", "proxy"};
+constexpr std::array<std::string_view, 2> kClaims = {"connect", "listen"};
+constexpr std::array<std::string_view, 2> kActions = {"allow", "deny"};
 constexpr std::array<std::string_view, 6> kLevels = {"trace", "debug", "info",
                                                      "warn",  "error", "off"};
 
@@ -228,6 +230,43 @@ void ExactScope::read(Reading& in, const toml::node& value, std::string& into) {
     } else {
         into = *text;
     }
+}
+
+void Target::read(Reading& in, const toml::node& value, identity::ForwardTarget& into) {
+    const std::string* text = in.text(value);
+    if (text == nullptr) {
+        return;
+    }
+    auto target = identity::ForwardTarget::parse(*text);
+    if (!target) {
+        in.refuse(value, target.error().detail());
+    } else {
+        into = std::move(*target);
+    }
+}
+
+std::string Target::show(const identity::ForwardTarget& value) {
+    return value.range || !value.host.empty() ? toml_text(value.text()) : std::string();
+}
+
+void Claim::read(Reading& in, const toml::node& value, identity::ForwardClaim& into) {
+    if (const auto index = read_choice(in, value, kClaims)) {
+        into = *index == 0 ? identity::ForwardClaim::connect : identity::ForwardClaim::listen;
+    }
+}
+
+std::string Claim::show(identity::ForwardClaim value) {
+    return toml_text(to_string(value));
+}
+
+void Action::read(Reading& in, const toml::node& value, bool& into) {
+    if (const auto index = read_choice(in, value, kActions)) {
+        into = *index == 0;
+    }
+}
+
+std::string Action::show(bool value) {
+    return toml_text(kActions[value ? 0 : 1]);
 }
 
 void Expiry::read(Reading& in, const toml::node& value, std::optional<WallTime>& into) {

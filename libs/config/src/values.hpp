@@ -127,6 +127,29 @@ struct Expiry {
     static std::string type() { return "a date, in UTC, or a date and time with its offset"; }
 };
 
+/// What forwarding rules are about.
+struct Target {
+    static void read(Reading& in, const toml::node& value, identity::ForwardTarget& into);
+    static std::string show(const identity::ForwardTarget& value);
+    static std::string type() {
+        return "HOST or HOST:PORTS; HOST is *, a name, a name with *, an address or IP/BITS, "
+               "[IPV6] with ports; PORTS is a port, A-B or *";
+    }
+};
+
+struct Claim {
+    static void read(Reading& in, const toml::node& value, identity::ForwardClaim& into);
+    static std::string show(identity::ForwardClaim value);
+    static std::string type() { return "\"connect\" or \"listen\""; }
+};
+
+/// True for allow.
+struct Action {
+    static void read(Reading& in, const toml::node& value, bool& into);
+    static std::string show(bool value);
+    static std::string type() { return "\"allow\" or \"deny\""; }
+};
+
 /// Where a peer is reached: no bare node id, which leads nowhere by itself.
 struct Reach {
     static void read(Reading& in, const toml::node& value, std::optional<NodeAddress>& into);

@@ -83,6 +83,23 @@ TEST(ConfigLimits, Assertions) {
                 HasSubstr("at most 1024 are allowed"));
 }
 
+TEST(ConfigLimits, ForwardingRules) {
+    const auto with = [](std::size_t count) {
+        return numbered(count, "[[forwarding.rules]]\ntarget = 'host", ".example'\n");
+    };
+    EXPECT_THAT(problems(with(identity::kForwardRulesMax)), IsEmpty());
+    EXPECT_THAT(first_reason(with(identity::kForwardRulesMax + 1)),
+                HasSubstr("at most 1024 are allowed"));
+}
+
+TEST(ConfigLimits, PeersOfAForwardingRule) {
+    const auto with = [](std::size_t count) {
+        return "[[forwarding.rules]]\ntarget = '*'\npeers = [" + numbered(count, "'p", "', ") + "]";
+    };
+    EXPECT_THAT(problems(with(kRulePeersMax)), IsEmpty());
+    EXPECT_THAT(first_reason(with(kRulePeersMax + 1)), HasSubstr("at most 256 are allowed"));
+}
+
 TEST(ConfigLimits, Peers) {
     const auto with = [](std::size_t count) {
         return numbered(count, "[[peer]]\nkeys = []\nname = 'p", "'\n");

@@ -169,6 +169,52 @@ TEST(ConfigParse, SaysWhatIsWrongWithAssertions) {
                 ElementsAre(HasSubstr("access.assert: must be an array")));
 }
 
+TEST(ConfigParse, ReadsForwardingRulesInTheirOrder) {
+    const Config config = accepted(R"(
+        [[role]]
+        name = 'ops'
+        scopes = ['node:status']
+        [[forwarding.rules]]
+        target = "10.1.0.0/16"
+        action = "deny"
+        [[forwarding.rules]]
+        target = "*.Example:1-1023"
+        peers = ["bob"]
+        roles = ["ops"]
+        streams_max = 10
+        [[forwarding.rules]]
+        claim = "listen"
+        target = "localhost:8080"
+    )");
+    const auto& rules = config.dynamic.forwarding;
+    ASSERT_THAT(rules, SizeIs(3));
+    EXPECT_FALSE(rules[0].allow);
+    EXPECT_EQ(rules[0].origin.line, 5U);
+    EXPECT_EQ(rules[1].target.text(), "*.example:1-1023");
+    EXPECT_TRUE(rules[1].allow);
+    EXPECT_THAT(rules[1].peers, ElementsAre("bob"));
+    EXPECT_THAT(rules[1].roles, ElementsAre("ops"));
+    EXPECT_EQ(rules[1].streams_max, 10U);
+    EXPECT_EQ(rules[2].claim, identity::ForwardClaim::listen);
+}
+
+TEST(ConfigParse, SaysWhatIsWrongWithForwardingRules) {
+    const std::string rule = "[[forwarding.rules]]\n";
+    EXPECT_THAT(complaints(rule), ElementsAre(HasSubstr("needs the key 'target'")));
+    EXPECT_THAT(complaints(rule + "target = '10.*'\n"),
+                ElementsAre(HasSubstr("test.toml:2:10: forwarding.rules.target: 10.*: the host is "
+                                      "neither")));
+    EXPECT_THAT(complaints(rule + "target = 'a:0-x'\n"),
+                ElementsAre(HasSubstr("ports are a number, A-B or *")));
+    EXPECT_THAT(complaints(rule + "target = '*'\naction = 'permit'\nclaim = 'both'\n"),
+                ElementsAre(HasSubstr("must be one of allow, deny"),
+                            HasSubstr("must be one of connect, listen")));
+    EXPECT_THAT(complaints(rule + "target = '*'\nroles = ['ops']\n"),
+                ElementsAre("test.toml:1:1: forwarding rule: there is no role 'ops'"));
+    EXPECT_THAT(complaints("[[forwarding.rule]]\ntarget = '*'\n"),
+                ElementsAre(HasSubstr("did you mean 'rules'?")));
+}
+
 TEST(ConfigParse, ARecordKnowsTheLineOfEachScope) {
     const Config config = accepted(
         "[[role]]\nname = 'ops'\nscopes = ['node:status']\n"

@@ -8,6 +8,7 @@
 #include <alknet/core/endpoint.hpp>
 #include <alknet/core/node_address.hpp>
 #include <alknet/core/registry.hpp>
+#include <alknet/identity/forwarding.hpp>
 #include <alknet/identity/peers.hpp>
 #include <alknet/identity/signed_token.hpp>
 #include <alknet/quic/endpoint.hpp>
@@ -33,6 +34,7 @@ inline constexpr std::size_t kPeersMax = 10'000;
 inline constexpr std::size_t kKeysMax = 16;    // of one peer
 inline constexpr std::size_t kScopesMax = 64;  // of one peer
 inline constexpr std::size_t kRolesMax = 256;
+inline constexpr std::size_t kRulePeersMax = 256;  // of one forwarding rule
 inline constexpr std::size_t kAlpnsMax = 256;
 inline constexpr std::size_t kCertificatesMax = 64;
 inline constexpr std::size_t kTextBytesMax = 4096;  // of one value
@@ -131,6 +133,7 @@ struct DynamicConfig {
     std::vector<Peer> peers;
     std::vector<Role> roles;
     std::vector<Assertion> assertions;
+    std::vector<identity::ForwardRule> forwarding;  // in their order; origins have no file
     std::map<std::string, AlpnRules, std::less<>> alpns;
     identity::SignedTokenRules signed_tokens;
 };
