@@ -23,7 +23,8 @@ result<Version> read_version(const config::Home& home, std::string text, const s
         return unexpected(config::as_error(parsed.problems));
     }
     ALKNET_TRY(config::Config config, home.parse_config(text));
-    ALKNET_TRY(auto peers, peers_of(file, config.dynamic, stored));
+    ALKNET_TRY(auto peers,
+               peers_of({.file = file, .home = home.directory()}, config.dynamic, stored));
     return Version{.text = std::move(text), .config = std::move(config), .peers = std::move(peers)};
 }
 

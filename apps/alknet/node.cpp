@@ -13,8 +13,6 @@
 #include <optional>
 #include <utility>
 
-#include "peers.hpp"
-
 namespace alknet::app {
 
 namespace {
@@ -89,10 +87,12 @@ result<void> Node::build() {
     ALKNET_TRY(tls_, make_tls(config_.dynamic, nullptr));
     source_.text = std::move(options_.config_text);
     ALKNET_TRY(source_.stored, stored_peers(home_));
+    source_.authorized = read_authorized_keys(home_.directory(), config_.dynamic);
     ALKNET_TRY(auto peers, accepted_peers(home_, config_.dynamic, source_.stored));
     identities_ =
         std::make_shared<identity::ConfigIdentityProvider>(loop_.clock(), std::move(peers));
-    written_ = std::make_shared<Snapshot<identity::PeerList>>(written_peers(config_.dynamic));
+    written_ = std::make_shared<Snapshot<identity::PeerList>>(
+        fixed_peers(config_.dynamic, source_.stored));
     warn_of_terms();
     ALKNET_TRY(state_,
                store::Store::open(state_file(home_), {.database = identity::state_options()}));
@@ -220,10 +220,15 @@ std::shared_ptr<ProtocolHandler> Node::make_join_handler() const {
     return std::make_shared<identity::JoinHandler>(std::move(options));
 }
 
-std::shared_ptr<const identity::PeerList> Node::written_peers(
-    const config::DynamicConfig& config) const {
-    return std::make_shared<const identity::PeerList>(
-        config::peer_list(config, home_.config_file().native()));
+std::shared_ptr<const identity::PeerList> Node::fixed_peers(
+    const config::DynamicConfig& config, const identity::PeerList& stored) const {
+    WrittenPeers written = written_peers(place_of(home_), config, stored);
+    for (const identity::RefusedLine& refused : written.refused) {
+        log_.warn("authorized_keys.refused", {{"file", config.authorized_keys.file.native()},
+                                              {"line", refused.line},
+                                              {"reason", refused.reason}});
+    }
+    return std::make_shared<const identity::PeerList>(std::move(written.list));
 }
 
 result<std::vector<Listening>> Node::listen() {
@@ -299,7 +304,10 @@ void Node::apply_rules(const config::DynamicConfig& config) {
 task<result<Node::Source>> Node::read() {
     ALKNET_CO_TRY(identity::PeerList stored, co_await state_->transact(identity::load_peers));
     ALKNET_CO_TRY(std::string text, config::read_config_text(home_.config_file()));
-    co_return Source{.text = std::move(text), .stored = std::move(stored)};
+    // Of the file that was named last: if another one is named, the text differs too.
+    co_return Source{.text = std::move(text),
+                     .stored = std::move(stored),
+                     .authorized = read_authorized_keys(home_.directory(), config_.dynamic)};
 }
 
 task<bool> Node::edited() {
@@ -365,7 +373,7 @@ result<void> Node::apply(const Source& source) {
     ALKNET_TRY(auto peers, accepted_peers(home_, config.dynamic, source.stored));
     warn_of_admins(*peers);
     identities_->replace(std::move(peers));
-    written_->set(written_peers(config.dynamic));
+    written_->set(fixed_peers(config.dynamic, source.stored));
     terms_changed_.set();
     if (config.fixed != config_.fixed) {
         log_.warn("config.restart_needed",

@@ -17,6 +17,7 @@
 #include <alknet/rt/wait.hpp>
 #include <alknet/store/store.hpp>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -24,6 +25,7 @@
 #include <vector>
 
 #include "json.hpp"
+#include "peers.hpp"
 
 namespace alknet::app {
 
@@ -90,6 +92,10 @@ public:
     /// Ends in order; see Endpoint::shutdown.
     task<void> stop();
 
+    /// Which file of OpenSSH's peers come from; empty: none.
+    [[nodiscard]] const std::filesystem::path& authorized_keys_file() const noexcept {
+        return config_.dynamic.authorized_keys.file;
+    }
     [[nodiscard]] const NodeId& id() const noexcept { return key_->id(); }
     [[nodiscard]] const Log& log() const noexcept { return log_; }
     [[nodiscard]] const std::shared_ptr<Metrics>& metrics() const noexcept { return metrics_; }
@@ -99,6 +105,7 @@ private:
     struct Source {
         std::string text;           // of alknet.toml
         identity::PeerList stored;  // in state.db
+        AuthorizedText authorized;
         bool operator==(const Source&) const = default;
     };
 
@@ -106,8 +113,9 @@ private:
     result<void> build();
     result<void> register_handlers(HandlerRegistry& registry, Loop& loop) const;
     [[nodiscard]] std::shared_ptr<ProtocolHandler> make_join_handler() const;
-    [[nodiscard]] std::shared_ptr<const identity::PeerList> written_peers(
-        const config::DynamicConfig& config) const;
+    /// Those that a join must not touch. Warns of the lines of authorized_keys that are refused.
+    [[nodiscard]] std::shared_ptr<const identity::PeerList> fixed_peers(
+        const config::DynamicConfig& config, const identity::PeerList& stored) const;
     task<result<Source>> read();
     result<void> apply(const Source& source);
     void warn_of_terms() const;

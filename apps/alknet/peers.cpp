@@ -6,6 +6,7 @@
 #include <alknet/config/units.hpp>
 #include <alknet/identity/policy.hpp>
 #include <alknet/identity/state.hpp>
+#include <cstdlib>
 #include <iterator>
 #include <system_error>
 #include <utility>
@@ -43,16 +44,60 @@ result<std::unique_ptr<store::Database>> open_state(const config::Home& home) {
     return store::Database::open(state_file(home), identity::state_options());
 }
 
+ConfigPlace place_of(const config::Home& home) {
+    return {.file = home.config_file().native(), .home = home.directory()};
+}
+
+AuthorizedText read_authorized_keys(const std::filesystem::path& home,
+                                    const config::DynamicConfig& config) {
+    const std::filesystem::path& file = config.authorized_keys.file;
+    if (file.empty()) {
+        return {};
+    }
+    std::vector<std::filesystem::path> trusted{home};
+    if (const char* user = std::getenv("HOME"); user != nullptr && *user != '\0') {
+        trusted.emplace_back(user);
+    }
+    auto text = identity::read_authorized_keys(file, trusted);
+    if (!text) {
+        return {.text = {}, .problem = text.error().detail()};
+    }
+    return {.text = *std::move(text), .problem = {}};
+}
+
+WrittenPeers written_peers(const ConfigPlace& place, const config::DynamicConfig& config,
+                           const identity::PeerList& stored) {
+    WrittenPeers written{.list = config::peer_list(config, place.file), .refused = {}};
+    if (config.authorized_keys.file.empty()) {
+        return written;
+    }
+    const AuthorizedText file = read_authorized_keys(place.home, config);
+    identity::PeerList all = written.list;
+    all.peers.insert(all.peers.end(), stored.peers.begin(), stored.peers.end());
+    const std::size_t others = all.peers.size();
+    written.refused =
+        identity::add_authorized(all, identity::parse_authorized_keys(file.text),
+                                 {.file = config.authorized_keys.file.native(),
+                                  .grants = config::authorized_grants(config, place.file)});
+    written.list.peers.insert(written.list.peers.end(),
+                              all.peers.begin() + static_cast<std::ptrdiff_t>(others),
+                              all.peers.end());
+    if (!file.problem.empty()) {
+        written.refused.push_back({.line = 0, .reason = file.problem});
+    }
+    return written;
+}
+
 result<std::shared_ptr<const identity::PeerDirectory>> all_peers(
     const config::Home& home, const config::DynamicConfig& config,
     const identity::PeerList& stored) {
-    return peers_of(home.config_file().native(), config, stored);
+    return peers_of(place_of(home), config, stored);
 }
 
-result<std::shared_ptr<const identity::PeerDirectory>> peers_of(const std::string& file,
+result<std::shared_ptr<const identity::PeerDirectory>> peers_of(const ConfigPlace& place,
                                                                 const config::DynamicConfig& config,
                                                                 const identity::PeerList& stored) {
-    identity::PeerList list = config::peer_list(config, file);
+    identity::PeerList list = written_peers(place, config, stored).list;
     list.peers.insert(list.peers.end(), stored.peers.begin(), stored.peers.end());
     list.tokens.insert(list.tokens.end(), stored.tokens.begin(), stored.tokens.end());
     return identity::PeerDirectory::create(std::move(list));

@@ -4,6 +4,7 @@
 
 #include <alknet/base/result.hpp>
 #include <alknet/config/home.hpp>
+#include <alknet/identity/authorized_keys.hpp>
 #include <alknet/identity/peers.hpp>
 #include <alknet/store/database.hpp>
 #include <filesystem>
@@ -19,20 +20,49 @@ namespace alknet::app {
 /// Makes the file if it is not there. Errors: those of Database::open.
 [[nodiscard]] result<std::unique_ptr<store::Database>> open_state(const config::Home& home);
 
-/// One directory of both. Errors: those of PeerDirectory::create, which name the place.
+/// One directory of both, and of the file that [identity] names. Errors: those of
+/// PeerDirectory::create, which name the place.
 [[nodiscard]] result<std::shared_ptr<const identity::PeerDirectory>> all_peers(
     const config::Home& home, const config::DynamicConfig& config,
     const identity::PeerList& stored);
 
-/// The same for a configuration that stands in `file`.
+/// Where a configuration stands.
+struct ConfigPlace {
+    std::string file;            // as its lines are named
+    std::filesystem::path home;  // whose owner may write authorized_keys
+};
+[[nodiscard]] ConfigPlace place_of(const config::Home& home);
+
+/// The same for a configuration that stands elsewhere.
 [[nodiscard]] result<std::shared_ptr<const identity::PeerDirectory>> peers_of(
-    const std::string& file, const config::DynamicConfig& config, const identity::PeerList& stored);
+    const ConfigPlace& place, const config::DynamicConfig& config,
+    const identity::PeerList& stored);
 
 /// The same, if every assertion of alknet.toml holds: what a node accepts. Errors: likewise, and
 /// kAssertionFailed.
 [[nodiscard]] result<std::shared_ptr<const identity::PeerDirectory>> accepted_peers(
     const config::Home& home, const config::DynamicConfig& config,
     const identity::PeerList& stored);
+
+/// The authorized_keys file as it is now.
+struct AuthorizedText {
+    std::string text;
+    std::string problem;  // why it cannot be read; nobody is known by it then
+
+    bool operator==(const AuthorizedText&) const = default;
+};
+[[nodiscard]] AuthorizedText read_authorized_keys(const std::filesystem::path& home,
+                                                  const config::DynamicConfig& config);
+
+/// Peers of alknet.toml and of authorized_keys, beside those that are stored, and the lines that
+/// are refused.
+struct WrittenPeers {
+    identity::PeerList list;
+    std::vector<identity::RefusedLine> refused;
+};
+[[nodiscard]] WrittenPeers written_peers(const ConfigPlace& place,
+                                         const config::DynamicConfig& config,
+                                         const identity::PeerList& stored);
 
 /// Those that commands have added, without making a file. Errors: those of Database::open.
 [[nodiscard]] result<identity::PeerList> stored_peers(const config::Home& home);

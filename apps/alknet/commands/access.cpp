@@ -1,6 +1,7 @@
 // alknet access check: what the node would decide, which line decides, and what would change it.
 #include <fmt/format.h>
 #include <alknet/base/causes.hpp>
+#include <alknet/identity/authorized_keys.hpp>
 #include <alknet/identity/policy.hpp>
 
 #include "commands.hpp"
@@ -14,9 +15,26 @@ namespace {
 using identity::Change;
 using identity::Decision;
 
+// Of a key in authorized_keys, to which alknet.toml gives the same as to the others: it becomes a
+// peer of its own, which goes before its line.
+std::string advice_for_line(const Change& change, const identity::PeerRecord& peer) {
+    if (change.kind == Change::Kind::renew) {
+        return "set expiry-time to a later day (" + peer.origin.text() + ")";
+    }
+    std::string scopes;
+    for (const identity::Grant& grant : peer.grants) {
+        scopes += grant.scope.text() + ",";
+    }
+    return fmt::format("alknet peer add {} --key {} --scopes {}{}, in place of {}", peer.name,
+                       peer.fingerprints.front(), scopes, change.scope, peer.origin.text());
+}
+
 // As a person would do it: by a command for who was added by one, else in the file.
 std::string advice(const Change& change, const std::string& name,
                    const identity::PeerRecord* peer) {
+    if (peer != nullptr && peer->id.starts_with(identity::kAuthorizedIdPrefix)) {
+        return advice_for_line(change, *peer);
+    }
     const bool by_hand = peer != nullptr && peer->origin.line != 0;
     const std::string place =
         by_hand ? fmt::format(" (peer {}, {})", name, peer->origin.text()) : "";

@@ -48,10 +48,12 @@ result<std::vector<config::Problem>> check_assertions(const config::DynamicConfi
                                                       const std::string& file,
                                                       const result<config::Home>& home) {
     identity::PeerList stored;
+    ConfigPlace place{.file = file, .home = std::filesystem::path(file).parent_path()};
     if (home) {
+        place.home = home->directory();
         ALKNET_TRY(stored, stored_peers(*home));
     }
-    ALKNET_TRY(const auto peers, peers_of(file, config, stored));
+    ALKNET_TRY(const auto peers, peers_of(place, config, stored));
     std::vector<config::Problem> problems;
     for (const identity::Broken& broken : identity::broken_assertions(*peers)) {
         problems.push_back({.file = file,

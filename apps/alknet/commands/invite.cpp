@@ -284,8 +284,9 @@ result<ExitCode> take_back(const CommandLine& line, const Desk& desk) {
 result<ExitCode> confirm(const CommandLine& line, const Desk& desk) {
     std::string digits = desk.options.word;
     std::erase_if(digits, [](char c) { return c == ' ' || c == '-'; });
-    const auto written = config::peer_list(desk.config.dynamic, desk.home.config_file().native());
     ALKNET_TRY(const auto state, open_state(desk.home));
+    ALKNET_TRY(const auto stored, stored_peers(desk.home));
+    const auto written = written_peers(place_of(desk.home), desk.config.dynamic, stored).list;
     ALKNET_TRY(const auto peer, state->transaction([&](store::Database& database) {
         return identity::confirm_claim(database, written, digits, desk.now);
     }));

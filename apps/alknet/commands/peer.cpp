@@ -85,12 +85,13 @@ std::string as_text(const Json& peer) {
 result<void> show_list(const Json& output) {
     const Json* peers = output.find("peers");
     if (peers == nullptr || peers->as_array() == nullptr || peers->as_array()->empty()) {
-        return print_line("nobody is known; add somebody: alknet peer add NAME --key KEY");
+        ALKNET_CHECK(print_line("nobody is known; add somebody: alknet peer add NAME --key KEY"));
+    } else {
+        for (const Json& peer : *peers->as_array()) {
+            ALKNET_CHECK(print_text(as_text(peer)));
+        }
     }
-    for (const Json& peer : *peers->as_array()) {
-        ALKNET_CHECK(print_text(as_text(peer)));
-    }
-    return {};
+    return print_text(lines_of("refused:", output.find("refused")));
 }
 
 }  // namespace

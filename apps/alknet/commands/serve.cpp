@@ -57,6 +57,7 @@ struct Serving {
     std::unique_ptr<Node> node;
     std::unique_ptr<net::UnixListener> control;  // null: there is none
     Event reload_wanted;
+    Event reloaded{};
     bool reload_asked = false;  // by somebody, rather than by a change of the file
     // Of those who wait for one, and how the last of them went.
     std::uint64_t reloads_wanted = 0;
@@ -211,6 +212,34 @@ task<result<void>> reload_when_changed(Serving& serving, Watched& watched) {
     }
 }
 
+task<result<void>> watch_file_of_peers(Serving& serving, std::filesystem::path file) {
+    Watched watched{.file = file, .watch = nullptr};
+    auto opened = watch_file(serving.loop, std::move(file));
+    if (opened) {
+        watched = *std::move(opened);
+    } else {
+        serving.node->log().warn("config.unwatched", {{"detail", opened.error().detail()}});
+        ALKNET_CO_CHECK(co_await watch_again(serving, watched));
+    }
+    serving.reload_wanted.set();  // it may have changed since it was read
+    co_return co_await reload_when_changed(serving, watched);
+}
+
+// A reload may name another file.
+task<result<void>> watch_authorized_keys(Serving& serving) {
+    for (;;) {
+        serving.reloaded.clear();
+        TaskScope watching(serving.loop);
+        if (const auto& file = serving.node->authorized_keys_file(); !file.empty()) {
+            watching.spawn(watch_file_of_peers(serving, file), "serve.watch_authorized_keys");
+        }
+        const result<void> reloaded = co_await serving.reloaded.wait();
+        watching.cancel();
+        (void)co_await watching.join();
+        ALKNET_CO_CHECK(reloaded);
+    }
+}
+
 task<result<void>> report_jumps(Serving& serving) {
     ALKNET_CO_TRY(const auto detector, SuspendDetector::told(serving.loop));
     for (;;) {
@@ -286,6 +315,7 @@ task<result<void>> run_until_told(Serving& serving, Signals& signals) {
     background.spawn(reload_when_wanted(serving), "serve.reload");
     background.spawn(reload_when_changed(serving, serving.config_watch), "serve.watch_config");
     background.spawn(reload_when_changed(serving, serving.state_watch), "serve.watch_state");
+    background.spawn(watch_authorized_keys(serving), "serve.watch_authorized_keys");
     background.spawn(serving.node->watch_terms(), "serve.watch_terms");
     background.spawn(serving.node->watch_pending(), "serve.watch_pending");
     background.spawn(report_jumps(serving), "serve.report_jumps");

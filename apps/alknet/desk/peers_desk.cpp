@@ -76,7 +76,7 @@ result<PeerRecord*> find_stored(const Work& work, PeerList& list) {
         return &*found;
     }
     const PeerList written =
-        config::peer_list(work.desk.config.dynamic, work.desk.home.config_file().native());
+        written_peers(place_of(work.desk.home), work.desk.config.dynamic, list).list;
     const auto fixed = std::ranges::find(written.peers, name, &PeerRecord::name);
     return fail(causes::kUnknownPeer,
                 fixed == written.peers.end() ? name : name + ": " + in_file(fixed->origin));
@@ -231,6 +231,18 @@ std::string_view done(Action action) {
     }
 }
 
+// Lines of authorized_keys, each with its place and why.
+std::vector<std::string> refused_lines(const Desk& desk, const PeerList& stored) {
+    const config::DynamicConfig& config = desk.config.dynamic;
+    std::vector<std::string> texts;
+    for (const auto& one : written_peers(place_of(desk.home), config, stored).refused) {
+        const identity::Origin place{.file = config.authorized_keys.file.native(),
+                                     .line = one.line};
+        texts.push_back(place.text() + ": " + one.reason);
+    }
+    return texts;
+}
+
 result<Json> list(const Desk& desk, const PeerList& stored, Json input) {
     ALKNET_CHECK(call::Members(std::move(input)).done());
     ALKNET_TRY(const auto peers, all_peers(desk.home, desk.config.dynamic, stored));
@@ -238,7 +250,8 @@ result<Json> list(const Desk& desk, const PeerList& stored, Json input) {
     for (const PeerRecord& peer : peers->peers()) {
         all.push_back(as_json(peer, desk.now));
     }
-    return Json::object({{"peers", std::move(all)}});
+    return Json::object(
+        {{"peers", std::move(all)}, {"refused", Json::list(refused_lines(desk, stored))}});
 }
 
 template <Action action>

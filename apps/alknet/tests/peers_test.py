@@ -320,6 +320,60 @@ class Tokens(TestCase):
             self.assertNotIn("tokens.signed_v1", node.stop())
 
 
+class AuthorizedKeys(TestCase):
+    def setUp(self):
+        super().setUp()
+        self.node_home, self.bob = self.home(), self.home("bob")
+        self.rules = (RULES + 'scope = "call:echo"\n[identity]\nauthorized_keys = "keys"\n'
+                      'authorized_keys_scopes = ["call:echo"]\n')
+        self.node_home.configure(self.rules)
+
+    def write(self, text):
+        new = self.node_home.path / "keys.new"
+        new.write_text(text)
+        new.chmod(0o600)
+        new.rename(self.node_home.path / "keys")
+
+    def key_of(self, home):
+        return home.run("id", "--ssh").stdout.strip()
+
+    def test_come_and_go_while_the_node_runs(self):
+        home, bob = self.node_home, self.bob
+        with Node(home) as node:
+            self.assertIn("there is no", node.wait_for("authorized_keys.refused"))
+            bob.error("ping", node.address, "--count", 1, expect=EXIT_REFUSED)
+            self.write(f"{self.key_of(bob)} bob@laptop\nrestrict {self.key_of(home)} me\n")
+            self.assertIn("line=2", node.wait_for("authorized_keys.refused"))
+            node.wait_for("config.reloaded")
+            bob.run("ping", node.address, "--count", 1)
+            self.write("")
+            node.wait_for("config.reloaded")
+            bob.error("ping", node.address, "--count", 1, expect=EXIT_REFUSED)
+            (home.path / "other").write_text(f"{self.key_of(bob)} bob\n")
+            (home.path / "other").chmod(0o600)
+            home.configure(self.rules.replace('"keys"', '"other"'))
+            node.wait_for("config.reloaded")
+            bob.run("ping", node.address, "--count", 1)
+
+    def test_are_listed_with_their_lines(self):
+        home, bob = self.node_home, self.bob
+        self.write(f"# mine\n{self.key_of(bob)} bob@laptop\ncommand=\"x\" {self.key_of(home)} me\n")
+        listed = home.json("peer", "list")
+        self.assertEqual([(peer["name"], peer["origin"]) for peer in listed["peers"]],
+                         [("bob-laptop", f"{home.path}/keys:2")])
+        self.assertEqual(len(listed["refused"]), 1)
+        self.assertIn(f"{home.path}/keys:3: the option 'command'", listed["refused"][0])
+        self.assertIn("refused: ", home.run("peer", "list").stdout)
+        self.assertIn("keys:2", home.error("peer", "remove", "bob-laptop", expect=EXIT_CONFIG)["detail"])
+        decision = json.loads(home.run("access", "check", "--peer", "bob-laptop", "--do", "call:echo",
+                                       "--json").stdout)
+        self.assertTrue(decision["allowed"])
+        (home.path / "keys").chmod(0o620)
+        listed = home.json("peer", "list")
+        self.assertEqual(listed["peers"], [])
+        self.assertIn("others can write", listed["refused"][0])
+
+
 class Access(TestCase):
     def check(self, home, peer, scope, expect=0):
         done = home.run("access", "check", "--peer", peer, "--do", scope, "--json", expect=expect)

@@ -248,6 +248,20 @@ inline constexpr std::array kResumeFields = {
         {.name = "linger_unauthenticated_max", .about = "The same for keys that are not listed."}),
 };
 
+inline constexpr std::array kIdentityFields = {
+    field<&AuthorizedKeysFile::file, Path>(
+        {.name = "authorized_keys",
+         .about =
+             "OpenSSH's file of that name, whose ssh-ed25519 keys become peers, named by their "
+             "comments. A line with an option that cannot be kept here is refused, and the "
+             "log says which. Read again when it changes.",
+         .example = "\"/etc/ssh/people/authorized_keys\""}),
+    field<&AuthorizedKeysFile::scopes, List<Scope, kScopesMax>>(
+        {.name = "authorized_keys_scopes",
+         .about = "What each of these peers may do.",
+         .example = "[\"git:read:*\"]"}),
+};
+
 using identity::SignedTokenRules;
 
 inline constexpr std::array kTokenFields = {

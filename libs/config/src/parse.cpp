@@ -101,6 +101,11 @@ identity::PeerList peer_list(const DynamicConfig& config, const std::string& fil
     return list;
 }
 
+std::vector<identity::Grant> authorized_grants(const DynamicConfig& config,
+                                               const std::string& file) {
+    return grants(config.authorized_keys.scopes, config.authorized_keys.scope_lines, file);
+}
+
 Parsed parse(std::string_view text, const ParseOptions& options) {
     Parsed parsed;
     parsed.config.fixed.key_file = options.base / parsed.config.fixed.key_file;

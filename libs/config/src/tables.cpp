@@ -37,6 +37,25 @@ void read_runtime(Reading& in, const toml::node& value, Config& into) {
     }
 }
 
+// The line of each element of an array.
+std::vector<std::size_t> lines_of(const toml::table& table, std::string_view key) {
+    std::vector<std::size_t> lines;
+    if (const toml::array* array = table[key].as_array()) {
+        for (const toml::node& node : *array) {
+            lines.push_back(node.source().begin.line);
+        }
+    }
+    return lines;
+}
+
+void read_identity(Reading& in, const toml::node& value, Config& into) {
+    if (const toml::table* table = in.table(value)) {
+        AuthorizedKeysFile& keys = into.dynamic.authorized_keys;
+        read_fields(in, *table, Fields<AuthorizedKeysFile>(kIdentityFields), keys);
+        keys.scope_lines = lines_of(*table, "authorized_keys_scopes");
+    }
+}
+
 void read_tokens(Reading& in, const toml::node& value, Config& into) {
     if (const toml::table* table = in.table(value)) {
         read_fields(in, *table, Fields<SignedTokenRules>(kTokenFields), into.dynamic.signed_tokens);
@@ -137,17 +156,6 @@ void read_listeners(Reading& in, const toml::node& value, Config& into) {
         }
         check_listener(in, table, listener, all);
     });
-}
-
-// The line of each element of an array.
-std::vector<std::size_t> lines_of(const toml::table& table, std::string_view key) {
-    std::vector<std::size_t> lines;
-    if (const toml::array* array = table[key].as_array()) {
-        for (const toml::node& node : *array) {
-            lines.push_back(node.source().begin.line);
-        }
-    }
-    return lines;
 }
 
 void read_peers(Reading& in, const toml::node& value, Config& into) {
@@ -316,6 +324,11 @@ constexpr std::array kTables = {
               return entries_of<Assertion, kAssertionFields>(
                   config.dynamic.assertions,
                   [](const Assertion& one) { return one.peer + " " + one.wanted; });
+          }},
+    Table{"identity", Shape::single, "Where else peers are written down.", read_identity,
+          keys_of<AuthorizedKeysFile, kIdentityFields>,
+          [](const Config& config) {
+              return one_entry<AuthorizedKeysFile, kIdentityFields>(config.dynamic.authorized_keys);
           }},
     Table{"tokens", Shape::single,
           "Tokens that a peer's key signs (alknet token sign), each for one session.", read_tokens,

@@ -269,6 +269,17 @@ TEST(ConfigParse, ReadsWhichSignedTokensAreAccepted) {
     EXPECT_EQ(config.dynamic.signed_tokens.window, std::chrono::minutes(1));
 }
 
+TEST(ConfigParse, ReadsWhereElsePeersAreWrittenDown) {
+    EXPECT_TRUE(accepted("").dynamic.authorized_keys.file.empty());
+    const Config config = accepted(
+        "[identity]\nauthorized_keys = \"keys\"\nauthorized_keys_scopes = [\n\"git:read\"]");
+    EXPECT_EQ(config.dynamic.authorized_keys.file.filename(), "keys");
+    const auto grants = authorized_grants(config.dynamic, "alknet.toml");
+    ASSERT_THAT(grants, SizeIs(1));
+    EXPECT_EQ(grants[0].scope.text(), "git:read");
+    EXPECT_EQ(grants[0].origin.text(), "alknet.toml:4");
+}
+
 TEST(ConfigParse, ReadsCertificatesRelativeToTheHome) {
     const Config config = accepted(R"(
         [tls]

@@ -51,6 +51,10 @@ std::string_view to_string(Standing standing) noexcept {
     return "unknown";
 }
 
+bool may_renew(const PeerRecord& peer) noexcept {
+    return peer.expires && peer.renewable;
+}
+
 Standing standing_of(const PeerRecord& peer, WallTime now) noexcept {
     if (!peer.enabled) {
         return Standing::disabled;
@@ -58,7 +62,7 @@ Standing standing_of(const PeerRecord& peer, WallTime now) noexcept {
     if (!peer.expires) {
         return Standing::valid;
     }
-    if (now >= later(*peer.expires, kExpiryGrace)) {
+    if (now >= later(*peer.expires, peer.renewable ? kExpiryGrace : Duration())) {
         return Standing::expired;
     }
     if (now >= *peer.expires) {
@@ -218,7 +222,7 @@ std::optional<Identity> identity_of(const PeerRecord& peer, WallTime now) {
         return std::nullopt;
     }
     Identity identity{.id = peer.id, .scopes = {}, .resources = peer.resources};
-    if (peer.expires) {
+    if (may_renew(peer)) {
         identity.scopes.emplace_back(kRenewScope);
     }
     if (standing == Standing::grace) {

@@ -18,7 +18,7 @@ Change add_scope(const Scope& wanted) {
 }
 
 bool is_renewal(const PeerRecord& peer, const Scope& wanted) {
-    return peer.expires && wanted.text() == kRenewScope;
+    return may_renew(peer) && wanted.text() == kRenewScope;
 }
 
 Decision allowed_by(const Grant& grant) {

@@ -124,6 +124,15 @@ struct AlpnRules {
     bool operator==(const AlpnRules&) const = default;
 };
 
+/// OpenSSH's file as a source of peers.
+struct AuthorizedKeysFile {
+    std::filesystem::path file;       // empty: none
+    std::vector<std::string> scopes;  // of each of these peers
+    std::vector<std::size_t> scope_lines;
+
+    bool operator==(const AuthorizedKeysFile&) const = default;
+};
+
 struct DynamicConfig {
     std::vector<Listener> listeners;  // never empty after parsing
     EndpointLimits limits;
@@ -136,6 +145,7 @@ struct DynamicConfig {
     std::vector<identity::ForwardRule> forwarding;  // in their order; origins have no file
     std::map<std::string, AlpnRules, std::less<>> alpns;
     identity::SignedTokenRules signed_tokens;
+    AuthorizedKeysFile authorized_keys;
 };
 
 struct Config {
@@ -172,6 +182,10 @@ struct Parsed {
 
 /// The peers, roles and assertions as records, each with the line of `file` that says it.
 [[nodiscard]] identity::PeerList peer_list(const DynamicConfig& config, const std::string& file);
+
+/// What each peer of authorized_keys may do.
+[[nodiscard]] std::vector<identity::Grant> authorized_grants(const DynamicConfig& config,
+                                                             const std::string& file);
 
 /// The problems as one error, kConfigInvalid: the first one, and how many there are.
 [[nodiscard]] error as_error(const std::vector<Problem>& problems);

@@ -67,7 +67,8 @@ struct PeerRecord {
     std::map<std::string, std::vector<std::string>> resources;
     bool enabled = true;
     std::optional<WallTime> expires;
-    std::string address;  // where to reach it; empty: not known
+    bool renewable = true;  // false: when it expires there is no grace, and nothing to renew
+    std::string address;    // where to reach it; empty: not known
     Origin origin;
 
     bool operator==(const PeerRecord&) const = default;
@@ -88,6 +89,9 @@ struct TokenRecord {
 
     bool operator==(const TokenRecord&) const = default;
 };
+
+/// The scope kRenewScope comes with the term.
+[[nodiscard]] bool may_renew(const PeerRecord& peer) noexcept;
 
 enum class Standing : std::uint8_t {
     valid,
