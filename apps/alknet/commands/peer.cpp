@@ -62,7 +62,7 @@ Json input_of(const PeerOptions& options) {
 }
 
 std::string line_of(std::string_view word, std::string_view text) {
-    return text.empty() ? std::string() : fmt::format("  {:<8} {}\n", word, text);
+    return text.empty() ? std::string() : fmt::format("  {:<8} {}\n", word, printable(text));
 }
 
 std::string lines_of(std::string_view word, const Json* texts) {
