@@ -1,35 +1,29 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/core/echo.hpp>
 #include <alknet/rt/combine.hpp>
-#include <alknet/rt/scope.hpp>
 
 namespace alknet {
 
 namespace {
 
 /// A datagram that cannot be sent back is lost, like any other.
-task<result<void>> echo_datagrams(std::shared_ptr<Connection> connection) {
+task<result<void>> echo_datagrams(Connection& connection) {
     for (;;) {
-        const result<Bytes> datagram = co_await connection->recv_datagram();
+        const result<Bytes> datagram = co_await connection.recv_datagram();
         if (!datagram) {
             co_return result<void>{};
         }
-        (void)connection->send_datagram(*datagram);
+        (void)connection.send_datagram(*datagram);
     }
 }
 
 }  // namespace
 
-task<result<void>> EchoHandler::handle(std::shared_ptr<Connection> connection, AuthContext auth) {
-    const TaskContext context = co_await current_context();
-    TaskScope beside(*context.loop, context.cancel);
-    if (connection->datagram_bytes_max() > 0) {
-        beside.spawn(echo_datagrams(connection), context.name);
+task<result<void>> EchoHandler::handle_beside(Connection& connection) {
+    if (connection.datagram_bytes_max() == 0) {
+        return {};
     }
-    result<void> outcome = co_await StreamHandler::handle(connection, std::move(auth));
-    beside.cancel();
-    (void)co_await beside.join();
-    co_return outcome;
+    return echo_datagrams(connection);
 }
 
 task<result<void>> EchoHandler::handle_stream(BiStream& stream, const StreamContext&) {

@@ -62,8 +62,8 @@ task<result<void>> resolve_identity(EndpointState& state, Session& session, Auth
 }
 
 /// The handler that is to have the connection, if it may.
-result<std::shared_ptr<ProtocolHandler>> authorise(EndpointState& state, Session& session,
-                                                   const AuthContext& auth) {
+result<std::shared_ptr<ProtocolHandler>> handler_for(EndpointState& state, Session& session,
+                                                     const AuthContext& auth) {
     const RegisteredHandler* found = state.options.registry->find(auth.alpn);
     if (found == nullptr) {
         return fail(causes::kNoHandler, auth.alpn);
@@ -82,16 +82,22 @@ result<std::shared_ptr<ProtocolHandler>> authorise(EndpointState& state, Session
     return found->handler;
 }
 
-task<result<void>> authorise_and_handle(EndpointState& state, Session& session) {
+/// Gives the handler's task, so that what it takes to get there is gone while that one runs.
+task<result<task<result<void>>>> authorise(EndpointState& state, Session& session) {
     AuthContext auth = context_of(*session.connection);
     if (!session.admitted) {
         state.telemetry.limit_hit(Limit::connections_per_ip, auth.remote);
         co_return fail(causes::kLimit, std::string(limit_key(Limit::connections_per_ip)));
     }
     ALKNET_CO_CHECK(co_await resolve_identity(state, session, auth));
-    ALKNET_CO_TRY(session.handler, authorise(state, session, auth));
+    ALKNET_CO_TRY(session.handler, handler_for(state, session, auth));
     apply_limits(state, session);
-    co_return co_await session.handler->handle(session.connection, std::move(auth));
+    co_return session.handler->handle(session.connection, std::move(auth));
+}
+
+task<result<void>> authorise_and_handle(EndpointState& state, Session& session) {
+    ALKNET_CO_TRY(auto handling, co_await authorise(state, session));
+    co_return co_await std::move(handling);
 }
 
 /// Until what the handler wrote has been delivered, the connection ends or the time is up.

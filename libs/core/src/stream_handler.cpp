@@ -9,6 +9,7 @@ namespace alknet {
 
 /// One connection's.
 struct StreamHandler::Serving {
+    explicit Serving(StreamContext whom) : context(std::move(whom)) {}
     StreamContext context;
     std::size_t running = 0;
     WaitList ended;
@@ -36,12 +37,21 @@ private:
     Serving& serving_;
 };
 
+// Who is served is moved on, never copied: an idle connection keeps what its coroutines hold.
 task<result<void>> StreamHandler::handle(std::shared_ptr<Connection> connection, AuthContext auth) {
+    return serve_all(
+        std::make_unique<Serving>(StreamContext{std::move(connection), std::move(auth)}));
+}
+
+task<result<void>> StreamHandler::serve_all(std::unique_ptr<Serving> serving_owner) {
+    Serving& serving = *serving_owner;
+    Connection& connection = *serving.context.connection;
     const TaskContext context = co_await current_context();
-    Serving serving;
-    serving.context = {.connection = connection, .auth = std::move(auth)};
     TaskScope scope(*context.loop, context.cancel);
     EitherCancel accepting(&scope.token(), draining_);
+    if (task<result<void>> beside = handle_beside(connection)) {
+        scope.spawn(std::move(beside).under(accepting.token()), context.name);
+    }
     result<void> outcome;
     while (outcome) {
         if (serving.running >= options_.streams_max) {
@@ -51,7 +61,7 @@ task<result<void>> StreamHandler::handle(std::shared_ptr<Connection> connection,
             }
             continue;
         }
-        auto stream = co_await connection->accept_bi().under(accepting.token());
+        auto stream = co_await connection.accept_bi().under(accepting.token());
         if (stream) {
             auto place = std::make_unique<Place>(*this, serving);
             scope.spawn(serve(std::move(*stream), serving, std::move(place)), context.name);
@@ -63,6 +73,10 @@ task<result<void>> StreamHandler::handle(std::shared_ptr<Connection> connection,
     // The peer closing the connection, and being told to shut down, are how this ends well.
     const bool ended = outcome.error().is(errc::closed) || outcome.error().is(errc::cancelled);
     co_return ended ? joined : outcome;
+}
+
+task<result<void>> StreamHandler::handle_beside(Connection&) {
+    return {};
 }
 
 task<void> StreamHandler::serve(std::unique_ptr<BiStream> stream, Serving& serving,

@@ -87,7 +87,7 @@ void ChunkQueue::clear() noexcept {
 std::size_t ChunkQueue::peek(std::size_t offset, std::span<BytesView> into) const noexcept {
     std::size_t filled = 0;
     offset += front_;
-    for (const Chunk& chunk : chunks_) {
+    for (const Chunk& chunk : chunks_.view()) {
         if (filled == into.size()) {
             break;
         }

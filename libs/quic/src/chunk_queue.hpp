@@ -2,10 +2,11 @@
 // them. Memory grows with what was put in, never with a length that somebody announced.
 #pragma once
 
+#include "fifo.hpp"
+
 #include <alknet/base/bytes.hpp>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <vector>
 
@@ -60,7 +61,7 @@ private:
     void drop_first() noexcept;
 
     ChunkPool* pool_;
-    std::deque<Chunk> chunks_;
+    Fifo<Chunk> chunks_;
     std::size_t front_ = 0;  // octets of the first chunk that were dropped already
     std::size_t size_ = 0;
 };

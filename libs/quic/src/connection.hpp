@@ -15,6 +15,7 @@
 #include "closing_packet.hpp"
 #include "connection_id.hpp"
 #include "datagram_queue.hpp"
+#include "fifo.hpp"
 #include "frame_scan.hpp"
 #include "progress.hpp"
 #include "qlog.hpp"
@@ -29,7 +30,6 @@
 #include <alknet/quic/endpoint.hpp>
 #include <alknet/rt/loop.hpp>
 #include <alknet/tls/session.hpp>
-#include <deque>
 #include <map>
 #include <memory>
 #include <vector>
@@ -147,7 +147,7 @@ private:
     };
     /// Streams of one kind.
     struct StreamKind {
-        std::deque<std::shared_ptr<Stream>> incoming;  // not accepted yet; bounded by the credit
+        Fifo<std::shared_ptr<Stream>> incoming;  // not accepted yet; bounded by the credit
         WaitList acceptors;
         WaitList openers;
         std::uint64_t limit = 0;     // that the peer may have open at a time
@@ -206,7 +206,8 @@ private:
     StreamKind& kind(bool bidi) noexcept { return bidi ? bidi_ : uni_; }
     std::shared_ptr<Stream> add_stream(std::int64_t id, bool remote);
     [[nodiscard]] Stream* find_stream(std::int64_t id) noexcept;
-    task<result<std::shared_ptr<Stream>>> accept_stream(bool bidi);
+    template <class Handle, class Result>
+    task<result<std::unique_ptr<Result>>> accept_stream(bool bidi);
     task<result<std::shared_ptr<Stream>>> open_stream(bool bidi);
     void grant_streams(bool bidi) noexcept;
     void on_stream_open(std::int64_t id);

@@ -99,7 +99,10 @@ void ConnectionImpl::set_stream_limits(std::uint64_t bidi, std::uint64_t uni) {
     grant_streams(false);
 }
 
-task<result<std::shared_ptr<Stream>>> ConnectionImpl::accept_stream(bool bidi) {
+/// For one coroutine that waits, not for two: most connections have one that does.
+template <class Handle, class Result>
+task<result<std::unique_ptr<Result>>> ConnectionImpl::accept_stream(bool bidi) {
+    const auto handle = handle_.lock();
     StreamKind& streams = kind(bidi);
     while (streams.incoming.empty()) {
         ALKNET_CO_CHECK(alive());
@@ -107,7 +110,7 @@ task<result<std::shared_ptr<Stream>>> ConnectionImpl::accept_stream(bool bidi) {
     }
     auto stream = std::move(streams.incoming.front());
     streams.incoming.pop_front();
-    co_return stream;
+    co_return std::make_unique<Handle>(handle, std::move(stream));
 }
 
 task<result<std::shared_ptr<Stream>>> ConnectionImpl::open_stream(bool bidi) {
@@ -131,9 +134,7 @@ task<result<std::shared_ptr<Stream>>> ConnectionImpl::open_stream(bool bidi) {
 }
 
 task<result<std::unique_ptr<BiStream>>> ConnectionImpl::accept_bi() {
-    const auto handle = handle_.lock();
-    ALKNET_CO_TRY(auto stream, co_await accept_stream(true));
-    co_return std::make_unique<BiHandle>(handle, std::move(stream));
+    return accept_stream<BiHandle, BiStream>(true);
 }
 
 task<result<std::unique_ptr<BiStream>>> ConnectionImpl::open_bi() {
@@ -143,9 +144,7 @@ task<result<std::unique_ptr<BiStream>>> ConnectionImpl::open_bi() {
 }
 
 task<result<std::unique_ptr<RecvStream>>> ConnectionImpl::accept_uni() {
-    const auto handle = handle_.lock();
-    ALKNET_CO_TRY(auto stream, co_await accept_stream(false));
-    co_return std::make_unique<RecvHandle>(handle, std::move(stream));
+    return accept_stream<RecvHandle, RecvStream>(false);
 }
 
 task<result<std::unique_ptr<SendStream>>> ConnectionImpl::open_uni() {

@@ -2,8 +2,9 @@
 // of them, in octets bounded with them (RFC 9221). Sans-I/O.
 #pragma once
 
+#include "fifo.hpp"
+
 #include <alknet/base/bytes.hpp>
-#include <deque>
 
 namespace alknet::quic {
 
@@ -33,7 +34,7 @@ public:
 private:
     std::size_t count_max_;
     std::size_t octets_ = 0;
-    std::deque<Bytes> queue_;
+    Fifo<Bytes> queue_;
 };
 
 }  // namespace alknet::quic

@@ -6,8 +6,8 @@ namespace alknet::quic {
 
 namespace {
 
-/// Spare connection ids for the peer's migrations.
-constexpr std::uint64_t kActiveConnectionIds = 7;
+/// Spare connection ids for the peer's migrations; each one that is used up is replaced.
+constexpr std::uint64_t kActiveConnectionIds = 4;
 /// What paths commonly carry, tried from the largest: Ethernet with IPv6, a PPPoE link, tunnels.
 constexpr std::array<std::uint16_t, 4> kProbes = {1452, 1444, 1400, 1332};
 

@@ -1,9 +1,12 @@
 #include <gtest/gtest.h>
+#include <algorithm>
 #include <alknet/testing/random.hpp>
+#include <deque>
 #include <string>
 
 #include "chunk_queue.hpp"
 #include "datagram_queue.hpp"
+#include "fifo.hpp"
 #include "receive_window.hpp"
 #include "send_buffer.hpp"
 
@@ -20,6 +23,37 @@ std::string text_of(const ChunkQueue& queue, std::size_t offset) {
         text += as_text(views[i]);
     }
     return text;
+}
+
+TEST(Fifo, BehavesLikeADequeAndGivesItsMemoryBack) {
+    sim::Random random(7);
+    Fifo<std::string> queue;
+    EXPECT_EQ(queue.room(), 0U);
+    std::deque<std::string> model;
+    std::size_t most = 0;
+    for (int step = 0; step < 20'000; ++step) {
+        // Long runs of each, so that it fills and empties.
+        if (random.chance(step / 500 % 2 == 0 ? 0.7 : 0.3)) {
+            model.push_back(std::to_string(step));
+            queue.push_back(std::to_string(step));
+        } else if (!model.empty()) {
+            model.pop_front();
+            queue.pop_front();
+        }
+        most = std::max(most, model.size());
+        ASSERT_EQ(queue.size(), model.size());
+        ASSERT_EQ(queue.empty(), model.empty());
+        if (!model.empty()) {
+            ASSERT_EQ(queue.front(), model.front());
+            ASSERT_EQ(queue.back(), model.back());
+        }
+        ASSERT_TRUE(std::ranges::equal(queue.view(), model));
+        ASSERT_LE(queue.room(), 4 * most + Fifo<std::string>::kRoomKept);
+    }
+    while (!queue.empty()) {
+        queue.pop_front();
+    }
+    EXPECT_LE(queue.room(), Fifo<std::string>::kRoomKept);
 }
 
 TEST(ChunkQueue, BehavesLikeAStringWhateverTheSizes) {

@@ -25,9 +25,9 @@ public:
     [[nodiscard]] std::vector<std::string> alpns() const override {
         return {std::string(kEchoAlpn)};
     }
-    task<result<void>> handle(std::shared_ptr<Connection> connection, AuthContext auth) override;
 
 private:
+    task<result<void>> handle_beside(Connection& connection) override;
     task<result<void>> handle_stream(BiStream& stream, const StreamContext& context) override;
 
     EchoOptions options_;

@@ -41,9 +41,14 @@ protected:
     /// to the stream's destructor. An exception is a bug, and ends the connection with code 6.
     virtual task<result<void>> handle_stream(BiStream& stream, const StreamContext& context) = 0;
 
+    /// Runs beside the streams of a connection, and is cancelled when no more are taken; the
+    /// connection outlives it. An error ends the connection. An empty task: nothing does.
+    virtual task<result<void>> handle_beside(Connection& connection);
+
 private:
     struct Serving;
     class Place;
+    task<result<void>> serve_all(std::unique_ptr<Serving> serving);
     task<void> serve(std::unique_ptr<BiStream> stream, Serving& serving,
                      std::unique_ptr<Place> place);
 
