@@ -23,7 +23,8 @@ constexpr Duration kDeliveryTimeout = std::chrono::seconds(30);
 constexpr Duration kDeliveryStepFirst = std::chrono::milliseconds(1);
 constexpr Duration kDeliveryStepMax = std::chrono::milliseconds(50);
 /// A silent service is no dead one: QUIC keeps the path open, TCP gets time.
-constexpr Duration kKeepAlive = std::chrono::seconds(15);
+/// Routers forget a UDP exchange after half a minute at the earliest (RFC 9000 section 10.1.2).
+constexpr Duration kKeepAlive = std::chrono::seconds(25);
 constexpr Duration kIdleTimeout = std::chrono::minutes(10);
 /// A shorter interruption is nobody's concern.
 constexpr Duration kGapWorthALine = std::chrono::seconds(2);
@@ -223,6 +224,7 @@ task<result<void>> join_stdio_resumable(Client& client, Target target, const Pip
     ALKNET_CO_TRY(const DialOptions options,
                   pipe_options(target, given, std::string(resume::kResumeAlpn)));
     resume::ResumeClientOptions wishes;
+    wishes.system_clock = true;
     wishes.on_resumed = say_resumed;
     wishes.report = [&client](const Dialled& way, std::uint64_t bytes, Duration time) {
         client.dialer().report(way, bytes, time);

@@ -44,7 +44,7 @@ TEST_F(DialProxy, LeadsOutWhereNothingElseDoes) {
     ASSERT_TRUE(dialled) << dialled.error().message();
     EXPECT_EQ(dialled->rung, Rung::proxy);
     EXPECT_TRUE(
-        proxy.request.starts_with("CONNECT 10.0.0.1:4433 HTTP/1.1\r\nHost: 10.0.0.1:4433\r\n"
+        proxy.request.starts_with("CONNECT 10.1.0.1:4433 HTTP/1.1\r\nHost: 10.1.0.1:4433\r\n"
                                   "Proxy-Authorization: Basic dXNlcjpzZWNyZXQ=\r\n"))
         << proxy.request;
     EXPECT_TRUE(echoes(dialled->connection, 1));

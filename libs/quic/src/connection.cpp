@@ -2,6 +2,7 @@
 
 #include "connection_callbacks.hpp"
 #include "endpoint.hpp"
+#include "keep_alive.hpp"
 #include "native_address.hpp"
 
 #include <gnutls/gnutls.h>
@@ -23,6 +24,9 @@ constexpr std::size_t kFirstIdBytes = 16;
 
 /// Sockets of earlier migrations on which late packets are still taken.
 constexpr std::size_t kSocketsKept = 2;
+
+/// Who says nothing for so long has nothing to say.
+constexpr Duration kSilence = std::chrono::seconds(1);
 
 ngtcp2_conn* conn_of(ngtcp2_crypto_conn_ref* ref) noexcept {
     return static_cast<ngtcp2_conn*>(ref->user_data);
@@ -90,7 +94,6 @@ result<void> ConnectionImpl::adopt(int outcome, ngtcp2_conn* conn) {
         return alknet::fail(causes::kInternal, "the TLS session could not be prepared for QUIC");
     }
     ngtcp2_conn_set_tls_native_handle(conn, native);
-    set_keep_alive(options_.keep_alive);
     refresh_path();
     return {};
 }
@@ -191,6 +194,7 @@ void ConnectionImpl::receive(BytesView packet, const net::DatagramBatch& batch,
     if (info_.local.is_any()) {
         info_.local = batch.local;
     }
+    acknowledge_soon();
     int outcome = 0;
     {
         const OpeningScope scope(*this);
@@ -258,6 +262,25 @@ void ConnectionImpl::set_keep_alive(Duration interval) noexcept {
     ngtcp2_conn_set_keep_alive_timeout(conn_.get(), static_cast<ngtcp2_duration>(count));
 }
 
+/// For the path and the peer of now.
+void ConnectionImpl::renew_keep_alive() noexcept {
+    const auto idle = ngtcp2_conn_get_remote_transport_params(conn_.get())->max_idle_timeout;
+    set_keep_alive(keep_alive_interval({.wanted = options_.keep_alive,
+                                        .own_idle = options_.idle_timeout,
+                                        .peer_idle = Duration(static_cast<Duration::rep>(idle))},
+                                       one_link_));
+}
+
+/// What comes after a silence is most likely a keep-alive. It is acknowledged in the turn that it
+/// wakes the loop for, which would otherwise wake up once more a little later to do that. The peer
+/// was promised no more than that an acknowledgement is not later than max_ack_delay.
+void ConnectionImpl::acknowledge_soon() noexcept {
+    const bool silent = loop_.now() - std::exchange(heard_at_, loop_.now()) >= kSilence;
+    const ngtcp2_transport_params* params = ngtcp2_conn_get_local_transport_params(conn_.get());
+    const_cast<ngtcp2_transport_params*>(params)->max_ack_delay =
+        silent && phase_ == Phase::open ? 0 : NGTCP2_DEFAULT_MAX_ACK_DELAY;
+}
+
 void ConnectionImpl::request_flush() noexcept {
     loop_.request_flush(*this);
 }
@@ -293,6 +316,8 @@ void ConnectionImpl::refresh_path() {
     progress_.forget_path();
     const SocketAddress before = std::exchange(remote_, to_address(path->remote));
     if (phase_ == Phase::open) {
+        one_link_ = false;  // of a path that has changed once nothing is taken for granted
+        renew_keep_alive();
         endpoint_->log().info("conn.path", {{"remote_addr", remote_.to_string()},
                                             {"before", before.to_string()},
                                             {"trace", info_.trace_id}});
@@ -329,6 +354,8 @@ int ConnectionImpl::finish_handshake() noexcept {
 
 void ConnectionImpl::on_established() {
     phase_ = Phase::open;
+    one_link_ = on_one_link(info_.local, remote_);
+    renew_keep_alive();
     if (server_) {
         // A quarter of an idle connection's memory. Nothing of TLS comes from a client any more
         // (RFC 9001 sections 4.4 and 6); the exporter's secret was kept.

@@ -165,6 +165,8 @@ private:
     void refresh_path();
     void arm_timer();
     void set_keep_alive(Duration interval) noexcept;
+    void renew_keep_alive() noexcept;
+    void acknowledge_soon() noexcept;
     void request_flush() noexcept;
     void after_io(int outcome);
     void settle();
@@ -249,6 +251,8 @@ private:
     std::optional<error> refused_;    // our own verdict on the peer, noted by a callback
     std::vector<StopSending> stops_;  // noted while a datagram is read
     bool heard_ = false;              // anything at all from the peer
+    TimePoint heard_at_;              // the last of it
+    bool one_link_ = false;           // nothing on the path translates addresses
     std::uint32_t first_version_ = 0;
     std::uint32_t negotiable_version_ = 0;
 

@@ -140,7 +140,7 @@ void ConnectionImpl::write_packets() {
     note_progress();
     if (update_unsent_ && progress_.in_flight() > in_flight) {
         update_unsent_ = false;
-        set_keep_alive(options_.keep_alive);
+        renew_keep_alive();
     }
 }
 

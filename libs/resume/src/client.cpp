@@ -359,9 +359,12 @@ void Client::probe() noexcept {
 }
 
 task<result<void>> Client::watch_sleep() {
-    SuspendDetector detector(loop_);
+    auto detector = std::make_unique<SuspendDetector>(loop_);
+    if (options_.system_clock) {
+        ALKNET_CO_TRY(detector, SuspendDetector::told(loop_));
+    }
     for (;;) {
-        ALKNET_CO_TRY(const TimeJump jump, co_await detector.next());
+        ALKNET_CO_TRY(const TimeJump jump, co_await detector->next());
         if (jump.suspended > Duration::zero()) {
             probe();
         }

@@ -18,7 +18,7 @@ SimHost::SimHost(Fabric& fabric, std::string name, std::size_t number)
                       fabric.random.duration({}, std::chrono::seconds(2)))) {
     ALKNET_ASSERT(number < 250);
     const auto last = static_cast<std::uint8_t>(number + 1);
-    addresses_.push_back(SocketAddress::v4({10, 0, 0, last}, 0));
+    addresses_.push_back(SocketAddress::v4({10, last, 0, 1}, 0));  // a /24 of its own
     std::array<std::uint8_t, 16> v6{0x20, 0x01, 0x0d, 0xb8};
     v6[7] = last;  // a /64 of its own
     v6[15] = 1;
@@ -41,7 +41,7 @@ SocketAddress SimHost::v6(std::uint16_t port) const noexcept {
 SocketAddress SimHost::add_v4_address() {
     const auto interface = static_cast<std::uint8_t>(addresses_.size() - 1);
     const auto last = static_cast<std::uint8_t>(number_ + 1);
-    addresses_.push_back(SocketAddress::v4({10, 0, interface, last}, 0));
+    addresses_.push_back(SocketAddress::v4({10, last, interface, 1}, 0));
     fabric_.add_route(addresses_.back(), *this);
     return addresses_.back();
 }

@@ -46,7 +46,7 @@ struct EndpointLimits {
     std::size_t half_open_max = 1'000;
     std::size_t half_open_retry = 100;  // above this many, QUIC clients must prove their address
     Duration handshake_timeout = std::chrono::seconds(10);
-    Duration idle_timeout = std::chrono::seconds(60);
+    Duration idle_timeout = std::chrono::minutes(5);
     std::uint64_t streams_max = 100;
     std::uint64_t streams_unauthenticated_max = 8;
     std::uint64_t connection_bytes_max = 16 << 20;

@@ -31,7 +31,10 @@ struct TransportOptions {
     std::vector<Version> versions = {Version::v1, Version::v2};
     Duration handshake_timeout = std::chrono::seconds(10);
     Duration idle_timeout = std::chrono::seconds(60);
-    Duration keep_alive{};  // zero: none
+    /// How long a path may be silent; zero: for ever. Where it is one link (both addresses on one
+    /// machine, or in one /24 or /64) half of the shorter idle timeout is enough, and elsewhere no
+    /// more than that is waited either.
+    Duration keep_alive{};
     std::uint64_t streams_bidi_max = 100;
     std::uint64_t streams_uni_max = 100;
     std::uint64_t stream_window_bytes = 256 << 10;  // where it starts; it grows with use

@@ -47,6 +47,9 @@ struct ResumeClientOptions {
     Duration retry_max = std::chrono::seconds(10);          // … up to this, less up to half of it
     /// How long a better way has to take the stream over; then it is as if it had been lost there.
     Duration move_timeout = std::chrono::seconds(5);
+    /// The loop runs on the system's clock, so that the system tells when the machine has slept;
+    /// otherwise the clock is looked at every two seconds.
+    bool system_clock = false;
     std::function<void(const Resumption&)> on_resumed;
     /// How fast a way was while it was busy. Null: nobody wants to know.
     std::function<void(const Dialled&, std::uint64_t bytes, Duration)> report;
