@@ -45,8 +45,11 @@ task<result<void>> recheck(EndpointState& state, std::shared_ptr<Session> sessio
         co_return result<void>{};
     }
     if (session->identity && is_narrowed(*session->identity, *identity)) {
+        const error why(causes::kForbidden, "the peer has gone or may do less than before");
+        audit_decision(state, *session->connection, session->identity, &why, "connection.cut");
         session->connection->close(close_code::kForbidden, causes::kForbidden.what);
     } else if (const auto may = admit_again(state, *session, *identity); !may) {
+        audit_decision(state, *session->connection, *identity, &may.error(), "connection.cut");
         session->connection->close(default_close_code(may.error().condition()),
                                    reason_of(may.error()));
     }

@@ -82,15 +82,30 @@ result<std::shared_ptr<ProtocolHandler>> handler_for(EndpointState& state, Sessi
     return found->handler;
 }
 
-/// Gives the handler's task, so that what it takes to get there is gone while that one runs.
-task<result<task<result<void>>>> authorise(EndpointState& state, Session& session) {
-    AuthContext auth = context_of(*session.connection);
+task<result<std::shared_ptr<ProtocolHandler>>> decide(EndpointState& state, Session& session,
+                                                      AuthContext& auth) {
     if (!session.admitted) {
         state.telemetry.limit_hit(Limit::connections_per_ip, auth.remote);
         co_return fail(causes::kLimit, std::string(limit_key(Limit::connections_per_ip)));
     }
     ALKNET_CO_CHECK(co_await resolve_identity(state, session, auth));
-    ALKNET_CO_TRY(session.handler, handler_for(state, session, auth));
+    ALKNET_CO_TRY(auto handler, handler_for(state, session, auth));
+    if (state.options.audit != nullptr) {
+        ALKNET_CO_CHECK(state.options.audit->ready());
+    }
+    co_return handler;
+}
+
+/// Gives the handler's task, so that what it takes to get there is gone while that one runs.
+task<result<task<result<void>>>> authorise(EndpointState& state, Session& session) {
+    AuthContext auth = context_of(*session.connection);
+    auto decided = co_await decide(state, session, auth);
+    // A connection that has ended meanwhile was neither let in nor refused.
+    if (decided || !decided.error().is(errc::cancelled)) {
+        audit_decision(state, *session.connection, auth.identity,
+                       decided ? nullptr : &decided.error(), "connection.refused");
+    }
+    ALKNET_CO_TRY(session.handler, std::move(decided));
     apply_limits(state, session);
     co_return session.handler->handle(session.connection, std::move(auth));
 }
@@ -219,6 +234,27 @@ result<void> admit(const AlpnPolicy& policy, Transport transport,
         return fail(causes::kForbidden, "the term of " + identity->id + " has ended");
     }
     return policy.demand ? policy.demand(*identity) : result<void>();
+}
+
+void audit_decision(const EndpointState& state, const Connection& connection,
+                    const std::optional<Identity>& identity, const error* why,
+                    std::string_view refused) {
+    if (state.options.audit == nullptr) {
+        return;
+    }
+    const ConnectionInfo& info = connection.info();
+    AuditEntry entry{.event = why == nullptr ? "connection.admitted" : refused};
+    entry.peer = identity ? identity->id : std::string();
+    entry.fingerprint = info.peer.fingerprint();
+    entry.remote = connection.remote();
+    entry.service = info.alpn;
+    if (why != nullptr) {
+        entry.reason = why->cause().id;
+        entry.detail = why->detail();
+    }
+    entry.repeats = true;
+    entry.more.emplace_back("transport", to_string(info.transport));
+    state.options.audit->record(std::move(entry));
 }
 
 bool is_narrowed(const Identity& before, const std::optional<Identity>& after) {

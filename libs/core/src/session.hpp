@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "counters.hpp"
 
@@ -40,7 +41,6 @@ std::shared_ptr<Session> start_session(EndpointState& state, std::shared_ptr<Ses
 /// Gives the connection what its identity entitles it to under the limits of now.
 void apply_limits(const EndpointState& state, Session& session);
 
-/// Whether somebody who was `before` may do less as `after`.
 /// What a peer is told of why its connection ends. Details stay here, because they may tell more
 /// than it should know; but who is known is told the scope that it lacks.
 [[nodiscard]] std::string reason_of(const error& why);
@@ -51,6 +51,13 @@ void apply_limits(const EndpointState& state, Session& session);
 [[nodiscard]] result<void> admit(const AlpnPolicy& policy, Transport transport,
                                  const std::optional<Identity>& identity);
 
+/// Tells the audit log what was decided about a connection: `connection.admitted` without an error,
+/// else `refused`, which is an event.
+void audit_decision(const EndpointState& state, const Connection& connection,
+                    const std::optional<Identity>& identity, const error* why,
+                    std::string_view refused);
+
+/// Whether somebody who was `before` may do less as `after`.
 [[nodiscard]] bool is_narrowed(const Identity& before, const std::optional<Identity>& after);
 
 }  // namespace alknet

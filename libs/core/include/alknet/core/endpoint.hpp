@@ -5,6 +5,7 @@
 #include <alknet/base/log.hpp>
 #include <alknet/base/metrics.hpp>
 #include <alknet/base/result.hpp>
+#include <alknet/core/audit.hpp>
 #include <alknet/core/auth.hpp>
 #include <alknet/core/registry.hpp>
 #include <alknet/net/address_range.hpp>
@@ -68,6 +69,8 @@ struct EndpointOptions {
     std::filesystem::path qlog_directory;  // empty: none
     Log log;
     std::shared_ptr<Metrics> metrics;  // null: nobody looks
+    /// Who was let in to what, who was not, and why. Used on every loop; null: nobody asks.
+    std::shared_ptr<AuditSink> audit{};
 };
 
 /// One connection whose handshake has ended, as it was when somebody looked.
