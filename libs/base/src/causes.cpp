@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/causes_audit.hpp>
 #include <alknet/base/causes_config.hpp>
 #include <alknet/base/causes_invitation.hpp>
 #include <array>
@@ -367,6 +368,29 @@ constexpr Cause kTokenInvalid{
         "owner alone, in its log. A token that fails is never ignored in favour of a weaker "
         "identity.",
 };
+constexpr Cause kAuditBroken{
+    .id = "E-AUDIT-BROKEN",
+    .condition = errc::invalid,
+    .what = "the audit log is not as it was written",
+    .next = "keep the files as they are, and find out who or what has changed them",
+    .explain =
+        "Each record carries the digest of the one before it, and the head names the last one. "
+        "Somewhere they do not fit: a line was changed, taken out, put in or cut off, by somebody "
+        "who can write into the home or by a disk that fails. What stands before the place is as "
+        "it was written. alknet audit verify names every such place; docs/audit.md describes the "
+        "format. The node goes on writing behind it.",
+};
+constexpr Cause kRotationInvalid{
+    .id = "E-ROTATION-INVALID",
+    .condition = errc::invalid,
+    .what = "this change of a key is not to be believed",
+    .next = "ask the owner of the other node for its key: alknet id",
+    .explain =
+        "A node that changes its key says so in a statement that both its keys have signed and "
+        "that holds for a time. This one was not signed by the key that is known, is not for now, "
+        "is older than one that was seen, or belongs to a peer that is not allowed in. Nothing has "
+        "changed: the key that was known is the only one that is accepted.",
+};
 constexpr Cause kInvitationInvalid{
     .id = "E-INVITE-INVALID",
     .condition = errc::invalid,
@@ -464,6 +488,8 @@ constexpr std::array kAll = {
     &causes::kScopeMissing,
     &causes::kPeerExists,
     &causes::kTokenInvalid,
+    &causes::kAuditBroken,
+    &causes::kRotationInvalid,
     &causes::kInvitationInvalid,
     &causes::kInvitationRefused,
 };

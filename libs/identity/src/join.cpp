@@ -165,6 +165,7 @@ task<result<JoinMessage>> JoinHandler::settle(Guest& guest, ClaimOutcome outcome
     }
     switch (outcome.kind) {
         case Kind::granted: {
+            audit(guest, "invitation.joined", outcome);
             options_.log.info("invitation.joined", {{"invitation", outcome.invitation},
                                                     {"peer", outcome.name},
                                                     {"key", guest.auth.peer.fingerprint()}});
@@ -178,6 +179,7 @@ task<result<JoinMessage>> JoinHandler::settle(Guest& guest, ClaimOutcome outcome
             co_return JoinMessage(std::move(welcome));
         }
         case Kind::known:
+            audit(guest, "invitation.known", outcome);
             options_.log.info("invitation.known", {{"invitation", outcome.invitation},
                                                    {"key", guest.auth.peer.fingerprint()}});
             co_return JoinMessage(JoinKnown());
@@ -231,8 +233,25 @@ task<result<void>> JoinHandler::wait_until_admitted(const Guest& guest) {
     co_return result<void>();
 }
 
+void JoinHandler::audit(const Guest& guest, std::string_view event,
+                        const ClaimOutcome& outcome) const {
+    if (options_.audit == nullptr) {
+        return;
+    }
+    AuditEntry entry{.event = event};
+    entry.level = outcome.alarm ? AuditLevel::alarm : AuditLevel::info;
+    entry.fingerprint = guest.auth.peer.fingerprint();
+    entry.remote = guest.connection->remote();
+    entry.service = kJoinAlpn;
+    entry.detail = outcome.why;
+    entry.repeats = outcome.kind == Kind::refused;
+    entry.more = {{"invitation", outcome.invitation}, {"name", outcome.name}};
+    options_.audit->record(std::move(entry));
+}
+
 JoinMessage JoinHandler::refuse(const Guest& guest, const ClaimOutcome& outcome) {
     guesses_.count(guest.connection->remote(), guest.loop.now());
+    audit(guest, outcome.alarm ? "invitation.alarm" : "invitation.refused", outcome);
     options_.log(outcome.alarm ? LogLevel::error : LogLevel::warn,
                  outcome.alarm ? "invitation.alarm" : "invitation.refused",
                  {{"invitation", outcome.invitation},

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <alknet/base/log.hpp>
+#include <alknet/core/audit.hpp>
 #include <alknet/core/handler.hpp>
 #include <alknet/crypto/node_id.hpp>
 #include <alknet/identity/invitation.hpp>
@@ -55,6 +56,7 @@ struct JoinHandlerOptions {
     /// that whoever has joined can begin at once.
     std::function<bool(const std::string& fingerprint)> admitted;
     Log log;
+    std::shared_ptr<AuditSink> audit{};  // null: nobody asks
     /// Served at a time, on this loop, and of those waiting for a confirmation.
     std::size_t connections_max = 64;
     std::size_t waiting_max = 16;
@@ -82,6 +84,7 @@ private:
     task<result<ClaimOutcome>> wait_for_owner(Guest& guest, ClaimOutcome waiting);
     task<result<void>> wait_until_admitted(const Guest& guest);
     JoinMessage refuse(const Guest& guest, const ClaimOutcome& outcome);
+    void audit(const Guest& guest, std::string_view event, const ClaimOutcome& outcome) const;
 
     JoinHandlerOptions options_;
     GuessLimit guesses_;
