@@ -21,21 +21,22 @@ struct Control {
     Log log;
 };
 
-AuthContext local_admin() {
+AuthContext local_admin(std::uint32_t user) {
     AuthContext auth;
     auth.alpn = std::string(call::kCallAlpn);
     auth.transport = Transport::local;
     auth.identity.emplace();
     auth.identity->id = std::string(kLocalAdmin);
     auth.identity->scopes = {"*:*:*"};
+    auth.identity->resources[std::string(kUserResource)] = {std::to_string(user)};
     return auth;
 }
 
 // A bug in an operation ends the connection that met it, and nothing else.
-task<void> serve_one(Control& control, std::shared_ptr<Connection> connection) {
+task<void> serve_one(Control& control, std::shared_ptr<Connection> connection, std::uint32_t user) {
     std::uint64_t code = close_code::kOk;
     try {
-        const auto outcome = co_await control.adapter->handle(connection, local_admin());
+        const auto outcome = co_await control.adapter->handle(connection, local_admin(user));
         code = outcome ? close_code::kOk : default_close_code(outcome.error().condition());
     } catch (const std::exception& bug) {
         code = close_code::kInternal;
@@ -76,9 +77,10 @@ task<result<void>> accept_all(Control& control, net::UnixListener& listener, Tas
             options.info.alpn = std::string(call::kCallAlpn);
             options.info.transport = Transport::local;
             options.info.server_side = true;
+            const auto user = static_cast<std::uint32_t>(accepted->user_id);
             auto connection = make_stream_connection(control.loop, std::move(accepted->stream),
                                                      std::move(options));
-            serving.spawn(serve_one(control, std::move(connection)), "control.connection");
+            serving.spawn(serve_one(control, std::move(connection), user), "control.connection");
         }
     }
 }

@@ -15,6 +15,8 @@ namespace alknet::app {
 
 /// Whoever comes through the control socket, who may do everything.
 inline constexpr std::string_view kLocalAdmin = "local-admin";
+/// The resource of its identity that has the number of the user.
+inline constexpr std::string_view kUserResource = "uid";
 inline constexpr std::size_t kControlConnectionsMax = 64;
 
 /// Serves until it is cancelled, and then lets running calls finish for two seconds.

@@ -6,6 +6,7 @@
 #include <alknet/core/echo.hpp>
 #include <alknet/doctor/handler.hpp>
 #include <alknet/doctor/local_checks.hpp>
+#include <alknet/identity/config_revision.hpp>
 #include <alknet/identity/join.hpp>
 #include <alknet/identity/policy.hpp>
 #include <alknet/identity/state.hpp>
@@ -94,6 +95,10 @@ result<void> Node::build() {
     written_ = std::make_shared<Snapshot<identity::PeerList>>(
         fixed_peers(config_.dynamic, source_.stored));
     warn_of_terms();
+    ALKNET_TRY(audit_,
+               identity::AuditLog::start(
+                   {.home = home_.directory(), .rules = config_.dynamic.audit, .log = log_}));
+    audit_->set_revision(identity::config_revision(source_.text, source_.stored));
     ALKNET_TRY(state_,
                store::Store::open(state_file(home_), {.database = identity::state_options()}));
     ALKNET_TRY(auto secrets, home_.load_secrets());
@@ -108,7 +113,8 @@ result<void> Node::build() {
                             .secrets = secrets,
                             .qlog_directory = config_.fixed.qlog_directory,
                             .log = log_,
-                            .metrics = metrics_};
+                            .metrics = metrics_,
+                            .audit = audit_};
     if (options_.loops != nullptr) {
         const auto handlers = [this](HandlerRegistry& registry, Loop& loop) {
             return register_handlers(registry, loop);
@@ -119,6 +125,7 @@ result<void> Node::build() {
     }
     apply_rules(config_.dynamic);
     record_applied(source_.text);
+    audit("node.started", nullptr);
     return {};
 }
 
@@ -144,6 +151,16 @@ void Node::apply_token_rules(const identity::SignedTokenRules& rules) {
     }
 }
 
+void Node::audit(std::string_view event, const error* why) const {
+    AuditEntry entry{.event = event};
+    if (why != nullptr) {
+        entry.reason = why->cause().id;
+        entry.detail = why->detail();
+    }
+    entry.more.emplace_back("node", key_->id().fingerprint());
+    audit_->record(std::move(entry));
+}
+
 // One for each loop; a client that comes back to another loop than its stream's is handed on.
 result<void> Node::add_resume(HandlerRegistry& registry, Loop& loop) const {
     resume::ResumeHandlerOptions options;
@@ -151,7 +168,18 @@ result<void> Node::add_resume(HandlerRegistry& registry, Loop& loop) const {
         return endpoint_->serve(std::move(connection));
     };
     options.may_open = [this, &registry](std::string_view alpn, const ConnectionInfo& through) {
-        return may_open(registry, alpn, through);
+        auto may = may_open(registry, alpn, through);
+        if (!may) {
+            AuditEntry entry{.event = "stream.refused"};
+            entry.fingerprint = through.peer.fingerprint();
+            entry.remote = through.remote;
+            entry.service = alpn;
+            entry.reason = may.error().cause().id;
+            entry.detail = may.error().detail();
+            entry.repeats = true;
+            audit_->record(std::move(entry));
+        }
+        return may;
     };
     options.limits = config_.dynamic.resume;
     options.directory = resumable_;
@@ -217,6 +245,7 @@ std::shared_ptr<ProtocolHandler> Node::make_join_handler() const {
         return identities->peers()->find_fingerprint(fingerprint) != nullptr;
     };
     options.log = log_;
+    options.audit = audit_;
     return std::make_shared<identity::JoinHandler>(std::move(options));
 }
 
@@ -330,12 +359,16 @@ task<result<void>> Node::reload() {
     }
     if (!applied) {
         const error& why = applied.error();
+        audit("config.rejected", &why);
         log_.error("config.rejected",
                    {{"id", why.cause().id}, {"what", why.cause().what}, {"detail", why.detail()}});
         co_return applied;
     }
+    audit("config.reloaded", nullptr);
     log_.info("config.reloaded",
-              {{"listeners", listening_.size()}, {"peers", identities_->peers()->peers().size()}});
+              {{"listeners", listening_.size()},
+               {"peers", identities_->peers()->peers().size()},
+               {"revision", identity::config_revision(source_.text, source_.stored)}});
     co_await endpoint_->recheck_identities();
     co_return applied;
 }
@@ -372,6 +405,8 @@ result<void> Node::apply(const Source& source) {
     ALKNET_TRY(auto tls, make_tls(config.dynamic, tls_.get()));
     ALKNET_TRY(auto peers, accepted_peers(home_, config.dynamic, source.stored));
     warn_of_admins(*peers);
+    audit_->set_revision(identity::config_revision(source.text, source.stored));
+    audit_->set_rules(config.dynamic.audit);
     identities_->replace(std::move(peers));
     written_->set(fixed_peers(config.dynamic, source.stored));
     terms_changed_.set();
@@ -483,6 +518,7 @@ task<result<void>> Node::retry_listeners() {
 
 task<void> Node::stop() {
     co_await endpoint_->shutdown();
+    audit("node.stopped", nullptr);
 }
 
 }  // namespace alknet::app

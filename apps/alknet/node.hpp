@@ -7,6 +7,7 @@
 #include <alknet/config/change.hpp>
 #include <alknet/config/home.hpp>
 #include <alknet/core/endpoint.hpp>
+#include <alknet/identity/audit_log.hpp>
 #include <alknet/identity/provider.hpp>
 #include <alknet/identity/signed_provider.hpp>
 #include <alknet/net/network.hpp>
@@ -22,6 +23,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "json.hpp"
@@ -117,6 +119,7 @@ private:
     [[nodiscard]] std::shared_ptr<const identity::PeerList> fixed_peers(
         const config::DynamicConfig& config, const identity::PeerList& stored) const;
     task<result<Source>> read();
+    void audit(std::string_view event, const error* why) const;
     result<void> apply(const Source& source);
     void warn_of_terms() const;
     /// What answers for all kinds of credentials.
@@ -146,6 +149,7 @@ private:
     config::Config config_;
     NodeOptions options_;
     Log log_;
+    std::shared_ptr<identity::AuditLog> audit_;
     std::shared_ptr<const NodeKey> key_;
     std::shared_ptr<const tls::TlsContext> tls_;
     std::shared_ptr<HandlerRegistry> registry_ = std::make_shared<HandlerRegistry>();

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "control_server.hpp"
 #include "desk.hpp"
 #include "output.hpp"
 
@@ -77,12 +78,25 @@ task<result<Json>> config_reload(Options options, Json input) {
     co_return Json::object({{"reloaded", true}});
 }
 
+// Of a local admin: who the kernel says has connected.
+std::string user_of(const call::CallContext& context) {
+    if (!context.identity) {
+        return {};
+    }
+    const auto found = context.identity->resources.find(std::string(kUserResource));
+    return found == context.identity->resources.end() || found->second.empty()
+               ? context.identity->id
+               : found->second.front();
+}
+
 // On the thread of state.db: the desk reads files, and the disk may be slow. A change is in force
 // when the answer goes out.
-task<result<Json>> at_the_desk(Options options, const DeskOperation& operation, Json input) {
+task<result<Json>> at_the_desk(Options options, const DeskOperation& operation, std::string user,
+                               Json input) {
     auto work = [&operation, home = options->home, now = options->loop.wall_now(),
+                 user = std::move(user),
                  input = std::move(input)](store::Database& state) mutable -> result<Json> {
-        ALKNET_TRY(const Desk desk, open_desk(home, now));
+        ALKNET_TRY(const Desk desk, open_desk(home, now, std::move(user)));
         if (operation.change != nullptr) {
             return operation.change(desk, state, std::move(input));
         }
@@ -111,8 +125,8 @@ result<void> add_desk(call::OperationRegistry& registry, const Options& options)
         for (const DeskOperation& one : all) {
             ALKNET_TRY(call::Operation operation,
                        described(one.name, one.scope, one.about, one.change != nullptr));
-            operation.run = [options, &one](call::CallContext /*context*/, Json input) {
-                return at_the_desk(options, one, std::move(input));
+            operation.run = [options, &one](call::CallContext context, Json input) {
+                return at_the_desk(options, one, user_of(context), std::move(input));
             };
             ALKNET_CHECK(registry.add(std::move(operation)));
         }

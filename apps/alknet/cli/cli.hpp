@@ -157,6 +157,14 @@ struct AccessCheckOptions {
     std::string peer;
     std::string scope;
 };
+struct AuditOptions {
+    enum class Action : std::uint8_t { show, verify };
+    Action action = Action::show;
+    std::string since;
+    std::string peer;
+    bool follow = false;
+    std::string head;
+};
 struct KnownOptions {
     enum class Action : std::uint8_t { list, remove };
     Action action = Action::list;
@@ -180,6 +188,11 @@ using Verb =
                  ConfigApplyOptions, ConfigPendingOptions, PeerOptions, InvitationOptions,
                  JoinOptions, TokenOptions, TokenSignOptions, AccessCheckOptions, KnownOptions,
                  CompletionOptions, ManualOptions, HelpOptions, VersionOptions>;
+std::variant<InitOptions, IdOptions, ServeOptions, PingOptions, PathsOptions, PipeOptions,
+             ProbeOptions, DoctorOptions, BenchOptions, ExplainOptions, ConfigCheckOptions,
+             PeerOptions, InvitationOptions, JoinOptions, TokenOptions, TokenSignOptions,
+             AccessCheckOptions, AuditOptions, KnownOptions, CompletionOptions, ManualOptions,
+             HelpOptions, VersionOptions>;
 
 struct CommandLine {
     std::optional<std::filesystem::path> home;

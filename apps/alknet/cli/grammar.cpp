@@ -22,6 +22,7 @@ Grammar::Grammar() {
     add_peer_commands(*this);
     add_token_commands(*this);
     add_access_commands(*this);
+    add_audit_commands(*this);
     add_known_commands(*this);
     add_network_commands(*this);
     add_doctor_commands(*this);

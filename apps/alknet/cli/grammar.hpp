@@ -63,6 +63,7 @@ void add_peer_commands(Grammar& grammar);
 void add_invitation_commands(Grammar& grammar, CLI::App& peer);
 void add_token_commands(Grammar& grammar);
 void add_access_commands(Grammar& grammar);
+void add_audit_commands(Grammar& grammar);
 void add_known_commands(Grammar& grammar);
 void add_network_commands(Grammar& grammar);
 void add_doctor_commands(Grammar& grammar);

@@ -174,13 +174,12 @@ result<void> print_json(const Benching& bench) {
 Limiting limiting(const Benching& bench, const Finding& finding, bool up) {
     const quic::TransportOptions usual;
     const bool quic = is_quic(*bench.rung);
-    return doctor::limit_of(
-        {.flow = finding.flow,
-         .up = up,
-         .quic = quic,
-         .idle_rtt_us = bench.rtt_us,
-         .window_bytes = quic ? usual.stream_window_bytes_max : 0,
-         .other_rate = finding.tcp_rate});
+    return doctor::limit_of({.flow = finding.flow,
+                             .up = up,
+                             .quic = quic,
+                             .idle_rtt_us = bench.rtt_us,
+                             .window_bytes = quic ? usual.stream_window_bytes_max : 0,
+                             .other_rate = finding.tcp_rate});
 }
 
 // A node that does not know us closes without a word: a code over QUIC, an end over TCP.

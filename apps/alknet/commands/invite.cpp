@@ -12,6 +12,7 @@
 #include <alknet/identity/state.hpp>
 #include <memory>
 
+#include "audit_change.hpp"
 #include "commands.hpp"
 #include "introduce.hpp"
 #include "output.hpp"
@@ -180,6 +181,17 @@ result<void> show(const CommandLine& line, const Desk& desk, const InvitationRec
     return {};
 }
 
+result<void> audit(const Desk& desk, std::string_view event, const std::string& id,
+                   const std::vector<identity::Scope>& scopes) {
+    std::string text;
+    for (const identity::Scope& scope : scopes) {
+        text.append(text.empty() ? "" : ",").append(scope.text());
+    }
+    AuditEntry entry{.event = event};
+    entry.more = {{"invitation", id}, {"scopes", std::move(text)}};
+    return audit_change(desk.home, desk.config, std::move(entry));
+}
+
 result<ExitCode> make(const CommandLine& line, const Desk& desk) {
     ALKNET_TRY(InvitationRecord record, new_record(desk));
     identity::Invitation invitation;
@@ -195,7 +207,8 @@ result<ExitCode> make(const CommandLine& line, const Desk& desk) {
     ALKNET_TRY(const auto state, open_state(desk.home));
     ALKNET_CHECK(state->transaction([&](store::Database& database) -> result<void> {
         ALKNET_CHECK(check_name_is_free(desk, database));
-        return identity::add_invitation(database, record, desk.now);
+        ALKNET_CHECK(identity::add_invitation(database, record, desk.now));
+        return audit(desk, "invitation.made", record.id, record.scopes);
     }));
     ALKNET_CHECK(show(line, desk, record, identity::encode_invitation(invitation)));
     return ExitCode::ok;
@@ -270,8 +283,12 @@ result<ExitCode> list(const CommandLine& line, const Desk& desk) {
 
 result<ExitCode> take_back(const CommandLine& line, const Desk& desk) {
     ALKNET_TRY(const auto state, open_state(desk.home));
-    ALKNET_TRY(const bool found, state->transaction([&](store::Database& database) {
-        return identity::remove_invitation(database, desk.options.word);
+    ALKNET_TRY(const bool found, state->transaction([&](store::Database& database) -> result<bool> {
+        ALKNET_TRY(const bool was, identity::remove_invitation(database, desk.options.word));
+        if (was) {
+            ALKNET_CHECK(audit(desk, "invitation.removed", desk.options.word, {}));
+        }
+        return was;
     }));
     if (!found) {
         return fail(causes::kUsage, "there is no invitation '" + desk.options.word + "'");
@@ -287,9 +304,17 @@ result<ExitCode> confirm(const CommandLine& line, const Desk& desk) {
     ALKNET_TRY(const auto state, open_state(desk.home));
     ALKNET_TRY(const auto stored, stored_peers(desk.home));
     const auto written = written_peers(place_of(desk.home), desk.config.dynamic, stored).list;
-    ALKNET_TRY(const auto peer, state->transaction([&](store::Database& database) {
-        return identity::confirm_claim(database, written, digits, desk.now);
-    }));
+    ALKNET_TRY(const auto peer,
+               state->transaction([&](store::Database& database) -> result<identity::PeerRecord> {
+                   ALKNET_TRY(auto confirmed,
+                              identity::confirm_claim(database, written, digits, desk.now));
+                   AuditEntry entry{.event = "invitation.confirmed"};
+                   entry.peer = confirmed.id;
+                   entry.fingerprint = confirmed.fingerprints.front();
+                   entry.more.emplace_back("name", confirmed.name);
+                   ALKNET_CHECK(audit_change(desk.home, desk.config, std::move(entry)));
+                   return confirmed;
+               }));
     ALKNET_CHECK(print_line(
         line.json ? Json::object({{"done", "confirmed"},
                                   {"name", peer.name},

@@ -1,5 +1,6 @@
 #include "desk.hpp"
 
+#include <unistd.h>
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <utility>
@@ -8,9 +9,9 @@
 
 namespace alknet::app {
 
-result<Desk> open_desk(const config::Home& home, WallTime now) {
+result<Desk> open_desk(const config::Home& home, WallTime now, std::string user) {
     ALKNET_TRY(config::Config config, home.load_config());
-    return Desk{.home = home, .config = std::move(config), .now = now};
+    return Desk{.home = home, .config = std::move(config), .now = now, .user = std::move(user)};
 }
 
 const DeskOperation* find_desk_operation(std::string_view name) noexcept {
@@ -29,7 +30,7 @@ result<Json> work_on_files(const config::Home& home, std::string_view operation,
     if (found == nullptr) {
         return fail(causes::kNoHandler, "there is no operation /" + std::string(operation));
     }
-    ALKNET_TRY(const Desk desk, open_desk(home, now));
+    ALKNET_TRY(const Desk desk, open_desk(home, now, std::to_string(::getuid())));
     if (found->look != nullptr) {
         ALKNET_TRY(const identity::PeerList stored, stored_peers(home));
         return found->look(desk, stored, std::move(input));

@@ -7,6 +7,7 @@
 #include <alknet/identity/peers.hpp>
 #include <alknet/store/database.hpp>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "json.hpp"
@@ -19,10 +20,11 @@ struct Desk {
     config::Home home;
     config::Config config;
     WallTime now;
+    std::string user;  // the number of the user who asks, for the audit log
 };
 
 /// Errors: those of Home::load_config.
-[[nodiscard]] result<Desk> open_desk(const config::Home& home, WallTime now);
+[[nodiscard]] result<Desk> open_desk(const config::Home& home, WallTime now, std::string user);
 
 /// One of the two functions is there. Both block.
 struct DeskOperation {

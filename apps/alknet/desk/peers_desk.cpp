@@ -1,5 +1,7 @@
 // What `alknet peer` does. Everything is checked together with alknet.toml and written in one
 // transaction, so that a running node never reads a state that it must refuse.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/call/members.hpp>
@@ -10,6 +12,7 @@
 #include <array>
 #include <utility>
 
+#include "audit_change.hpp"
 #include "cli.hpp"
 #include "desk.hpp"
 #include "peers.hpp"
@@ -164,6 +167,39 @@ result<void> change(PeerRecord& peer, const PeerOptions& options, WallTime now) 
     }
 }
 
+std::vector<std::string> scope_texts(const PeerRecord& peer) {
+    std::vector<std::string> texts;
+    for (const identity::Grant& grant : peer.grants) {
+        texts.push_back(grant.scope.text());
+    }
+    return texts;
+}
+
+std::string_view event_of(Action action) {
+    switch (action) {
+        case Action::add:
+            return "peer.added";
+        case Action::remove:
+            return "peer.removed";
+        default:
+            return "peer.changed";
+    }
+}
+
+// Which peer, and what it may do from now on.
+result<void> audit(const Work& work, const PeerRecord& peer) {
+    AuditEntry entry{.event = event_of(work.options.action)};
+    entry.peer = peer.id;
+    entry.more = {{"name", peer.name},
+                  {"keys", fmt::format("{}", fmt::join(peer.fingerprints, ","))},
+                  {"scopes", fmt::format("{}", fmt::join(scope_texts(peer), ","))},
+                  {"roles", fmt::format("{}", fmt::join(peer.roles, ","))},
+                  {"enabled", peer.enabled ? "true" : "false"},
+                  {"expires", peer.expires ? time_text(*peer.expires) : ""},
+                  {"uid", work.desk.user}};
+    return audit_change(work.desk.home, work.desk.config, std::move(entry));
+}
+
 // What the action makes of the state; checked as a whole before anything is written.
 result<PeerRecord> edit(const Work& work, store::Database& state) {
     ALKNET_TRY(PeerList list, identity::load_peers(state));
@@ -180,6 +216,7 @@ result<PeerRecord> edit(const Work& work, store::Database& state) {
         list.peers.push_back(added);
         ALKNET_CHECK(check());
         ALKNET_CHECK(identity::save_peer(state, added));
+        ALKNET_CHECK(audit(work, added));
         return added;
     }
     ALKNET_TRY(PeerRecord* const peer, find_stored(work, list));
@@ -188,20 +225,14 @@ result<PeerRecord> edit(const Work& work, store::Database& state) {
         list.peers.erase(list.peers.begin() + (peer - list.peers.data()));
         ALKNET_CHECK(check());
         ALKNET_CHECK(identity::remove_peer(state, removed.id));
+        ALKNET_CHECK(audit(work, removed));
         return removed;
     }
     ALKNET_CHECK(change(*peer, work.options, work.desk.now));
     ALKNET_CHECK(check());
     ALKNET_CHECK(identity::save_peer(state, *peer));
+    ALKNET_CHECK(audit(work, *peer));
     return *peer;
-}
-
-std::vector<std::string> scope_texts(const PeerRecord& peer) {
-    std::vector<std::string> texts;
-    for (const identity::Grant& grant : peer.grants) {
-        texts.push_back(grant.scope.text());
-    }
-    return texts;
 }
 
 Json as_json(const PeerRecord& peer, WallTime now) {

@@ -1,5 +1,7 @@
 // What `alknet token` does. The secret is in the answer to the command that made it, and nowhere
 // else.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <alknet/base/causes.hpp>
 #include <alknet/call/members.hpp>
 #include <alknet/identity/state.hpp>
@@ -7,6 +9,7 @@
 #include <array>
 #include <utility>
 
+#include "audit_change.hpp"
 #include "desk.hpp"
 #include "output.hpp"
 #include "peers.hpp"
@@ -72,6 +75,21 @@ result<TokenRecord> new_record(const Desk& desk, const NewTokenInput& input,
     return token;
 }
 
+// Never the token itself.
+result<void> audit(const Desk& desk, std::string_view event, const TokenRecord& token) {
+    std::vector<std::string> scopes;
+    for (const identity::Grant& grant : token.grants) {
+        scopes.push_back(grant.scope.text());
+    }
+    AuditEntry entry{.event = event};
+    entry.peer = token.peer;
+    entry.more = {{"token", token.id},
+                  {"scopes", fmt::format("{}", fmt::join(scopes, ","))},
+                  {"expires", token.expires ? time_text(*token.expires) : ""},
+                  {"uid", desk.user}};
+    return audit_change(desk.home, desk.config, std::move(entry));
+}
+
 result<Json> add(const Desk& desk, store::Database& state, Json json) {
     ALKNET_TRY(const NewTokenInput input, input_of(std::move(json)));
     const identity::NewToken made = identity::make_token();
@@ -82,10 +100,11 @@ result<Json> add(const Desk& desk, store::Database& state, Json json) {
         return fail(causes::kLimit, "there are 100000 tokens");
     }
     ALKNET_CHECK(identity::save_token(state, token));
+    ALKNET_CHECK(audit(desk, "token.added", token));
     return Json::object({{"id", made.id}, {"token", as_text(made.text.view())}});
 }
 
-result<Json> remove(const Desk& /*desk*/, store::Database& state, Json json) {
+result<Json> remove(const Desk& desk, store::Database& state, Json json) {
     call::Members members(std::move(json));
     const std::string id = members.text("id", kTextBytesMax).value_or("");
     ALKNET_CHECK(members.done());
@@ -94,6 +113,9 @@ result<Json> remove(const Desk& /*desk*/, store::Database& state, Json json) {
         return fail(causes::kUsage, "there is no token " + printable(id) +
                                         "; its id is what alknet token list shows");
     }
+    TokenRecord token;
+    token.id = id;
+    ALKNET_CHECK(audit(desk, "token.removed", token));
     return Json::object({{"removed", id}});
 }
 

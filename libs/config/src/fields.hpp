@@ -135,6 +135,11 @@ struct Table {
 /// In the order in which they are documented.
 [[nodiscard]] std::span<const Table> tables() noexcept;
 
+// [audit], which stands in a file of its own.
+void read_audit(Reading& in, const toml::node& value, Config& into);
+[[nodiscard]] std::vector<KeyInfo> audit_keys();
+[[nodiscard]] std::vector<Entry> audit_entries(const Config& config);
+
 /// Where a node listens that is told nothing else.
 [[nodiscard]] Listener default_listener();
 

@@ -362,6 +362,9 @@ constexpr std::array kTables = {
         }},
     Table{"log", Shape::single, "What the node tells about itself.", read_log,
           keys_of<LogKeys, kLogFields>, log_entries},
+    Table{"audit", Shape::single,
+          "A record of what was decided, which shows whether it was changed (alknet audit).",
+          read_audit, audit_keys, audit_entries},
     Table{"quic", Shape::single, "QUIC itself.", read_quic, keys_of<StaticConfig, kQuicFields>,
           [](const Config& config) { return one_entry<StaticConfig, kQuicFields>(config.fixed); }},
     Table{

@@ -71,6 +71,23 @@ TEST(ConfigParse, ReadsTheNodeTheLogAndQuic) {
     EXPECT_EQ(config.fixed.qlog_directory, "/var/lib/node/traces");
 }
 
+TEST(ConfigParse, ReadsWhatTheAuditLogKeeps) {
+    EXPECT_EQ(accepted("").dynamic.audit, identity::AuditRules());
+    const identity::AuditRules rules = accepted(R"(
+        [audit]
+        enabled = false
+        required = true
+        file_bytes_max = "1MiB"
+        files_max = 3
+    )")
+                                           .dynamic.audit;
+    EXPECT_FALSE(rules.enabled);
+    EXPECT_TRUE(rules.required);
+    EXPECT_EQ(rules.files.file_bytes_max, 1U << 20);
+    EXPECT_EQ(rules.files.files_max, 3U);
+    EXPECT_EQ(complaints("[audit]\nfiles_max = 1\nfile_bytes_max = '1KiB'\n").size(), 2U);
+}
+
 TEST(ConfigParse, ReadsListenersInTheirOrder) {
     const Config config = accepted(R"(
         [[listener]]

@@ -8,6 +8,7 @@
 #include <alknet/core/endpoint.hpp>
 #include <alknet/core/node_address.hpp>
 #include <alknet/core/registry.hpp>
+#include <alknet/identity/audit_log.hpp>
 #include <alknet/identity/forwarding.hpp>
 #include <alknet/identity/peers.hpp>
 #include <alknet/identity/signed_token.hpp>
@@ -138,6 +139,7 @@ struct DynamicConfig {
     EndpointLimits limits;
     resume::ResumeLimits resume;
     LogLevel log_level = LogLevel::info;
+    identity::AuditRules audit;
     std::vector<tls::CertificateFiles> certificates;
     std::vector<Peer> peers;
     std::vector<Role> roles;

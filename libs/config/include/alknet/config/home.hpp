@@ -9,6 +9,7 @@
 //   manifest.toml              the version of this layout
 //   node.lock                  held while a node runs here
 //   known_nodes, known_nodes.lock  who hosts without a node id were (docs/known-nodes.md)
+//   audit.log, audit-*.log, audit.head  what was decided (docs/audit.md)
 //   paths, paths.lock          which ways to other nodes worked, for a day; may be removed
 #pragma once
 

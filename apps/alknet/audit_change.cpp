@@ -1,0 +1,35 @@
+#include "audit_change.hpp"
+
+#include <unistd.h>
+#include <algorithm>
+#include <alknet/identity/audit_log.hpp>
+#include <array>
+#include <iostream>
+#include <string>
+#include <utility>
+
+#include "output.hpp"
+
+namespace alknet::app {
+
+result<void> audit_change(const config::Home& home, const config::Config& config,
+                          AuditEntry entry) {
+    const identity::AuditRules& rules = config.dynamic.audit;
+    if (!rules.enabled) {
+        return {};
+    }
+    if (std::ranges::none_of(entry.more, [](const auto& one) { return one.first == "uid"; })) {
+        entry.more.emplace_back("uid", std::to_string(::getuid()));
+    }
+    const std::array drafts{identity::audit_draft(entry, SystemClock().wall_now(), {})};
+    std::size_t written = 0;
+    auto kept = identity::AuditFile(home.directory(), rules.files).append(drafts, written);
+    if (!kept && !rules.required) {
+        std::cerr << "warning: this change is not in the audit log: "
+                  << printable(kept.error().message()) << "\n";
+        return {};
+    }
+    return kept;
+}
+
+}  // namespace alknet::app
