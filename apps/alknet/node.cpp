@@ -138,8 +138,9 @@ result<std::shared_ptr<IdentityProvider>> Node::make_identities() {
                                                     .state = state_,
                                                     .newest = std::move(newest)});
     apply_token_rules(config_.dynamic.signed_tokens);
-    return std::make_shared<identity::IdentityChain>(
+    auto chain = std::make_shared<identity::IdentityChain>(
         std::vector<std::shared_ptr<IdentityProvider>>{identities_, signed_tokens_});
+    return std::make_shared<identity::AuditedIdentities>(std::move(chain), audit_);
 }
 
 void Node::apply_token_rules(const identity::SignedTokenRules& rules) {

@@ -114,7 +114,6 @@ public:
         return out;
     }
     [[nodiscard]] bool at(char c) const noexcept { return ok_ && rest_.starts_with(c); }
-    [[nodiscard]] bool ok() const noexcept { return ok_; }
     [[nodiscard]] bool ended() const noexcept { return ok_ && rest_.empty(); }
 
 private:

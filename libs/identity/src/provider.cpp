@@ -43,4 +43,25 @@ task<result<std::optional<Identity>>> IdentityChain::resolve_from_token(std::str
     co_return std::optional<Identity>();
 }
 
+task<result<std::optional<Identity>>> AuditedIdentities::resolve_from_token(std::string token,
+                                                                            std::string purpose) {
+    ALKNET_CO_CHECK(audit_->ready());
+    auto outcome = co_await inner_->resolve_from_token(std::move(token), purpose);
+    if (!outcome && outcome.error().is(errc::cancelled)) {
+        co_return outcome;
+    }
+    AuditEntry entry{.event = outcome && *outcome ? "token.accepted" : "token.refused"};
+    entry.service = std::move(purpose);
+    entry.repeats = true;
+    if (!outcome) {
+        entry.reason = outcome.error().cause().id;
+    } else if (*outcome) {
+        entry.peer = (*outcome)->id;
+    } else {
+        entry.reason = causes::kTokenInvalid.id;
+    }
+    audit_->record(std::move(entry));
+    co_return outcome;
+}
+
 }  // namespace alknet::identity

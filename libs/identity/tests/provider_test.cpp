@@ -87,5 +87,50 @@ ALKNET_CO_TEST(IdentityChain, KnowsNobodyByItself) {
     EXPECT_TRUE(token && !*token);
 }
 
+class Told final : public AuditSink {
+public:
+    void record(AuditEntry entry) noexcept override { entries.push_back(std::move(entry)); }
+    [[nodiscard]] result<void> ready() const override {
+        return full ? fail(causes::kDiskFull) : result<void>();
+    }
+    std::vector<AuditEntry> entries;
+    bool full = false;
+};
+
+ALKNET_CO_TEST(AuditedIdentities, TellWhatBecameOfTokensAndNothingOfThem) {
+    const NewToken good = make_token();
+    const NewToken ended = make_token();
+    PeerList list;
+    list.peers = {peer("bob", {new_key()})};
+    for (const NewToken* made : {&good, &ended}) {
+        TokenRecord token;
+        token.id = made->id;
+        token.hash = made->hash;
+        token.peer = "bob";
+        list.tokens.push_back(token);
+    }
+    list.tokens[1].expires = WallTime();
+    const auto audit = std::make_shared<Told>();
+    AuditedIdentities audited(
+        std::make_shared<ConfigIdentityProvider>(clock, directory(std::move(list))), audit);
+    const std::string secret(as_text(good.text.view()));
+    EXPECT_TRUE((co_await audited.resolve_from_token(secret, "call")).value());
+    EXPECT_FALSE(co_await audited.resolve_from_token(std::string(as_text(ended.text.view())), "x"));
+    EXPECT_FALSE((co_await audited.resolve_from_token("a guess", "x")).value());
+    ALKNET_CO_ASSERT(audit->entries.size() == 3);
+    EXPECT_EQ(audit->entries[0].event, "token.accepted");
+    EXPECT_EQ(audit->entries[0].peer, "bob");
+    EXPECT_EQ(audit->entries[0].service, "call");
+    for (const std::size_t i : {1U, 2U}) {
+        EXPECT_EQ(audit->entries[i].event, "token.refused");
+        EXPECT_EQ(audit->entries[i].reason, causes::kTokenInvalid.id);
+        EXPECT_EQ(audit->entries[i].peer + audit->entries[i].detail, "");
+    }
+    audit->full = true;
+    const auto refused = co_await audited.resolve_from_token(secret, "call");
+    EXPECT_TRUE(!refused && refused.error().is(causes::kDiskFull));
+    EXPECT_FALSE((co_await audited.resolve_from_fingerprint(new_key())).value());
+}
+
 }  // namespace
 }  // namespace alknet::identity

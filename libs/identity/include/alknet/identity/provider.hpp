@@ -3,6 +3,7 @@
 #pragma once
 
 #include <alknet/base/result.hpp>
+#include <alknet/core/audit.hpp>
 #include <alknet/core/auth.hpp>
 #include <alknet/identity/peers.hpp>
 #include <alknet/rt/snapshot.hpp>
@@ -55,6 +56,26 @@ public:
 
 private:
     const std::vector<std::shared_ptr<IdentityProvider>> providers_;
+};
+
+/// Tells an audit log what became of tokens, without a word of them. What keys give is told by the
+/// endpoint, which knows the connection. Thread-safe if `inner` is.
+class AuditedIdentities final : public IdentityProvider {
+public:
+    AuditedIdentities(std::shared_ptr<IdentityProvider> inner, std::shared_ptr<AuditSink> audit)
+        : inner_(std::move(inner)), audit_(std::move(audit)) {}
+
+    task<result<std::optional<Identity>>> resolve_from_fingerprint(
+        std::string fingerprint) override {
+        return inner_->resolve_from_fingerprint(std::move(fingerprint));
+    }
+    /// Errors: those of `inner`; those of AuditSink::ready.
+    task<result<std::optional<Identity>>> resolve_from_token(std::string token,
+                                                             std::string purpose) override;
+
+private:
+    const std::shared_ptr<IdentityProvider> inner_;
+    const std::shared_ptr<AuditSink> audit_;
 };
 
 }  // namespace alknet::identity
