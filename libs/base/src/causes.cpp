@@ -380,6 +380,17 @@ constexpr Cause kAuditBroken{
         "it was written. alknet audit verify names every such place; docs/audit.md describes the "
         "format. The node goes on writing behind it.",
 };
+constexpr Cause kRotationInvalid{
+    .id = "E-ROTATION-INVALID",
+    .condition = errc::invalid,
+    .what = "this change of a key is not to be believed",
+    .next = "ask the owner of the other node for its key: alknet id",
+    .explain =
+        "A node that changes its key says so in a statement that both its keys have signed and "
+        "that holds for a time. This one was not signed by the key that is known, is not for now, "
+        "is older than one that was seen, or belongs to a peer that is not allowed in. Nothing has "
+        "changed: the key that was known is the only one that is accepted.",
+};
 constexpr Cause kInvitationInvalid{
     .id = "E-INVITE-INVALID",
     .condition = errc::invalid,
@@ -478,6 +489,7 @@ constexpr std::array kAll = {
     &causes::kPeerExists,
     &causes::kTokenInvalid,
     &causes::kAuditBroken,
+    &causes::kRotationInvalid,
     &causes::kInvitationInvalid,
     &causes::kInvitationRefused,
 };
