@@ -170,7 +170,7 @@ private:
         writing_ = false;
         settled_ += std::min(written, recorded);
         if (outcome) {
-            tell_success(lost);
+            tell_success(recorded, lost);
         } else {
             tell_failure(outcome.error());
             put_back(std::move(batch), written, recorded, lost);
@@ -199,12 +199,12 @@ private:
         queue_ = std::move(batch);
     }
 
-    void tell_success(std::uint64_t lost) {
+    void tell_success(std::size_t written, std::uint64_t lost) {
         if (lost > 0) {
             options_.log.error("audit.lost", {{"count", lost}});
         }
         if (failure_) {
-            options_.log.warn("audit.resumed");
+            options_.log.warn("audit.resumed", {{"written", written}});
             failure_.reset();
         }
     }
