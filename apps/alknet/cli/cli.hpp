@@ -186,13 +186,8 @@ using Verb =
                  PathsOptions, PipeOptions, ProbeOptions, DoctorOptions, BenchOptions,
                  ExplainOptions, ConfigCheckOptions, ConfigShowOptions, ConfigDiffOptions,
                  ConfigApplyOptions, ConfigPendingOptions, PeerOptions, InvitationOptions,
-                 JoinOptions, TokenOptions, TokenSignOptions, AccessCheckOptions, KnownOptions,
-                 CompletionOptions, ManualOptions, HelpOptions, VersionOptions>;
-std::variant<InitOptions, IdOptions, ServeOptions, PingOptions, PathsOptions, PipeOptions,
-             ProbeOptions, DoctorOptions, BenchOptions, ExplainOptions, ConfigCheckOptions,
-             PeerOptions, InvitationOptions, JoinOptions, TokenOptions, TokenSignOptions,
-             AccessCheckOptions, AuditOptions, KnownOptions, CompletionOptions, ManualOptions,
-             HelpOptions, VersionOptions>;
+                 JoinOptions, TokenOptions, TokenSignOptions, AccessCheckOptions, AuditOptions,
+                 KnownOptions, CompletionOptions, ManualOptions, HelpOptions, VersionOptions>;
 
 struct CommandLine {
     std::optional<std::filesystem::path> home;

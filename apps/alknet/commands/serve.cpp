@@ -57,7 +57,6 @@ struct Serving {
     std::unique_ptr<Node> node;
     std::unique_ptr<net::UnixListener> control;  // null: there is none
     Event reload_wanted;
-    Event reloaded{};
     bool reload_asked = false;  // by somebody, rather than by a change of the file
     // Of those who wait for one, and how the last of them went.
     std::uint64_t reloads_wanted = 0;
@@ -228,12 +227,15 @@ task<result<void>> watch_file_of_peers(Serving& serving, std::filesystem::path f
 // A reload may name another file.
 task<result<void>> watch_authorized_keys(Serving& serving) {
     for (;;) {
-        serving.reloaded.clear();
+        const std::filesystem::path file = serving.node->authorized_keys_file();
         TaskScope watching(serving.loop);
-        if (const auto& file = serving.node->authorized_keys_file(); !file.empty()) {
+        if (!file.empty()) {
             watching.spawn(watch_file_of_peers(serving, file), "serve.watch_authorized_keys");
         }
-        const result<void> reloaded = co_await serving.reloaded.wait();
+        result<void> reloaded;
+        while (reloaded && serving.node->authorized_keys_file() == file) {
+            reloaded = co_await serving.reloaded.wait();
+        }
         watching.cancel();
         (void)co_await watching.join();
         ALKNET_CO_CHECK(reloaded);
