@@ -90,7 +90,7 @@ class ControlSocket(TestCase):
             node.process.wait(PATIENCE_S)
             self.assertTrue((home.path / "control.sock").exists())
             # Nobody listens there: the files are worked on.
-            self.assertEqual(home.json("peer", "list"), {"peers": []})
+            self.assertEqual(home.json("peer", "list"), {"peers": [], "refused": []})
             home.error("status", expect=EXIT_UNREACHABLE)
         with Node(home):
             home.run("status")
@@ -103,7 +103,7 @@ class ControlSocket(TestCase):
         home = Home(deep)
         with Node(home):
             self.assertEqual(home.json("status")["home"], str(home.path))
-            self.assertEqual(home.json("peer", "list"), {"peers": []})
+            self.assertEqual(home.json("peer", "list"), {"peers": [], "refused": []})
 
     def test_speaks_the_call_protocol(self):
         with Node(self.home()) as node, Control(node.home.path / "control.sock") as control:
@@ -167,7 +167,7 @@ class Commands(TestCase):
             self.assertEqual(self.everything(home, key), without)
             self.assertIn("config.reloaded", node.stop())
         # What the node wrote is what stands in the files.
-        self.assertEqual(home.json("peer", "list"), {"peers": []})
+        self.assertEqual(home.json("peer", "list"), {"peers": [], "refused": []})
 
     def test_are_in_force_when_they_end(self):
         home, bob = self.home(), self.home("bob")
@@ -271,7 +271,7 @@ class Commands(TestCase):
             home.error("peer", "add", "bob", "--key", home.id, expect=EXIT_CONFIG)
             home.configure("")
             home.run("reload")
-            self.assertEqual(home.json("peer", "list"), {"peers": []})
+            self.assertEqual(home.json("peer", "list"), {"peers": [], "refused": []})
             # A node that is told to stop lets its callers go.
             with Control(home.path / "control.sock") as control:
                 node.send(signal.SIGTERM)

@@ -104,13 +104,13 @@ TEST(ConfigSettings, NameEveryKeyThatTheParserKnows) {
 }
 
 TEST(ConfigDifferences, AreOfMeaning) {
-    EXPECT_THAT(changes("", "# nothing\n[limits]\nidle_timeout = '60s'\n[log]\nlevel='info'\n"),
+    EXPECT_THAT(changes("", "# nothing\n[limits]\nidle_timeout = '300s'\n[log]\nlevel='info'\n"),
                 IsEmpty());
     EXPECT_THAT(changes(kFile, kFile), IsEmpty());
     EXPECT_THAT(changes("", "\n[limits]\nidle_timeout = '30s'\n"),
-                ElementsAre("limits.idle_timeout: \"1m\" (default) -> \"30s\" (line 3)"));
+                ElementsAre("limits.idle_timeout: \"5m\" (default) -> \"30s\" (line 3)"));
     EXPECT_THAT(changes("[limits]\nidle_timeout = '30s'\n", ""),
-                ElementsAre("limits.idle_timeout: \"30s\" (line 2) -> \"1m\" (default)"));
+                ElementsAre("limits.idle_timeout: \"30s\" (line 2) -> \"5m\" (default)"));
 }
 
 TEST(ConfigDifferences, OfEntriesNameWhatWasWritten) {
