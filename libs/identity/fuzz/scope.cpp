@@ -1,5 +1,6 @@
 // Any octets as a scope, a fingerprint and a name: what is accepted has one text, which is accepted
-// again; a grant covers itself if it is exact, and nothing wild is ever covered.
+// again, and that of a key gives the key; a grant covers itself if it is exact, and nothing wild is
+// ever covered.
 #include <algorithm>
 #include <alknet/base/assert.hpp>
 #include <alknet/base/bytes.hpp>
@@ -38,6 +39,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (const auto fingerprint = parse_fingerprint(text)) {
         ALKNET_ASSERT(parse_fingerprint(*fingerprint).value() == *fingerprint);
         ALKNET_ASSERT(fingerprint_aliases(*fingerprint).front() == *fingerprint);
+        if (const auto key = key_of_fingerprint(*fingerprint)) {
+            ALKNET_ASSERT(key->fingerprint() == *fingerprint);
+            ALKNET_ASSERT(key_id(*key) != KeyId{});
+        }
     }
     if (check_name(first)) {
         ALKNET_ASSERT(!name_skeleton(first).empty());
