@@ -3,22 +3,10 @@
 #include <alknet/base/encoding.hpp>
 #include <alknet/call/envelope.hpp>
 #include <alknet/call/failure.hpp>
-#include <fstream>
+#include <alknet/testing/vectors.hpp>
 
 namespace alknet::call {
 namespace {
-
-std::map<std::string, Bytes> vectors() {
-    std::ifstream file(ALKNET_CALL_VECTORS);
-    std::map<std::string, Bytes> all;
-    for (std::string line; std::getline(file, line);) {
-        const std::size_t colon = line.find(": ");
-        if (!line.empty() && line[0] != '#' && colon != std::string::npos) {
-            all[line.substr(0, colon)] = hex_decode(line.substr(colon + 2)).value();
-        }
-    }
-    return all;
-}
 
 Json path(std::string_view text) {
     return Json::object({{"path", text}});
@@ -70,7 +58,7 @@ result<EventEnvelope> decode(BytesView octets, std::size_t piece) {
 }
 
 TEST(CallVectors, AreWhatIsWrittenAndRead) {
-    auto left = vectors();
+    auto left = sim::read_vectors(ALKNET_CALL_VECTORS);
     for (const auto& [name, event] : events()) {
         const Bytes octets = encode_frame(event).value();
         EXPECT_EQ(hex_encode(octets), hex_encode(left[name])) << name;

@@ -2,18 +2,15 @@
 #include <alknet/core/known_nodes_file.hpp>
 
 #include <gtest/gtest.h>
-#include <sys/ptrace.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <alknet/base/causes.hpp>
 #include <alknet/rt/combine.hpp>
 #include <alknet/rt/loop.hpp>
 
 #include <alknet/rt/time.hpp>
+#include <alknet/testing/killed_writer.hpp>
 #include <alknet/testing/temp_dir.hpp>
 #include <alknet/testing/virtual_loop.hpp>
-#include <csignal>
 #include <fstream>
 #include <string>
 
@@ -135,39 +132,13 @@ TEST_F(KnownNodesFileTest, TellsWhereItCannotWrite) {
     EXPECT_TRUE(nowhere.hold().error().is(causes::kIo));
 }
 
-// Runs `learn` in a child, which is killed before its system call number `stop`. False if it ended
-// before that.
-bool killed_at(int stop, const KnownNodesFile& file, const std::string& name) {
-    const pid_t child = fork();
-    if (child == 0) {
-        ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
-        raise(SIGSTOP);
-        _exit(learn(file, name) ? 0 : 1);
-    }
-    int status = 0;
-    EXPECT_EQ(waitpid(child, &status, 0), child);
-    ptrace(PTRACE_SETOPTIONS, child, nullptr, PTRACE_O_EXITKILL);
-    // Each call stops twice: before it, and after it.
-    for (int i = 0; i <= 2 * stop; ++i) {
-        ptrace(PTRACE_SYSCALL, child, nullptr, nullptr);
-        EXPECT_EQ(waitpid(child, &status, 0), child);
-        if (WIFEXITED(status)) {
-            EXPECT_EQ(WEXITSTATUS(status), 0);
-            return false;
-        }
-    }
-    kill(child, SIGKILL);
-    EXPECT_EQ(waitpid(child, &status, 0), child);
-    return true;
-}
-
 TEST_F(KnownNodesFileTest, IsOldOrNewWhereverItsWriterDies) {
     ASSERT_TRUE(learn(file, kName));
     int before = 0;
     int after = 0;
     for (int stop = 0;; ++stop) {
         const std::string name = "n" + std::to_string(stop) + ":1";
-        const bool killed = killed_at(stop, file, name);
+        const bool killed = sim::killed_at(stop, [&] { return learn(file, name).has_value(); });
         const auto known = file.load();
         ASSERT_TRUE(known) << "killed at call " << stop << ": " << known.error().message();
         ASSERT_NE(known->find(kName), nullptr);

@@ -159,23 +159,13 @@ bool is_time(std::string_view time) noexcept {
            });
 }
 
-std::optional<AuditDigest> digest_of(std::string_view text) {
-    const auto bytes = hex_decode(text);
-    AuditDigest digest{};
-    if (!bytes || bytes->size() != digest.size()) {
-        return std::nullopt;
-    }
-    std::ranges::copy(*bytes, digest.begin());
-    return digest;
-}
-
 std::optional<AuditRecord> read(std::string_view line) {
     Reader in(line);
     AuditRecord record;
     in.skip("{\"seq\":");
     const auto seq = parse_plain_number<std::uint64_t>(in.until(','));
     in.skip(",\"prev\":");
-    const auto prev = digest_of(in.text());
+    const auto prev = parse_audit_digest(in.text());
     in.skip(",\"time\":");
     record.time = in.text();
     in.skip(",\"event\":");
@@ -196,6 +186,16 @@ std::optional<AuditRecord> read(std::string_view line) {
 }
 
 }  // namespace
+
+std::optional<AuditDigest> parse_audit_digest(std::string_view text) {
+    const auto bytes = hex_decode(text);
+    AuditDigest digest{};
+    if (!bytes || bytes->size() != digest.size()) {
+        return std::nullopt;
+    }
+    std::ranges::copy(*bytes, digest.begin());
+    return digest;
+}
 
 std::string_view AuditRecord::field(std::string_view name) const noexcept {
     const auto found =
@@ -246,7 +246,7 @@ result<AuditHead> decode_audit_head(std::string_view text) {
         const auto seq = parse_number<std::uint64_t>(text.substr(kHeadMark.size(), kSeqDigits));
         std::string_view digits = text.substr(kHeadMark.size() + kSeqDigits + 1);
         digits = digits.substr(0, digits.find('\n'));
-        const auto digest = digest_of(digits);
+        const auto digest = parse_audit_digest(digits);
         if (seq && digest) {
             AuditHead head{.seq = *seq, .digest = *digest};
             if (encode_audit_head(head) == text) {

@@ -18,16 +18,6 @@ std::string range(std::uint64_t from, std::uint64_t through) {
                                  " are missing";
 }
 
-std::optional<AuditDigest> digest_of(std::string_view text) {
-    const auto bytes = hex_decode(text);
-    AuditDigest digest{};
-    if (!bytes || bytes->size() != digest.size()) {
-        return std::nullopt;
-    }
-    std::ranges::copy(*bytes, digest.begin());
-    return digest;
-}
-
 }  // namespace
 
 void AuditVerifier::begin_file(std::string name) {
@@ -75,7 +65,7 @@ void AuditVerifier::note(const AuditRecord& record) {
     } else if (record.event == "audit.gap") {
         problem(line_, "whoever wrote this found other records before it than were written");
     } else if (record.event == "audit.removed") {
-        if (const auto digest = digest_of(record.field("digest"))) {
+        if (const auto digest = parse_audit_digest(record.field("digest"))) {
             removed_ = {.seq = number_in(record, "through"), .digest = *digest};
         }
     }
@@ -136,7 +126,7 @@ result<AuditHead> parse_audit_head(std::string_view text) {
     const std::size_t colon = text.find(':');
     const auto seq = parse_plain_number<std::uint64_t>(text.substr(0, colon));
     const auto digest =
-        colon == std::string_view::npos ? std::nullopt : digest_of(text.substr(colon + 1));
+        colon == std::string_view::npos ? std::nullopt : parse_audit_digest(text.substr(colon + 1));
     if (!seq || !digest) {
         return fail(causes::kUsage, "a noted head is SEQ:DIGEST, as alknet audit verify prints it");
     }

@@ -1,44 +1,15 @@
 // A writer of the audit log is killed at each of its system calls: the chain is whole up to the
 // last record that is there, and the next writer goes on with it.
-#include <sys/ptrace.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include <alknet/testing/killed_writer.hpp>
 #include <alknet/testing/temp_dir.hpp>
-#include <csignal>
-#include <functional>
 
 #include "audit_support.hpp"
 
 namespace alknet::identity {
 namespace {
 
+using sim::killed_at;
 using sim::TempDir;
-
-// Runs `write` in a child, which is killed before its system call number `stop`. False if it ended
-// before that; then its exit code must be 0.
-bool killed_at(int stop, const std::function<bool()>& write) {
-    const pid_t child = fork();
-    if (child == 0) {
-        ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
-        raise(SIGSTOP);
-        _exit(write() ? 0 : 1);
-    }
-    int status = 0;
-    EXPECT_EQ(waitpid(child, &status, 0), child);
-    ptrace(PTRACE_SETOPTIONS, child, nullptr, PTRACE_O_EXITKILL);
-    for (int i = 0; i <= 2 * stop; ++i) {
-        ptrace(PTRACE_SYSCALL, child, nullptr, nullptr);
-        EXPECT_EQ(waitpid(child, &status, 0), child);
-        if (WIFEXITED(status)) {
-            EXPECT_EQ(WEXITSTATUS(status), 0);
-            return false;
-        }
-    }
-    kill(child, SIGKILL);
-    EXPECT_EQ(waitpid(child, &status, 0), child);
-    EXPECT_TRUE(WIFSIGNALED(status));
-    return true;
-}
 
 // `before` records are there, and the writer that is killed writes two more.
 void kill_everywhere(std::size_t before, AuditLimits limits) {

@@ -1,4 +1,5 @@
 #include <alknet/resume/frames.hpp>
+#include <alknet/testing/vectors.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -6,7 +7,6 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/base/encoding.hpp>
 #include <alknet/testing/random.hpp>
-#include <fstream>
 #include <map>
 #include <sstream>
 
@@ -42,19 +42,6 @@ const std::map<std::string, Frame>& frames_by_name() {
     return kFrames;
 }
 
-/// `name: hex` lines of the file that other implementations read too.
-std::map<std::string, Bytes> vectors() {
-    std::ifstream file(ALKNET_RESUME_VECTORS);
-    std::map<std::string, Bytes> all;
-    for (std::string line; std::getline(file, line);) {
-        const std::size_t colon = line.find(": ");
-        if (!line.empty() && line[0] != '#' && colon != std::string::npos) {
-            all[line.substr(0, colon)] = hex_decode(line.substr(colon + 2)).value();
-        }
-    }
-    return all;
-}
-
 /// All frames of `octets` written again, handed over in pieces of `piece`.
 result<Bytes> round_trip(BytesView octets, std::size_t piece) {
     FrameReader reader;
@@ -77,7 +64,7 @@ result<Bytes> round_trip(BytesView octets, std::size_t piece) {
 }
 
 TEST(ResumeFrames, AreAsTheVectorsSay) {
-    auto left = vectors();
+    auto left = sim::read_vectors(ALKNET_RESUME_VECTORS);
     for (const auto& [name, frame] : frames_by_name()) {
         Bytes octets;
         append_frame(octets, frame);
@@ -91,7 +78,7 @@ TEST(ResumeFrames, AreAsTheVectorsSay) {
 
 TEST(ResumeFrames, BadVectorsAreRefused) {
     std::size_t count = 0;
-    for (const auto& [name, octets] : vectors()) {
+    for (const auto& [name, octets] : sim::read_vectors(ALKNET_RESUME_VECTORS)) {
         if (name.starts_with("bad-")) {
             ++count;
             const auto outcome = round_trip(octets, 7);

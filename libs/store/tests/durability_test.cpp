@@ -1,51 +1,21 @@
 // A writer is killed at each of its system calls, one run for each: what is found then is the state
 // from before or from after, and once from each.
 #include <fcntl.h>
-#include <sys/ptrace.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/durable_file.hpp>
 #include <alknet/store/database.hpp>
+#include <alknet/testing/killed_writer.hpp>
 #include <alknet/testing/temp_dir.hpp>
-#include <csignal>
 #include <fstream>
-#include <functional>
 #include <sstream>
 
 namespace alknet::store {
 namespace {
 
+using sim::killed_at;
 using sim::TempDir;
 
 namespace fs = std::filesystem;
-
-// Runs `write` in a child, which is killed before its system call number `stop`. False if it ended
-// before that; then its exit code must be 0.
-bool killed_at(int stop, const std::function<bool()>& write) {
-    const pid_t child = fork();
-    if (child == 0) {
-        ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
-        raise(SIGSTOP);
-        _exit(write() ? 0 : 1);
-    }
-    int status = 0;
-    EXPECT_EQ(waitpid(child, &status, 0), child);
-    ptrace(PTRACE_SETOPTIONS, child, nullptr, PTRACE_O_EXITKILL);
-    // Each call stops twice: before it, and after it.
-    for (int i = 0; i <= 2 * stop; ++i) {
-        ptrace(PTRACE_SYSCALL, child, nullptr, nullptr);
-        EXPECT_EQ(waitpid(child, &status, 0), child);
-        if (WIFEXITED(status)) {
-            EXPECT_EQ(WEXITSTATUS(status), 0);
-            return false;
-        }
-    }
-    kill(child, SIGKILL);
-    EXPECT_EQ(waitpid(child, &status, 0), child);
-    EXPECT_TRUE(WIFSIGNALED(status));
-    return true;
-}
 
 std::string content(const fs::path& file) {
     std::ostringstream text;

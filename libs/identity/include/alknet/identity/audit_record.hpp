@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -44,6 +45,8 @@ struct AuditRecord {
 [[nodiscard]] result<AuditRecord> decode_audit_record(std::string_view line);
 
 [[nodiscard]] AuditDigest audit_digest(std::string_view line);
+/// From 64 hex digits.
+[[nodiscard]] std::optional<AuditDigest> parse_audit_digest(std::string_view hex);
 
 /// What was last written, in a file of its own: tells a log whose end was cut off from one whose
 /// writer was killed.
