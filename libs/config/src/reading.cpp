@@ -28,22 +28,26 @@ Reading::Below::Below(Reading& reading, std::string_view key)
     }
 }
 
-void Reading::refuse(const toml::source_region& where, std::string reason) {
+void Reading::add(Problem problem) {
     if (problems_.size() < kProblemsMax) {
-        problems_.push_back({.file = options_.file,
-                             .line = where.begin.line,
-                             .column = where.begin.column,
-                             .key = key_,
-                             .reason = std::move(reason)});
+        problems_.push_back(std::move(problem));
     }
 }
 
+void Reading::refuse(const toml::source_region& where, std::string reason) {
+    add({.file = options_.file,
+         .line = where.begin.line,
+         .column = where.begin.column,
+         .key = key_,
+         .reason = std::move(reason)});
+}
+
 void Reading::refuse_text(std::size_t line, std::size_t column, std::string reason) {
-    problems_.push_back({.file = options_.file,
-                         .line = line,
-                         .column = column,
-                         .key = {},
-                         .reason = std::move(reason)});
+    add({.file = options_.file,
+         .line = line,
+         .column = column,
+         .key = {},
+         .reason = std::move(reason)});
 }
 
 void Reading::expected(const toml::node& value, std::string_view wanted) {

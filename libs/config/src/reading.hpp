@@ -33,7 +33,7 @@ public:
     void refuse(const toml::node& where, std::string reason) {
         refuse(where.source(), std::move(reason));
     }
-    /// The text is no TOML.
+    /// What stands at no value: text that is no TOML, or two tables that do not fit together.
     void refuse_text(std::size_t line, std::size_t column, std::string reason);
 
     /// The text of a value, no longer than `bytes_max`; null and a problem otherwise.
@@ -46,6 +46,8 @@ public:
     [[nodiscard]] std::vector<Problem>& problems() noexcept { return problems_; }
 
 private:
+    /// Drops what goes beyond kProblemsMax.
+    void add(Problem problem);
     void expected(const toml::node& value, std::string_view wanted);
 
     const ParseOptions& options_;

@@ -49,6 +49,12 @@ TEST(ConfigLimits, ProblemsReportedAtOnce) {
     EXPECT_THAT(problems(numbered(kProblemsMax + 1, "a", " = 1\n")), SizeIs(kProblemsMax));
 }
 
+TEST(ConfigLimits, ProblemsReportedAtOnceAreThoseBetweenTablesToo) {
+    EXPECT_THAT(problems("[[forwarding.rules]]\ntarget = '*:*'\nroles = [" +
+                         numbered(kProblemsMax + 1, "'none", "', ") + "]"),
+                SizeIs(kProblemsMax));
+}
+
 TEST(ConfigLimits, OctetsOfAValue) {
     const auto with = [](std::size_t size) {
         return "node.key = '" + std::string(size, 'a') + "'";
