@@ -146,7 +146,8 @@ std::array<std::byte, 32> invitation_hash(const InvitationSecret& secret) noexce
 
 bool needs_confirmation(const Scope& grant) noexcept {
     constexpr std::array kServices = {
-        "*", "access", "admin", "config", "exec", "node", "peer", "token", "vault",
+        "*",    "access", "admin", "audit", "config", "exec",
+        "node", "peer",   "peers", "token", "tokens", "vault",
     };
     constexpr std::array kActions = {"*", "admin", "exec", "shell"};
     return std::ranges::find(kServices, grant.service) != kServices.end() ||

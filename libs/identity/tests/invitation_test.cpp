@@ -130,10 +130,17 @@ TEST(Invitation, OfTheLargestSizeFits) {
 }
 
 TEST(NeedsConfirmation, ForTheRuleOverANode) {
-    for (const char* text :
-         {"*:*:*", "*:*", "*:read", "node:*", "node:status", "peer:add", "token:*", "config:reload",
-          "access:check", "admin:x", "exec:run", "vault:read", "ssh:shell", "ssh:*", "ssh:exec:ls",
-          "git:*", "git:admin:x", "anything:shell:here"}) {
+    for (const char* text : {"*:*:*",         "*:*",
+                             "*:read",        "node:*",
+                             "node:status",   "peer:add",
+                             "token:*",       "config:reload",
+                             "peers:manage",  "peers:read",
+                             "tokens:manage", "audit:read",
+                             "access:check",  "admin:x",
+                             "exec:run",      "vault:read",
+                             "ssh:shell",     "ssh:*",
+                             "ssh:exec:ls",   "git:*",
+                             "git:admin:x",   "anything:shell:here"}) {
         EXPECT_TRUE(needs_confirmation(scope(text))) << text;
     }
     for (const char* text : {"git:read", "git:read:*", "git:write:site", "sftp:read:home/*",
