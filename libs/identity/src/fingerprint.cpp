@@ -13,9 +13,28 @@ constexpr std::string_view kSshPrefix = "SHA256:";
 constexpr std::string_view kRawPrefix = "ed25519:";
 constexpr std::size_t kDigestSize = 32;
 
+// What ssh-keygen -l prints: `256 SHA256:DIGITS comment (ED25519)`. Gives the second word; of keys
+// that nobody can prove here, nothing.
+std::string_view of_listing(std::string_view text) noexcept {
+    constexpr std::string_view kFirst = "256 ";
+    constexpr std::string_view kLast = " (ED25519)";
+    while (text.ends_with('\n') || text.ends_with('\r')) {
+        text.remove_suffix(1);
+    }
+    if (!text.starts_with(kFirst) || !text.ends_with(kLast)) {
+        return {};
+    }
+    text.remove_prefix(kFirst.size());
+    text.remove_suffix(kLast.size());
+    return text.substr(0, text.find(' '));
+}
+
 }  // namespace
 
 result<std::string> parse_fingerprint(std::string_view text) {
+    if (const std::string_view listed = of_listing(text); listed.starts_with(kSshPrefix)) {
+        text = listed;
+    }
     if (!text.starts_with(kSshPrefix)) {
         return canonical_fingerprint(text);
     }

@@ -20,6 +20,11 @@ TEST(Fingerprint, OfSshIsADigestAndStaysOne) {
     const std::string digest = id.openssh_fingerprint();
     EXPECT_EQ(parse_fingerprint(digest).value_or("refused"), digest);
     EXPECT_EQ(parse_fingerprint(digest + "=").value_or("refused"), digest);
+    for (const std::string& line :
+         {"256 " + digest + " bob@laptop (ED25519)", "256 " + digest + " (ED25519)\n",
+          "256 " + digest + " a comment of words (ED25519)"}) {
+        EXPECT_EQ(parse_fingerprint(line).value_or("refused"), digest) << line;
+    }
     const std::vector<std::string> both{id.fingerprint(), digest};
     EXPECT_EQ(fingerprint_aliases(id.fingerprint()), both);
     EXPECT_EQ(fingerprint_aliases(digest), std::vector<std::string>{digest});
@@ -31,7 +36,9 @@ TEST(Fingerprint, RefusesWhatIsNone) {
          {std::string(), std::string("SHA256:"), digest + "A", digest.substr(0, 49),
           digest + "==", "sha256:" + digest.substr(7), "SHA256:" + std::string(43, '!'),
           std::string("x509-sha256:00"), std::string("ed25519:") + std::string(64, '0'),
-          std::string("MD5:00:11")}) {
+          std::string("MD5:00:11"), "256 " + digest + " (ECDSA)", "3072 " + digest + " (RSA)",
+          "256 " + digest, std::string("256 MD5:00:11 x (ED25519)"), std::string("256  (ED25519)"),
+          "256 " + digest.substr(0, 40) + " x (ED25519)"}) {
         const auto parsed = parse_fingerprint(text);
         ASSERT_FALSE(parsed) << text;
         EXPECT_TRUE(parsed.error().is(causes::kKeyInvalid));
