@@ -58,6 +58,18 @@ std::string command_help(const CommandInfo& command) {
     return out;
 }
 
+// Of a word that stands before commands; empty if it is none.
+std::string group_help(std::string_view group) {
+    std::string out;
+    for (const CommandInfo& command : describe_commands()) {
+        if (command.name.starts_with(std::string(group) + " ")) {
+            help_option(out, {.names = {}, .value = command.name, .about = command.about});
+        }
+    }
+    return out.empty() ? out
+                       : "usage: alknet " + std::string(group) + " COMMAND [OPTIONS]\n\n" + out;
+}
+
 std::string general_help() {
     std::string out = "usage: alknet COMMAND [OPTIONS]\n\n";
     for (const CommandInfo& command : describe_commands()) {
@@ -103,6 +115,9 @@ result<std::string> help_text(std::string_view topic) {
         if (command.name == topic) {
             return command_help(command);
         }
+    }
+    if (std::string group = group_help(topic); !group.empty()) {
+        return group;
     }
     return unexpected(unknown_command(topic));
 }

@@ -77,14 +77,41 @@ error unknown_word(const std::string& word, const CLI::App* command) {
                  meant.empty() ? text : text + "; did you mean '" + std::string(meant) + "'?");
 }
 
+// What follows a word that stands before commands is none of them, or is not there.
+error incomplete_command(const CLI::App& root) {
+    const auto groups = root.get_subcommands();
+    if (groups.empty()) {
+        return error(causes::kUsage, "a command is missing");
+    }
+    const std::string group = groups.front()->get_name();
+    for (const std::string& word : groups.front()->remaining()) {
+        if (!word.starts_with('-')) {
+            return unknown_command(group + " " + word);
+        }
+    }
+    std::string words;
+    for (const CLI::App* command : groups.front()->get_subcommands({})) {
+        words += (words.empty() ? "" : ", ") + command->get_name();
+    }
+    return error(causes::kUsage, "after " + group + " comes one of: " + words);
+}
+
 result<CommandLine> parse_with(Grammar& grammar, int argc, const char* const* argv) {
     try {
         grammar.root().parse(argc, argv);
     } catch (const CLI::CallForHelp&) {
         CommandLine line = grammar.take();
         const CLI::App* chosen = grammar.chosen();
-        line.verb = HelpOptions{chosen == nullptr ? "" : full_name(*chosen)};
+        const auto groups = grammar.root().get_subcommands();
+        line.verb = HelpOptions{chosen != nullptr ? full_name(*chosen)
+                                : groups.empty()  ? ""
+                                                  : groups.front()->get_name()};
         return line;
+    } catch (const CLI::RequiredError& failure) {
+        if (grammar.chosen() == nullptr) {
+            return unexpected(incomplete_command(grammar.root()));
+        }
+        return fail(causes::kUsage, failure.what());
     } catch (const CLI::ExtrasError& failure) {
         return unexpected(unknown_word(first_extra(failure), grammar.chosen()));
     } catch (const CLI::ParseError& failure) {

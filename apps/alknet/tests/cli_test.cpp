@@ -94,6 +94,7 @@ TEST(CommandLineParse, TheOtherVerbs) {
     EXPECT_EQ(parsed<HelpOptions>({"help", "ping"}).topic, "ping");
     EXPECT_EQ(parsed<HelpOptions>({"config", "check", "--help"}).topic, "config check");
     EXPECT_EQ(parsed<HelpOptions>({"-h"}).topic, "");
+    EXPECT_EQ(parsed<HelpOptions>({"peer", "--help"}).topic, "peer");
     (void)parsed<VersionOptions>({"--version"});
 }
 
@@ -101,6 +102,12 @@ TEST(CommandLineParse, MistakesSayWhatWasMeant) {
     EXPECT_THAT(parse({"ping", "h", "--cuont", "3"}).error().detail(),
                 HasSubstr("'--cuont' is not expected by alknet ping; did you mean '--count'?"));
     EXPECT_THAT(parse({"srve"}).error().detail(), HasSubstr("did you mean 'serve'?"));
+    EXPECT_THAT(parse({"peer", "lst"}).error().detail(),
+                HasSubstr("there is no command 'peer lst'; did you mean 'peer list'?"));
+    EXPECT_THAT(parse({"peer", "xyzzyx", "--json"}).error().detail(), HasSubstr("'peer xyzzyx'"));
+    EXPECT_THAT(parse({"known"}).error().detail(), HasSubstr("one of: list, remove"));
+    EXPECT_THAT(parse({}).error().detail(), HasSubstr("a command is missing"));
+    EXPECT_THAT(parse({"ping"}).error().detail(), HasSubstr("ADDRESS"));
     EXPECT_THAT(parse({"ping", "h", "--count", "1000001"}).error().detail(), HasSubstr("1000000"));
     EXPECT_THAT(parse({"ping", "h", "--timeout", "25h"}).error().detail(), HasSubstr("duration"));
 }
@@ -137,6 +144,15 @@ TEST(CommandDescription, EveryCommandIsDescribed) {
         }
     }
     EXPECT_EQ(verbs.size(), std::variant_size_v<Verb>);
+}
+
+TEST(CommandDescription, AGroupHasItsCommands) {
+    const auto text = help_text("known");
+    ASSERT_TRUE(text);
+    EXPECT_THAT(*text, HasSubstr("known list"));
+    EXPECT_THAT(*text, HasSubstr("known remove"));
+    EXPECT_THAT(*text, testing::Not(HasSubstr("peer list")));
+    EXPECT_FALSE(help_text("kno"));
 }
 
 TEST(CommandDescription, SynopsisAndChoices) {
