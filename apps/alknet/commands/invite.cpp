@@ -14,6 +14,7 @@
 
 #include "audit_change.hpp"
 #include "commands.hpp"
+#include "control_client.hpp"
 #include "introduce.hpp"
 #include "output.hpp"
 #include "peers.hpp"
@@ -57,8 +58,30 @@ std::vector<std::string> machine_hosts() {
     return hosts;
 }
 
-// Where the configuration listens; everywhere is each address of the machine.
-std::vector<std::string> listening_at(const config::Config& config) {
+// Where the node listens while it runs, which may be elsewhere than the configuration says (serve
+// --listen, port 0, a file that was edited since); else where it would.
+std::vector<SocketAddress> listeners_of(const Desk& desk) {
+    std::vector<SocketAddress> all;
+    if (const auto info = ask_running_node(desk.home, "node/info", Json()); info && *info) {
+        const Json* open = (*info)->find("listeners");
+        if (open != nullptr && open->as_array() != nullptr) {
+            for (const Json& one : *open->as_array()) {
+                if (const auto address = SocketAddress::parse(one.text_of("address"))) {
+                    all.push_back(*address);
+                }
+            }
+        }
+    }
+    if (all.empty()) {
+        for (const config::Listener& listener : desk.config.dynamic.listeners) {
+            all.insert(all.end(), listener.addresses.begin(), listener.addresses.end());
+        }
+    }
+    return all;
+}
+
+// Everywhere is each address of the machine.
+std::vector<std::string> reached_at(const std::vector<SocketAddress>& listeners) {
     std::vector<std::string> all;
     const auto add = [&](const std::string& host, std::uint16_t port) {
         std::string text = NodeAddress{.id = {}, .host = host, .port = port}.to_string();
@@ -67,23 +90,22 @@ std::vector<std::string> listening_at(const config::Config& config) {
             all.push_back(std::move(text));
         }
     };
-    for (const config::Listener& listener : config.dynamic.listeners) {
-        for (const SocketAddress& address : listener.addresses) {
-            if (!address.is_any()) {
-                add(address.ip_text(), address.port());
-                continue;
-            }
-            for (const std::string& host : machine_hosts()) {
-                add(host, address.port());
-            }
+    for (const SocketAddress& address : listeners) {
+        if (!address.is_any()) {
+            add(address.ip_text(), address.port());
+            continue;
+        }
+        for (const std::string& host : machine_hosts()) {
+            add(host, address.port());
         }
     }
     return all;
 }
 
 result<std::vector<std::string>> addresses(const Desk& desk) {
+    const std::vector<SocketAddress> listeners = listeners_of(desk);
     if (desk.options.addresses.empty()) {
-        auto found = listening_at(desk.config);
+        auto found = reached_at(listeners);
         if (found.empty()) {
             return fail(causes::kUsage, "say where this node is reached: --address HOST:PORT");
         }
@@ -95,9 +117,8 @@ result<std::vector<std::string>> addresses(const Desk& desk) {
         if (address.id || address.host.empty()) {
             return fail(causes::kAddressInvalid, "--address takes HOST[:PORT], not " + text);
         }
-        const auto& listeners = desk.config.dynamic.listeners;
-        address.port = address.port.value_or(
-            listeners.empty() ? kDefaultPort : listeners.front().addresses.front().port());
+        address.port =
+            address.port.value_or(listeners.empty() ? kDefaultPort : listeners.front().port());
         all.push_back(address.to_string());
     }
     if (all.size() > identity::kInvitationAddressesMax ||

@@ -64,6 +64,14 @@ class Invite(TestCase):
             self.bob.error("peer", "join", line, expect=EXIT_REFUSED)
             self.assertEqual(self.peers(self.alice), {})
 
+    def test_leads_to_where_the_node_listens(self):
+        with Node(self.alice) as node:
+            line = self.alice.json("peer", "invite", "--as", "alice")["invitation"]
+            self.assertEqual(self.bob.json("peer", "join", line)["address"], node.bare)
+            self.alice.run("peer", "remove", *self.peers(self.alice))
+            line = self.alice.json("peer", "invite", "--as", "alice", "--address", "127.0.0.1")["invitation"]
+            self.assertEqual(self.bob.json("peer", "join", line)["address"], node.bare)
+
     def test_reads_the_line_from_standard_input_and_keeps_no_secret(self):
         with Node(self.alice) as node:
             plain = self.alice.run("peer", "invite", "--scopes", "echo:use", "--address", node.bare,
@@ -89,6 +97,10 @@ class Invite(TestCase):
         eve = self.home("eve")
         refused = self.alice.error("peer", "invite", "--scopes", "ssh:shell", "--address", "a:1", expect=EXIT_USAGE)
         self.assertIn("--confirm", refused["detail"])
+        # Whatever a call can change on a node, and with it all that the caller may do.
+        for scope in ("node:admin", "node:manage", "config:reload", "peers:manage", "tokens:manage"):
+            refused = self.alice.error("peer", "invite", "--scopes", scope, "--address", "a:1", expect=EXIT_USAGE)
+            self.assertIn("--confirm", refused["detail"], scope)
         with Node(self.alice) as node:
             line = self.invite(node.bare, "--scopes", "*:*:*", "--confirm")
             processes = {home: self.joining(home, line, "--as", home.path.name) for home in (eve, self.bob)}
