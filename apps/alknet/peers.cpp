@@ -151,6 +151,14 @@ result<WallTime> parse_expiry(std::string_view text, WallTime now) {
     return now + *duration;
 }
 
+result<WallTime> parse_future_expiry(std::string_view text, WallTime now) {
+    ALKNET_TRY(const WallTime expires, parse_expiry(text, now));
+    if (expires <= now) {
+        return fail(causes::kUsage, "'" + std::string(text) + "' is over already");
+    }
+    return expires;
+}
+
 std::string time_text(WallTime time) {
     const auto days = std::chrono::floor<std::chrono::days>(time);
     const std::chrono::year_month_day date(days);

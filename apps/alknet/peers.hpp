@@ -73,6 +73,9 @@ struct WrittenPeers {
 /// When a term ends: a duration from now ("30d") or a day in UTC ("2027-01-31").
 /// Errors: kUsage.
 [[nodiscard]] result<WallTime> parse_expiry(std::string_view text, WallTime now);
+/// Of what is new, and so would be worth nothing from the beginning: an end that is past is
+/// refused.
+[[nodiscard]] result<WallTime> parse_future_expiry(std::string_view text, WallTime now);
 /// `2027-01-31T00:00:00Z`
 [[nodiscard]] std::string time_text(WallTime time);
 

@@ -107,7 +107,7 @@ result<PeerRecord> new_peer(const Work& work) {
     ALKNET_TRY(peer.grants, parse_scopes(options.scopes));
     peer.roles = options.roles;
     if (!options.expires.empty()) {
-        ALKNET_TRY(peer.expires, parse_expiry(options.expires, work.desk.now));
+        ALKNET_TRY(peer.expires, parse_future_expiry(options.expires, work.desk.now));
     }
     if (!options.address.empty()) {
         ALKNET_TRY(const NodeAddress address, NodeAddress::parse(options.address));
@@ -129,6 +129,9 @@ result<void> change_scopes(PeerRecord& peer, const PeerOptions& options) {
     ALKNET_TRY(const auto set, parse_scopes(options.set));
     ALKNET_TRY(const auto removed, parse_scopes(options.removed));
     ALKNET_TRY(const auto added, parse_scopes(options.added));
+    if (set.empty() && removed.empty() && added.empty()) {
+        return fail(causes::kUsage, "say what to change: --set, --remove or --add");
+    }
     if (!options.set.empty()) {
         peer.grants = set;
     }

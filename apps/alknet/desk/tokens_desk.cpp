@@ -70,7 +70,7 @@ result<TokenRecord> new_record(const Desk& desk, const NewTokenInput& input,
         token.grants.push_back({.scope = std::move(scope), .origin = token.origin, .role = {}});
     }
     if (!input.expires.empty()) {
-        ALKNET_TRY(token.expires, parse_expiry(input.expires, desk.now));
+        ALKNET_TRY(token.expires, parse_future_expiry(input.expires, desk.now));
     }
     return token;
 }

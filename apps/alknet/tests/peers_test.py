@@ -61,6 +61,9 @@ class Peers(TestCase):
             kept = identity["openssh_fingerprint" if form.startswith("openssh_") else "fingerprint"]
             self.assertEqual(self.peers()["bob"]["keys"], [kept])
             home.run("peer", "remove", "bob")
+        listed = f"256 {identity['openssh_fingerprint']} bob@laptop (ED25519)"
+        home.run("peer", "add", "bob", "--key", listed)
+        self.assertEqual(self.peers()["bob"]["keys"], [identity["openssh_fingerprint"]])
 
     def test_that_could_be_mistaken_are_refused(self):
         home, key, other = self.node_home, self.home("a").identity, self.home("b").identity
@@ -81,10 +84,15 @@ class Peers(TestCase):
         self.assertEqual(self.refused("peer", "add", "bob", "--key", "what", expect=EXIT_USAGE)["id"], "E-KEY-INVALID")
         self.assertEqual(self.refused("peer", "add", "bob", "--key", key, "--scopes", "git",
                                       expect=EXIT_USAGE)["id"], "E-SCOPE-INVALID")
-        self.refused("peer", "add", "bob", "--key", key, "--expires", "2026-02-30", expect=EXIT_USAGE)
+        for past in ("2026-02-30", "1999-12-31", "0s"):
+            self.refused("peer", "add", "bob", "--key", key, "--expires", past, expect=EXIT_USAGE)
+            self.refused("token", "add", "--scopes", "call:echo", "--expires", past, expect=EXIT_USAGE)
         self.assertIn("there is no role", self.refused("peer", "add", "bob", "--key", key, "--roles", "ops",
                                                        expect=EXIT_CONFIG)["detail"])
         self.assertEqual(self.refused("peer", "remove", "bob", expect=EXIT_CONFIG)["id"], "E-PEER-UNKNOWN")
+        home.run("peer", "add", "carol", "--key", key, "--scopes", "git:read")
+        self.assertIn("--set", self.refused("peer", "scopes", "carol", expect=EXIT_USAGE)["detail"])
+        home.run("peer", "remove", "carol")
         home.configure('[[peer]]\nname = "alice"\nkeys = []\n')
         self.assertIn(f"{home.config}:1", self.refused("peer", "remove", "alice", expect=EXIT_CONFIG)["detail"])
         self.assertEqual(set(self.peers()), {"alice"})
