@@ -55,6 +55,9 @@ public:
     }
     [[nodiscard]] const Array* as_array() const noexcept { return std::get_if<Array>(&value_); }
     [[nodiscard]] const Object* as_object() const noexcept { return std::get_if<Object>(&value_); }
+    [[nodiscard]] const std::int64_t* as_integer() const noexcept {
+        return std::get_if<std::int64_t>(&value_);
+    }
     [[nodiscard]] std::optional<std::uint64_t> as_unsigned() const noexcept;
     [[nodiscard]] std::optional<double> as_number() const noexcept;
     /// Of an object; null if there is none of that name.

@@ -1,0 +1,34 @@
+#include "schema_pattern.hpp"
+
+#include <re2/re2.h>
+#include <alknet/base/causes.hpp>
+#include <string>
+
+namespace alknet::call {
+
+namespace {
+
+constexpr std::int64_t kPatternMemoryMax = 256 << 10;  // octets, compiled
+
+}  // namespace
+
+result<Pattern> Pattern::compile(std::string_view text) {
+    re2::RE2::Options options;
+    options.set_log_errors(false);
+    options.set_never_capture(true);
+    options.set_max_mem(kPatternMemoryMax);
+    auto compiled =
+        std::make_shared<const re2::RE2>(re2::StringPiece(text.data(), text.size()), options);
+    if (!compiled->ok()) {
+        return fail(causes::kUsage, "pattern: " + compiled->error());
+    }
+    Pattern pattern;
+    pattern.compiled_ = std::move(compiled);
+    return pattern;
+}
+
+bool Pattern::found_in(std::string_view text) const {
+    return re2::RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), *compiled_);
+}
+
+}  // namespace alknet::call
