@@ -33,4 +33,8 @@ std::shared_ptr<ProtocolHandler> make_splice(Loop& loop, std::shared_ptr<net::Ne
 /// still comes back. Prints one JSON line.
 result<void> dial(const std::string& what, const std::string& address, const std::string& alpn);
 
+/// `schemas FILE`: for each group of a file of the JSON Schema test suite, one JSON line with which
+/// values fit, or why the schema is refused.
+result<void> schemas(const std::string& file);
+
 }  // namespace alknet::interop
