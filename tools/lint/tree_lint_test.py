@@ -63,6 +63,7 @@ class TreeLint(unittest.TestCase):
         for heavy in ("gnutls/gnutls.h", "ngtcp2/ngtcp2.h", "fmt/format.h", "sodium.h", "boost/json.hpp",
                       "toml++/toml.h", "CLI/CLI.hpp", "spdlog/spdlog.h", "iostream", "sqlite3.h"):
             self.expect("in a public header", header, f"#pragma once\n#include <{heavy}>\n")
+        self.expect("in a public header", header, "#pragma once\n#include <boost/pfr.hpp>\n")
         self.expect("#pragma once", header, "void f();\n")
         self.expect("using namespace", header, "#pragma once\nusing namespace std;\n")
 
