@@ -238,6 +238,9 @@ void StreamConnectionImpl::dropped() noexcept {
 
 task<result<void>> StreamConnectionImpl::drain() {
     const std::shared_ptr<BiStream> stream = stream_;
+    if (stream == nullptr) {
+        co_return result<void>{};  // closed in the turn in which it was dropped
+    }
     std::array<std::byte, 4096> scratch;
     const TimePoint deadline = loop_.now() + kDrainTimeout;
     for (std::uint64_t drained = 0; drained < kDrainBytesMax;) {

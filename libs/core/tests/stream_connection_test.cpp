@@ -176,6 +176,17 @@ ALKNET_CO_TEST(StreamConnection, DrainingEndsThoughThePeerDoesNot) {
     EXPECT_EQ(loop.now() - before, StreamConnection::kDrainTimeout);
 }
 
+ALKNET_CO_TEST(StreamConnection, ClosedInTheTurnInWhichItIsDroppedThereIsNothingToDrain) {
+    Ends ends = make_ends(loop);
+    Streams streams = co_await open(ends);
+    EXPECT_TRUE(co_await send_all(*streams.server, noise(10)));
+    streams.server.reset();
+    EXPECT_FALSE(ends.server->close_reason().has_value());
+    ends.server->close(close_code::kOk, "");
+    EXPECT_TRUE(co_await ends.server->wait_closed());
+    EXPECT_TRUE(co_await loop.sleep(seconds(1)));
+}
+
 ALKNET_CO_TEST(StreamConnection, DrainingEndsAfterItsBytes) {
     Ends ends = make_ends(loop, {}, 4096);
     Streams streams = co_await open(ends);
