@@ -41,6 +41,9 @@ struct Kept {
     Cancel* attempting = nullptr;  // of the attempt to come back that runs
 };
 
+/// How long a node is looked for which only needs to hear that it may forget a stream.
+constexpr Duration kFarewellTimeout = std::chrono::minutes(1);
+
 std::uint32_t whole_seconds(Duration duration) {
     const auto seconds = std::chrono::ceil<std::chrono::seconds>(duration).count();
     return static_cast<std::uint32_t>(std::clamp<std::int64_t>(seconds, 0, UINT32_MAX));
@@ -159,6 +162,11 @@ task<void> Client::keep(std::shared_ptr<Kept> kept, Transported transported) {
         if (!carried && (core.violated() || carried.error().is(errc::cancelled))) {
             core.break_with(std::move(carried).error());
             break;
+        }
+        if (core.state().complete()) {
+            // Only the node does not know it yet, and it may: then it has forgotten the stream.
+            core.settle();
+            kept->linger = std::min(kept->linger, kFarewellTimeout);
         }
         auto back = carried ? co_await move(*kept) : co_await come_back(*kept);
         if (!back) {

@@ -142,8 +142,7 @@ void StreamTable::detached(Entry& entry) {
         lose(entry, error(causes::kShuttingDown), "shutdown");
         return;
     }
-    entry.expiry.arm_after(entry.is_rest() ? std::min(entry.linger, ResumeHandler::kRestTimeout)
-                                           : entry.linger);
+    entry.expiry.arm_after(entry.linger);
     count();
     log_.info("resume.detached", {{"key_fingerprint", entry.key.fingerprint},
                                   {"alpn", entry.alpn},
@@ -154,8 +153,6 @@ void StreamTable::served(Entry& entry) {
     entry.connection.reset();
     if (!entry.forgotten && entry.link == nullptr && entry.is_rest()) {
         entry.core->state().detach();
-        const TimePoint due = entry.detached_at + entry.linger;
-        entry.expiry.arm(std::min(due, loop_.now() + ResumeHandler::kRestTimeout));
     }
 }
 

@@ -65,7 +65,7 @@ protected:
             [this](std::optional<Rung> better_than) {
                 DialOptions dialling = dial_options();
                 dialling.better_than = better_than;
-                return dialer->dial_way(address(), std::move(dialling));
+                return dial(std::move(dialling));
             },
             wishes);
     }
@@ -88,6 +88,19 @@ protected:
         dialling.alpns = {std::string(kResumeAlpn)};
         dialling.transport.keep_alive = seconds(15);
         return dialling;
+    }
+    task<result<Dialled>> dial(DialOptions dialling) {
+        NodeAddress target = address();
+        auto way = co_await dialer->dial_way(std::move(target), std::move(dialling));
+        if (way) {
+            carrier = way->connection;
+        }
+        co_return way;
+    }
+    task<void> say_all() {
+        EXPECT_TRUE(co_await exchange(laptop->loop(), *stream, noise(100)));
+        stream.reset();
+        EXPECT_TRUE(co_await connection->wait_closed());
     }
     void run(sim::SimProcess& process, task<void> work) {
         bool ended = false;
@@ -121,6 +134,7 @@ protected:
     std::unique_ptr<Endpoint> endpoint;
     std::unique_ptr<Dialer> dialer;
     std::unique_ptr<ResumableClient> client;
+    std::shared_ptr<Connection> carrier;  // the last that was dialled
     std::shared_ptr<Connection> connection;
     std::unique_ptr<BiStream> stream;
     std::vector<Resumption> resumptions;
@@ -159,6 +173,36 @@ TEST_F(SleepTest, GoesOnOverTcpWhenUdpIsForbidden) {
     EXPECT_EQ(answered, 6U);
     ASSERT_EQ(resumptions.size(), 1U);
     EXPECT_EQ(resumptions[0].transport, Transport::tcp);
+}
+
+// The node forgets the stream at the client's DONE. A client that misses its answer has all it
+// wants.
+TEST_F(SleepTest, ALossDuringTheFarewellIsNone) {
+    for (Duration after{}; after < milliseconds(150); after += milliseconds(2)) {
+        run(*laptop, open());
+        world.after(after, [carried = carrier] { carried->close(0, "cut"); });
+        run(*laptop, say_all());
+        const auto why = connection->close_reason();
+        ASSERT_TRUE(why);
+        EXPECT_TRUE(why->is(causes::kClosed)) << why->message();
+        EXPECT_TRUE(world.run_until([&] { return handler->streams() == 0; }, minutes(1)));
+    }
+    EXPECT_FALSE(resumptions.empty());
+}
+
+// Nor does it wait for a node that is gone for good, once it knows that all has arrived.
+TEST_F(SleepTest, NobodyWaitsOnlyToSayFarewell) {
+    run(*laptop, open());
+    bool ended = false;
+    TaskScope scope(laptop->loop());
+    scope.spawn(mark(say_all(), ended), "say");
+    // What the node sends from its FIN on is lost: not before the client has everything.
+    ASSERT_TRUE(world.run_until([&] { return stream == nullptr; }, minutes(1)));
+    world.set_cut(node_host, laptop_host, true);
+    carrier->close(0, "cut");
+    EXPECT_TRUE(world.run_until([&] { return ended; }, seconds(30)));
+    EXPECT_TRUE(connection->close_reason()->is(causes::kClosed));
+    EXPECT_TRUE(world.run_until([&] { return client->streams() == 0; }, minutes(2)));
 }
 
 }  // namespace

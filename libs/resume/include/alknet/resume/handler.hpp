@@ -57,8 +57,6 @@ class ResumeHandler : public StreamHandler {
 public:
     /// How long a client may take to say what it wants.
     static constexpr Duration kFirstFrameTimeout = std::chrono::seconds(10);
-    /// How long the rest of a stream is kept whose service has ended and which holds nothing more.
-    static constexpr Duration kRestTimeout = std::chrono::minutes(10);
 
     /// The handler lives as long as connections that it made; `loop` outlives it.
     static std::shared_ptr<ResumeHandler> create(Loop& loop, ResumeHandlerOptions options);
