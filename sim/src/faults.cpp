@@ -67,6 +67,10 @@ LinkOptions Faults::draw_link() {
     }
     constexpr std::array<std::size_t, 4> kPayloads = {1200, 1280, 1400, 1472};
     link.udp_payload_bytes_max = kPayloads[random_.below(kPayloads.size())];
+    if (options_.udp_blocked > 0 && random_.chance(options_.udp_blocked)) {
+        link.udp_rejected = random_.chance(0.5);
+        link.udp_bytes_max = 0;
+    }
     return link;
 }
 

@@ -26,6 +26,8 @@ struct FaultOptions {
     double crash = 0;  // and a new start within down_max
     Duration down_max = std::chrono::seconds(8);
     double reset_tcp = 0;
+    double udp_blocked =
+        0;  // of a direction between two hosts, with the weather: dropped or refused
 };
 
 class Faults {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,7 @@ public:
 
     std::uint64_t add(std::uint64_t size);
     [[nodiscard]] Transfer& transfer(std::uint64_t id) { return transfers_.at(id - 1); }
+    [[nodiscard]] std::span<const Transfer> transfers() const noexcept { return transfers_; }
     /// Data came for a transfer; checks that it is what is due.
     void received(std::uint64_t id, BytesView data);
     /// The end came.

@@ -32,6 +32,8 @@ constexpr std::array kMutations = std::to_array<KnownMutation>({
     {"ignore_new_address", "packets from a new address are dropped", "roam"},
     {"forget_blocked_packets", "one time a socket that is writable again is not used", "lossy", 1},
     {"keep_half_open", "one handshake that has ended is still counted", "calm", 1},
+    {"forget_unacknowledged", "what was under way when a connection broke is not sent again",
+     "resume"},
     {"trust_resumed_session", "the pin is not checked on resumption", "strangers"},
     {"trust_resumed_guest", "the identity is not asked for on resumption", "strangers"},
 });

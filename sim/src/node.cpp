@@ -2,11 +2,17 @@
 
 #include <fmt/format.h>
 #include <alknet/base/causes.hpp>
+#include <alknet/resume/handler.hpp>
 #include <alknet/rt/combine.hpp>
 
 namespace alknet::sim {
 
 namespace {
+
+/// Resumable streams last longer than the connections below them, sleep included.
+constexpr Duration kLastingLimit = std::chrono::hours(24);
+constexpr Duration kLastingPace = std::chrono::milliseconds(300);
+constexpr Duration kOpenPause = std::chrono::seconds(1);
 
 /// The service of every node: Traffic's other side.
 class WorkHandler final : public ProtocolHandler {
@@ -19,7 +25,11 @@ public:
         TrafficOptions options;
         const bool quic = connection->info().transport == Transport::quic;
         options.connection = std::move(connection);
-        if (quic) {
+        if (alpn_ == kLastingAlpn) {
+            options.resumable = true;
+            options.pace = kLastingPace;
+            options.operation_limit = kLastingLimit;
+        } else if (quic) {
             options.plan = make_plan(ledger_.context().random(), options_.server_plan,
                                      options_.bytes_max, true);
         }
@@ -67,6 +77,7 @@ public:
 
     task<void> run_call(Call call);
     task<void> run_visit(Visit& visit);
+    task<void> run_lasting(Lasting& lasting);
     void take_down() { outer_.spawn(descend(), "sim.descend"); }
     [[nodiscard]] bool down() const noexcept { return down_; }
     /// After `down`: destroys everything and says what is left.
@@ -76,10 +87,12 @@ public:
     std::unique_ptr<Endpoint> endpoint;
     std::unique_ptr<Dialer> dialer;
     std::unique_ptr<TaskScope> calls;
+    std::shared_ptr<resume::ResumeHandler> resumable;
 
 private:
     task<void> descend();
     task<result<std::shared_ptr<Connection>>> dial(Call call);
+    task<result<Dialled>> dial(Lasting& lasting, std::optional<Rung> better_than);
     std::unique_ptr<net::UdpSocket> other_socket(const Connection& connection);
 
     Node& node_;
@@ -102,13 +115,21 @@ Node::Incarnation::Incarnation(Node& node)
     options.tls = tls;
     options.registry = std::make_shared<HandlerRegistry>();
     options.identities = node.guests_;
-    for (const std::string_view alpn : {kWorkAlpn, kPrivateAlpn}) {
+    for (const std::string_view alpn : {kWorkAlpn, kPrivateAlpn, kLastingAlpn}) {
         const AlpnPolicy policy{.identity_required = alpn == kPrivateAlpn};
         const auto added = options.registry->add(
             std::make_shared<WorkHandler>(node.ledger_, process->loop(), node.options_, alpn),
             policy);
         context.expect(added.has_value(), "the work handler can be added");
     }
+    resume::ResumeHandlerOptions streams;
+    streams.serve = [this](std::shared_ptr<Connection> made) {
+        return endpoint->serve(std::move(made));
+    };
+    streams.log = log;
+    resumable = resume::ResumeHandler::create(process->loop(), std::move(streams));
+    context.expect(options.registry->add(resumable).has_value(),
+                   "so can that of resumable streams");
     options.limits = node.options_.limits;
     options.secrets = node.secrets_;
     options.log = log;
@@ -134,6 +155,19 @@ task<result<std::shared_ptr<Connection>>> Node::Incarnation::dial(Call call) {
     options.transport = node_.options_.transport;
     NodeAddress to = call.to;
     co_return co_await dialer->dial(std::move(to), std::move(options));
+}
+
+task<result<Dialled>> Node::Incarnation::dial(Lasting& lasting, std::optional<Rung> better_than) {
+    DialOptions options;
+    options.alpns = {std::string(resume::kResumeAlpn)};
+    options.transport = node_.options_.transport;
+    options.better_than = better_than;
+    NodeAddress to = lasting.to;
+    auto way = co_await dialer->dial_way(std::move(to), std::move(options));
+    if (way) {
+        lasting.carrier = way->connection;
+    }
+    co_return way;
 }
 
 std::unique_ptr<net::UdpSocket> Node::Incarnation::other_socket(const Connection& connection) {
@@ -205,6 +239,39 @@ task<void> Node::Incarnation::run_visit(Visit& visit) {
     visit.over = true;
 }
 
+task<void> Node::Incarnation::run_lasting(Lasting& lasting) {
+    resume::ResumeClientOptions options;
+    options.on_resumed = [&lasting](const resume::Resumption&) { ++lasting.resumptions; };
+    const auto streams = resume::ResumableClient::create(
+        process->loop(),
+        [this, &lasting](std::optional<Rung> better_than) { return dial(lasting, better_than); },
+        std::move(options));
+    auto opened = co_await streams->open(std::string(kLastingAlpn));
+    while (!opened && !opened.error().is(errc::cancelled)) {
+        node_.ledger_.context().note("open: " + opened.error().message());
+        if (!co_await process->loop().sleep(kOpenPause)) {
+            break;
+        }
+        opened = co_await streams->open(std::string(kLastingAlpn));
+    }
+    if (opened) {
+        lasting.opened = true;
+        TrafficOptions traffic_options;
+        traffic_options.connection = std::move(*opened);
+        traffic_options.plan = {lasting.operation};
+        traffic_options.on_failure = [&lasting](const error& why) { lasting.failure = why; };
+        traffic_options.resumable = true;
+        traffic_options.pace = lasting.pace;
+        traffic_options.operation_limit = kLastingLimit;
+        Traffic traffic(node_.ledger_, process->loop(), std::move(traffic_options));
+        co_await traffic.lead();
+    } else {
+        lasting.failure = opened.error();
+    }
+    co_await streams->shutdown(Duration::zero());
+    lasting.over = true;
+}
+
 task<void> Node::Incarnation::descend() {
     calls->cancel();
     (void)co_await calls->join();
@@ -218,6 +285,10 @@ std::string Node::Incarnation::leftovers() {
     if (endpoint->connections() != 0) {
         left += fmt::format(" {} connections", endpoint->connections());
     }
+    if (resumable->streams() != 0) {
+        left += fmt::format(" {} resumable streams", resumable->streams());
+    }
+    resumable.reset();
     calls.reset();
     dialer.reset();
     endpoint.reset();
@@ -292,6 +363,10 @@ std::size_t Node::half_open() const noexcept {
 
 void Node::visit(Visit& visit) {
     present_->calls->spawn(present_->run_visit(visit), "sim.visit");
+}
+
+void Node::last(Lasting& lasting) {
+    present_->calls->spawn(present_->run_lasting(lasting), "sim.lasting");
 }
 
 namespace {

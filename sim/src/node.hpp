@@ -7,6 +7,7 @@
 #include <alknet/core/endpoint.hpp>
 #include <alknet/core/registry.hpp>
 #include <alknet/core/static_identities.hpp>
+#include <alknet/resume/client.hpp>
 #include <alknet/rt/scope.hpp>
 #include <alknet/tls/context.hpp>
 #include <memory>
@@ -21,6 +22,7 @@ namespace alknet::sim {
 
 inline constexpr std::string_view kWorkAlpn = "sim/work";
 inline constexpr std::string_view kPrivateAlpn = "sim/private";  // for those who were admitted
+inline constexpr std::string_view kLastingAlpn = "sim/lasting";  // by resumable streams
 inline constexpr std::uint16_t kNodePort = 4433;
 
 struct NodeOptions {
@@ -53,6 +55,18 @@ struct Visit {
     std::optional<error> failure;
 };
 
+/// A resumable stream with one exchange on it, and how it went.
+struct Lasting {
+    NodeAddress to;
+    Operation operation;
+    Duration pace{};
+    bool opened = false;
+    bool over = false;
+    std::optional<error> failure;
+    std::size_t resumptions = 0;
+    std::weak_ptr<Connection> carrier{};  // the last connection that was made for it
+};
+
 class Node {
 public:
     Node(Ledger& ledger, std::string name, NodeOptions options);
@@ -80,6 +94,9 @@ public:
 
     /// `visit` must live until it is over.
     void visit(Visit& visit);
+
+    /// Opens the stream as soon as that is possible. `lasting` must live until it is over.
+    void last(Lasting& lasting);
 
     /// Who may use the private service, from now on; also for those who are connected.
     void admit(const std::vector<const Node*>& guests);

@@ -113,6 +113,8 @@ const std::vector<Scenario>& scenarios() {
         {"crash", "nodes that crash and come back, partitions", crash},
         {"ten", "ten nodes, a little of everything", ten},
         {"storm", "two nodes, a lot of everything", storm},
+        {"resume", "resumable streams over connections that break: each octet once",
+         resume_streams},
         {"late", "a network that is away for a moment costs that moment", late},
         {"hole", "a path that becomes narrower without a word is used all the same", hole},
         {"forgotten", "a node that comes back tells those whom it has forgotten", forgotten},

@@ -9,5 +9,6 @@ void late(Context& context);
 void hole(Context& context);
 void forgotten(Context& context);
 void strangers(Context& context);
+void resume_streams(Context& context);
 
 }  // namespace alknet::sim

@@ -62,7 +62,7 @@ Traffic::Traffic(Ledger& ledger, Loop& loop, TrafficOptions options)
       loop_(loop),
       options_(std::move(options)),
       random_(ledger.context().random().fork()),
-      quic_(options_.connection->info().transport == Transport::quic),
+      quic_(!options_.resumable && options_.connection->info().transport == Transport::quic),
       scope_(loop) {}
 
 void Traffic::ended(std::string_view where, const error& why) {
@@ -96,12 +96,15 @@ task<void> Traffic::lead() {
         }
     }
     if (plan_done_ && quic_ && !options_.connection->closed().requested()) {
-        const auto parted = co_await with_timeout(kOperationLimit, say_goodbye());
+        const auto parted = co_await with_timeout(options_.operation_limit, say_goodbye());
         if (!parted) {
             ended("goodbye", parted.error());
         } else {
             co_await empty_buffers();
         }
+    }
+    if (options_.resumable) {
+        co_await wait_delivered();
     }
     options_.connection->close(close_code::kOk, "done");
     scope_.cancel();
@@ -147,7 +150,7 @@ task<void> Traffic::run_plan() {
 
 task<void> Traffic::perform(Operation operation) {
     ++ledger_.counts.operations;
-    const auto outcome = co_await with_timeout(kOperationLimit, attempt(operation));
+    const auto outcome = co_await with_timeout(options_.operation_limit, attempt(operation));
     if (outcome) {
         ++ledger_.counts.operations_done;
         if (options_.on_success) {
@@ -326,7 +329,7 @@ task<result<void>> Traffic::say_goodbye() {
 
 /// When nothing is under way, nothing is held.
 task<void> Traffic::empty_buffers() {
-    const TimePoint end = loop_.now() + kOperationLimit;
+    const TimePoint end = loop_.now() + options_.operation_limit;
     for (;;) {
         const ConnectionStats stats = options_.connection->stats();
         if ((stats.buffered_bytes == 0 && stats.streams_open == 0) ||
@@ -341,6 +344,17 @@ task<void> Traffic::empty_buffers() {
         if (!co_await loop_.sleep(kPoll)) {
             co_return;
         }
+    }
+}
+
+/// A resumable stream ends when both of its directions have arrived; closing would give them up.
+task<void> Traffic::wait_delivered() {
+    const auto over =
+        co_await with_timeout(options_.operation_limit, options_.connection->wait_closed());
+    const std::optional<error> why =
+        over ? options_.connection->close_reason() : std::optional<error>(over.error());
+    if (why && !why->is(causes::kClosed)) {
+        ended("resumable stream", *why);
     }
 }
 
@@ -367,7 +381,7 @@ task<void> Traffic::accept_uni_streams() {
 }
 
 task<void> Traffic::serve_bi(std::unique_ptr<BiStream> stream) {
-    const auto outcome = co_await with_timeout(kOperationLimit, answer(*stream));
+    const auto outcome = co_await with_timeout(options_.operation_limit, answer(*stream));
     if (!outcome) {
         ended("stream", outcome.error());
     }
@@ -410,7 +424,7 @@ task<result<void>> Traffic::answer(BiStream& stream) {
 }
 
 task<void> Traffic::serve_uni(std::unique_ptr<RecvStream> stream) {
-    const auto outcome = co_await with_timeout(kOperationLimit, read_uni(*stream));
+    const auto outcome = co_await with_timeout(options_.operation_limit, read_uni(*stream));
     if (!outcome) {
         ended("stream", outcome.error());
     }
@@ -479,6 +493,9 @@ task<result<void>> Traffic::send(SendStream& stream, std::uint64_t id, std::uint
         fill_pattern(id, sent, buffer);
         ALKNET_CO_CHECK(co_await stream.write(buffer));
         sent += buffer.size();
+        if (options_.pace > Duration::zero()) {
+            ALKNET_CO_CHECK(co_await loop_.sleep(random_.duration({}, options_.pace)));
+        }
     }
     co_return result<void>{};
 }

@@ -49,14 +49,16 @@ struct TrafficOptions {
     /// Errors go here; else to the ledger, which judges them.
     std::function<void(const error&)> on_failure;
     double slow_readers = 0.2;  // share of the streams that are read reluctantly
+    /// The connection is one resumable stream, whatever carries it, and ends with it.
+    bool resumable = false;
+    Duration pace{};  // up to this long between two pieces of what is sent
+    /// No operation takes longer, whatever happens to the connection.
+    Duration operation_limit = std::chrono::seconds(600);
 };
 
 /// One side. Owned by the task that runs it.
 class Traffic {
 public:
-    /// No operation takes longer, whatever happens to the connection.
-    static constexpr Duration kOperationLimit = std::chrono::seconds(600);
-
     Traffic(Ledger& ledger, Loop& loop, TrafficOptions options);
 
     /// The side that dialled: carries out the plan, waits for the other side's, closes.
@@ -80,6 +82,7 @@ private:
     result<void> migrate();
     task<result<void>> say_goodbye();
     task<void> empty_buffers();
+    task<void> wait_delivered();
 
     task<void> serve_bi(std::unique_ptr<BiStream> stream);
     task<result<void>> answer(BiStream& stream);

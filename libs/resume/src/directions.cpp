@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/mutation.hpp>
 
 namespace alknet::resume {
 
@@ -46,7 +47,7 @@ result<void> Sending::attach(const Position& peer) {
     }
     drop_until(peer.received);
     limit_ = std::max(limit_, peer.limit);
-    next_ = peer.received;
+    next_ = ALKNET_MUTATION(forget_unacknowledged) ? sent_ : peer.received;
     return {};
 }
 
