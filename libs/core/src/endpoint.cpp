@@ -40,16 +40,19 @@ task<result<void>> recheck(EndpointState& state, std::shared_ptr<Session> sessio
             session->connection->info().peer.fingerprint());
         identity = co_await with_timeout(state.options.limits.handshake_timeout, std::move(lookup));
     }
-    // A directory that does not answer takes nobody's access away.
-    if (!identity) {
+    // A directory that does not answer takes nobody's access away. Whom another recheck has cut off
+    // meanwhile is told and recorded once.
+    if (!identity || session->cut) {
         co_return result<void>{};
     }
     if (session->identity && is_narrowed(*session->identity, *identity)) {
         const error why(causes::kForbidden, "the peer has gone or may do less than before");
         audit_decision(state, *session->connection, session->identity, &why, "connection.cut");
+        session->cut = true;
         session->connection->close(close_code::kForbidden, causes::kForbidden.what);
     } else if (const auto may = admit_again(state, *session, *identity); !may) {
         audit_decision(state, *session->connection, *identity, &may.error(), "connection.cut");
+        session->cut = true;
         session->connection->close(default_close_code(may.error().condition()),
                                    reason_of(may.error()));
     }

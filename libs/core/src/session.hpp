@@ -30,6 +30,7 @@ struct Session {
     std::shared_ptr<void> keep;  // what the connection needs
     std::shared_ptr<ProtocolHandler> handler;  // once the connection is its
     std::optional<Identity> identity;
+    bool cut = false;  // because of what changed since it was admitted
     TimePoint opened;
     std::uint64_t serial = 0;  // in the order in which they began
     Event ended;

@@ -1,5 +1,6 @@
 // What the endpoint tells an audit log: every decision about a connection, once.
 #include <alknet/crypto/node_key.hpp>
+#include <alknet/rt/scope.hpp>
 #include <alknet/testing/co_test.hpp>
 
 #include "handlers.hpp"
@@ -80,6 +81,24 @@ ALKNET_CO_TEST(AuditDecisions, WhoIsCutOffIsTold) {
               "connection.admitted - x \n"
               "connection.cut alice x E-AUTH-FORBIDDEN\n"
               "connection.cut - x E-AUTH-REQUIRED\n");
+}
+
+// Terms that end and a reload each ask for a recheck, perhaps in the same instant.
+ALKNET_CO_TEST(AuditDecisions, WhoIsCutOffByTwoAtOnceIsToldOnce) {
+    AuditedNode node(loop);
+    node.add("x", waits_for_the_end);
+    Served served(node, "x", raw_key(node.alice));
+    co_await settle(loop);
+    EXPECT_TRUE(node.identities->replace({}));
+    TaskScope both(loop);
+    both.spawn(node.endpoint().recheck_identities(), "one");
+    both.spawn(node.endpoint().recheck_identities(), "two");
+    EXPECT_EQ(co_await served.ended(), close_code::kForbidden);
+    EXPECT_TRUE(co_await both.join());
+    co_await node.endpoint().recheck_identities();
+    EXPECT_EQ(node.told(),
+              "connection.admitted alice x \n"
+              "connection.cut alice x E-AUTH-FORBIDDEN\n");
 }
 
 ALKNET_CO_TEST(AuditDecisions, WhatCannotBeRecordedIsNotAllowed) {
