@@ -8,7 +8,10 @@ void Grammar::add_global(CLI::App& command) {
     metavar(command.add_option("--home", home_,
                                "The node's directory; else $ALKNET_HOME, else alknet in "
                                "$XDG_DATA_HOME or ~/.local/share"),
-            "DIR");
+            "DIR")
+        ->check([](const std::string& text) {
+            return text.empty() ? std::string("needs a directory") : std::string();
+        });
     command.add_flag("--json", json_, "Print JSON, one object on a line; errors too");
 }
 

@@ -84,10 +84,12 @@ error incomplete_command(const CLI::App& root) {
         return error(causes::kUsage, "a command is missing");
     }
     const std::string group = groups.front()->get_name();
+    bool value = false;
     for (const std::string& word : groups.front()->remaining()) {
-        if (!word.starts_with('-')) {
+        if (!value && !word.starts_with('-')) {
             return unknown_command(group + " " + word);
         }
+        value = word == "--home";
     }
     std::string words;
     for (const CLI::App* command : groups.front()->get_subcommands({})) {

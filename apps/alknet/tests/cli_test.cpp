@@ -105,6 +105,9 @@ TEST(CommandLineParse, MistakesSayWhatWasMeant) {
     EXPECT_THAT(parse({"peer", "lst"}).error().detail(),
                 HasSubstr("there is no command 'peer lst'; did you mean 'peer list'?"));
     EXPECT_THAT(parse({"peer", "xyzzyx", "--json"}).error().detail(), HasSubstr("'peer xyzzyx'"));
+    EXPECT_THAT(parse({"known", "--home", "h", "--json"}).error().detail(),
+                HasSubstr("one of: list, remove"));
+    EXPECT_THAT(parse({"id", "--home", ""}).error().detail(), HasSubstr("--home"));
     EXPECT_THAT(parse({"known"}).error().detail(), HasSubstr("one of: list, remove"));
     EXPECT_THAT(parse({}).error().detail(), HasSubstr("a command is missing"));
     EXPECT_THAT(parse({"ping"}).error().detail(), HasSubstr("ADDRESS"));

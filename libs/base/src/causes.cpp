@@ -279,8 +279,10 @@ constexpr Cause kUnknownPeer{
     .id = "E-PEER-UNKNOWN",
     .condition = errc::not_found,
     .what = "there is no peer of this name",
-    .next = "list the known peers in alknet.toml, or use alknet://NODE_ID@HOST:PORT",
-    .explain = "Names are looked up among the [[peer]] entries of alknet.toml.",
+    .next = "see who is known: alknet peer list; or use alknet://NODE_ID@HOST:PORT",
+    .explain =
+        "Names are looked up among the peers that alknet peer has added, the [[peer]] entries of "
+        "alknet.toml and the lines of authorized_keys.",
 };
 constexpr Cause kOutputClosed{
     .id = "E-OUTPUT-CLOSED",
