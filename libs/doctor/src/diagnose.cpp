@@ -214,8 +214,9 @@ bool judge_silence(Look& look) {
                  "nothing passes but through the proxy", "leave the proxy variables set");
     } else if (look.direct.any(Outcome::refused)) {
         look.add(causes::kNodeDown, Damage::all, Effort::ask,
-                 "the machine is there, and nothing listens on this port",
-                 "start the node there (alknet serve), or correct the port");
+                 "the machine, or a router before it, says that nothing is reached at this address "
+                 "and port",
+                 "start the node there (alknet serve), or correct the address or the port");
     } else if (look.pair.proxy_configured && !look.proxy.tried()) {
         look.add(causes::kProxyNeeded, Damage::all, Effort::here,
                  "nothing comes back from there, and this machine has a proxy for the way out",
