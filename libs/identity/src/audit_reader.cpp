@@ -109,6 +109,9 @@ result<AuditReport> verify_audit(const fs::path& home, const std::optional<Audit
         verifier.begin_file(std::string(kAuditHeadFile));
         verifier.problem(0, head.error().detail());
     }
+    if (files.empty()) {
+        verifier.begin_file(std::string(kAuditFile));
+    }
     for (const fs::path& file : files) {
         verifier.begin_file(file.filename().native());
         ALKNET_TRY(const std::uint64_t torn,

@@ -87,6 +87,13 @@ TEST(AuditVerifier, AKilledWritersHalfLineIsNoProblem) {
     EXPECT_EQ(problems_of(verified(w.dir.path())), "audit.log:0: record 5 is missing at the end\n");
 }
 
+TEST(AuditVerifier, ALogThatIsGoneIsNamed) {
+    const Written w;
+    std::filesystem::remove(w.log);
+    EXPECT_EQ(problems_of(verified(w.dir.path())),
+              "audit.log:0: records 1 to 5 are missing at the end\n");
+}
+
 TEST(AuditVerifier, AHeadThatIsGoneOrDamagedIsSaid) {
     const Written w;
     replace_content(w.dir / kAuditHeadFile, "nonsense");
