@@ -241,7 +241,7 @@ class CommandLine(TestCase):
             ("ping", "host:99999"): "not a usable address",
             ("pipe", "x"): "--alpn is required",
             ("pipe", "x", "--alpn", "n" * 32): "not a usable service name",
-            ("config",): "comes one of: check, show",
+            ("config",): "after config comes one of: check, show",
             ("completion", "csh"): "must be one of bash|fish|zsh",
             ("help", "nothing"): "there is no command 'nothing'",
         }
