@@ -34,16 +34,27 @@ void Node::warn_of_terms() const {
     }
 }
 
+// The two clocks drift, and the one on the wall may be set while nothing waits for it, or go on
+// while the machine sleeps: so the next end is counted from the last look, a timer that fires early
+// is set again, and none waits for long.
 task<result<void>> Node::watch_terms() {
+    constexpr Duration kLongestWait = std::chrono::minutes(10);
+    WallTime looked = loop_.wall_now();
     for (;;) {
         terms_changed_.clear();
-        const std::optional<WallTime> next = identities_->next_change();
+        const WallTime now = loop_.wall_now();
+        const std::optional<WallTime> next = identities_->next_change(std::min(looked, now));
         const Duration wait =
-            next ? std::max(*next - loop_.wall_now(), Duration()) : Duration::max();
+            next ? std::clamp<Duration>(*next - now, Duration(), kLongestWait) : Duration::max();
         const result<void> told = co_await with_timeout(wait, terms_changed_.wait());
         if (!told && told.error().is(errc::cancelled)) {
             co_return told;
         }
+        const WallTime woken = loop_.wall_now();
+        if (!told && next && woken < *next) {
+            continue;
+        }
+        looked = woken;
         warn_of_terms();
         co_await endpoint_->recheck_identities();
     }

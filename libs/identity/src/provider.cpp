@@ -5,8 +5,8 @@
 
 namespace alknet::identity {
 
-std::optional<WallTime> ConfigIdentityProvider::next_change() const {
-    return peers_.get()->next_change(clock_.wall_now());
+std::optional<WallTime> ConfigIdentityProvider::next_change(WallTime after) const {
+    return peers_.get()->next_change(after);
 }
 
 task<result<std::optional<Identity>>> ConfigIdentityProvider::resolve_from_fingerprint(

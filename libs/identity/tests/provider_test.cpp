@@ -14,7 +14,8 @@ ALKNET_CO_TEST(ConfigIdentityProvider, FindsPeersByWhatTheyProved) {
     PeerRecord bob = peer("bob", {id.openssh_fingerprint()}, {"git:read"});
     bob.expires = end;
     ConfigIdentityProvider provider(clock, directory_of({bob}));
-    EXPECT_EQ(provider.next_change(), end);
+    const WallTime looked = loop.wall_now();
+    EXPECT_EQ(provider.next_change(looked), end);
 
     const auto known = co_await provider.resolve_from_fingerprint(id.fingerprint());
     ALKNET_CO_ASSERT(known && *known);
@@ -23,6 +24,8 @@ ALKNET_CO_TEST(ConfigIdentityProvider, FindsPeersByWhatTheyProved) {
     EXPECT_TRUE(stranger && !*stranger);
 
     (void)co_await loop.sleep(std::chrono::hours(1));
+    EXPECT_EQ(provider.next_change(looked), end) << "nobody has looked since";
+    EXPECT_EQ(provider.next_change(loop.wall_now()), end + kExpiryGrace);
     const auto late = co_await provider.resolve_from_fingerprint(id.fingerprint());
     ALKNET_CO_ASSERT(late && *late);
     EXPECT_EQ((*late)->scopes, std::vector<std::string>{"peer:renew"});

@@ -27,8 +27,10 @@ public:
     /// Endpoint::recheck_identities, also when `next_change` has come.
     void replace(std::shared_ptr<const PeerDirectory> peers) { peers_.set(std::move(peers)); }
     [[nodiscard]] std::shared_ptr<const PeerDirectory> peers() const { return peers_.get(); }
-    /// When what this gives changes by time alone.
-    [[nodiscard]] std::optional<WallTime> next_change() const;
+    /// The first moment after `after` at which what this gives changes by time alone. It may be
+    /// past already: who follows the changes gives the time of the last look, so that none falls
+    /// between.
+    [[nodiscard]] std::optional<WallTime> next_change(WallTime after) const;
 
     task<result<std::optional<Identity>>> resolve_from_fingerprint(
         std::string fingerprint) override;
