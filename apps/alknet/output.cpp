@@ -46,9 +46,16 @@ void print_error(const error& failure, bool json) {
                    .text() +
                "\n";
     } else {
+        // What the other side gives as its reason begins with the same words.
+        std::string_view detail = failure.detail();
+        if (detail == cause.what) {
+            detail = {};
+        } else if (detail.starts_with(std::string(cause.what) + ": ")) {
+            detail.remove_prefix(cause.what.size() + 2);
+        }
         text.append("error: ").append(cause.what);
-        if (!failure.detail().empty()) {
-            text.append(": ").append(printable(failure.detail()));
+        if (!detail.empty()) {
+            text.append(": ").append(printable(detail));
         }
         text.append("\n");
         if (!cause.next.empty()) {

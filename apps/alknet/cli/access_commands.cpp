@@ -9,7 +9,9 @@ void add_access_commands(Grammar& grammar) {
     CLI::App& check_command = grammar.leaf(
         access, "check", "Say what would be decided, why, and what would change it", check);
     check_command.footer("The exit code is 0 if it is allowed, else 5.");
-    metavar(check_command.add_option("--peer", check->peer, "Who asks"), "NAME")->required();
+    metavar(check_command.add_option("--peer", check->peer, "Who asks: its name, id or key"),
+            "NAME")
+        ->required();
     metavar(check_command.add_option("--do", check->scope,
                                      "What for: SERVICE:ACTION or SERVICE:ACTION:RESOURCE"),
             "SCOPE")

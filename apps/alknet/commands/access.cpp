@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <alknet/base/causes.hpp>
 #include <alknet/identity/authorized_keys.hpp>
+#include <alknet/identity/fingerprint.hpp>
+#include <alknet/identity/names.hpp>
 #include <alknet/identity/policy.hpp>
 
 #include "commands.hpp"
@@ -29,9 +31,36 @@ std::string advice_for_line(const Change& change, const identity::PeerRecord& pe
                        peer.fingerprints.front(), scopes, change.scope, peer.origin.text());
 }
 
+// How advice calls whoever was asked about.
+struct Asked {
+    std::string name;
+    std::string key;
+};
+
+Asked called(const std::string& words, const identity::PeerRecord* peer) {
+    if (peer != nullptr) {
+        return {.name = peer->name, .key = {}};
+    }
+    if (auto key = identity::parse_fingerprint(words)) {
+        return {.name = "NAME", .key = *std::move(key)};
+    }
+    return {.name = identity::check_name(words) ? words : "NAME", .key = "KEY"};
+}
+
+const identity::PeerRecord* find(const identity::PeerDirectory& peers, const std::string& words) {
+    if (const identity::PeerRecord* named = peers.find_name(words)) {
+        return named;
+    }
+    if (const identity::PeerRecord* known = peers.find(words)) {
+        return known;
+    }
+    const auto key = identity::parse_fingerprint(words);
+    return key ? peers.find_fingerprint(*key) : nullptr;
+}
+
 // As a person would do it: by a command for who was added by one, else in the file.
-std::string advice(const Change& change, const std::string& name,
-                   const identity::PeerRecord* peer) {
+std::string advice(const Change& change, const Asked& asked, const identity::PeerRecord* peer) {
+    const std::string& name = asked.name;
     if (peer != nullptr && peer->id.starts_with(identity::kAuthorizedIdPrefix)) {
         return advice_for_line(change, *peer);
     }
@@ -40,7 +69,7 @@ std::string advice(const Change& change, const std::string& name,
         by_hand ? fmt::format(" (peer {}, {})", name, peer->origin.text()) : "";
     switch (change.kind) {
         case Change::Kind::add_peer:
-            return fmt::format("alknet peer add {} --key KEY", name);
+            return fmt::format("alknet peer add {} --key {}", name, asked.key);
         case Change::Kind::enable:
             return by_hand ? "set enabled = true" + place
                            : fmt::format("alknet peer enable {}", name);
@@ -62,13 +91,13 @@ result<ExitCode> run(const CommandLine& line, const AccessCheckOptions& options)
     ALKNET_TRY(auto wanted, identity::Scope::parse_exact(options.scope));
     ALKNET_TRY(const auto stored, stored_peers(home));
     ALKNET_TRY(const auto peers, all_peers(home, config.dynamic, stored));
-    const identity::PeerRecord* peer = peers->find_name(options.peer);
+    const identity::PeerRecord* peer = find(*peers, options.peer);
     const Decision decision = identity::decide(*peers, {.peer = peer == nullptr ? "" : peer->id,
                                                         .wanted = std::move(wanted),
                                                         .now = SystemClock().wall_now()});
     std::vector<std::string> changes;
     for (const Change& change : decision.changes) {
-        changes.push_back(advice(change, printable(options.peer), peer));
+        changes.push_back(advice(change, called(options.peer, peer), peer));
     }
     if (line.json) {
         ALKNET_CHECK(print_line(Json::object({{"allowed", decision.allowed()},

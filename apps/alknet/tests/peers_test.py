@@ -219,6 +219,8 @@ class RunningNode(TestCase):
             ping = ("ping", node.address, "--count", 1)
             refused = bob.error(*ping, expect=EXIT_REFUSED)
             self.assertEqual(refused["id"], "E-AUTH-SCOPE")
+            self.assertIn("error: this identity lacks a scope: echo:use\n",
+                          bob.run(*ping, expect=EXIT_REFUSED).stderr)
             self.assertIn("echo:use", refused["detail"])
             stranger = eve.error(*ping, expect=EXIT_REFUSED)
             self.assertEqual(stranger["id"], "E-AUTH-REQUIRED")
@@ -405,6 +407,20 @@ class Access(TestCase):
         for scope in ("git:*", "nonsense"):
             self.assertEqual(home.error("access", "check", "--peer", "alice", "--do", scope,
                                         expect=EXIT_USAGE)["id"], "E-SCOPE-INVALID")
+
+    def test_knows_who_is_meant_by_name_id_and_key(self):
+        home, identity = self.home(), self.home("bob").identity
+        key = identity["fingerprint"]
+        unknown = self.check(home, key, "git:read", EXIT_REFUSED)
+        self.assertEqual(unknown["changes"][0], f"alknet peer add NAME --key {key}")
+        self.assertEqual(self.check(home, "no name", "git:read", EXIT_REFUSED)["changes"][0],
+                         "alknet peer add NAME --key KEY")
+        home.run("peer", "add", "bob", "--key", identity["openssh_fingerprint"], "--scopes", "git:read")
+        [bob] = home.json("peer", "list")["peers"]
+        for who in ("bob", bob["id"], key, identity["openssh"], identity["openssh_fingerprint"]):
+            self.check(home, who, "git:read")
+            self.assertEqual(self.check(home, who, "git:write", EXIT_REFUSED)["changes"],
+                             ["alknet peer scopes bob --add git:write"])
 
     def test_suggests_what_allows_it(self):
         home, key = self.home(), self.home("bob").id
