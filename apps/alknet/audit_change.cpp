@@ -12,16 +12,17 @@
 
 namespace alknet::app {
 
-result<void> audit_change(const config::Home& home, const config::Config& config,
-                          AuditEntry entry) {
+result<void> audit_change(const config::Home& home, const config::Config& config, AuditEntry entry,
+                          const std::string& revision) {
     const identity::AuditRules& rules = config.dynamic.audit;
     if (!rules.enabled) {
         return {};
     }
-    if (std::ranges::none_of(entry.more, [](const auto& one) { return one.first == "uid"; })) {
+    if (std::ranges::none_of(
+            entry.more, [](const auto& one) { return one.first == "uid" || one.first == "by"; })) {
         entry.more.emplace_back("uid", std::to_string(::getuid()));
     }
-    const std::array drafts{identity::audit_draft(entry, SystemClock().wall_now(), {})};
+    const std::array drafts{identity::audit_draft(entry, SystemClock().wall_now(), revision)};
     std::size_t written = 0;
     auto kept = identity::AuditFile(home.directory(), rules.files).append(drafts, written);
     if (!kept && !rules.required) {

@@ -1,9 +1,14 @@
 #include "config_change.hpp"
 
+#include <alknet/base/causes.hpp>
+#include <alknet/base/causes_config.hpp>
+#include <alknet/config/units.hpp>
+#include <alknet/identity/config_revision.hpp>
 #include <alknet/identity/policy.hpp>
 #include <alknet/tls/context.hpp>
 #include <utility>
 
+#include "audit_change.hpp"
 #include "peers.hpp"
 
 namespace alknet::app {
@@ -53,8 +58,35 @@ result<void> check_usable(const config::Home& home, const config::Config& config
     return {};
 }
 
-result<Proposal> propose(const config::Home& home, const ProposalOptions& options) {
-    ALKNET_TRY(const identity::PeerList stored, stored_peers(home));
+result<Checked> check_config(const CheckOptions& options, const identity::PeerList& stored) {
+    const config::Parsed parsed =
+        config::parse(options.text, {.file = options.file, .base = options.base});
+    Checked checked{.problems = parsed.problems, .refused = {}};
+    if (!checked.problems.empty()) {
+        return checked;
+    }
+    if (options.home != nullptr && options.in_place) {
+        ALKNET_TRY(const auto config, options.home->parse_config(options.text));
+        ALKNET_CHECK(check_usable(*options.home, config));
+    }
+    const ConfigPlace place{
+        .file = options.file,
+        .home = options.home == nullptr ? options.base : options.home->directory()};
+    ALKNET_TRY(const auto peers, peers_of(place, parsed.config.dynamic, stored));
+    for (const identity::Broken& broken : identity::broken_assertions(*peers)) {
+        checked.problems.push_back({.file = options.file,
+                                    .line = broken.assertion.origin.line,
+                                    .column = 1,
+                                    .key = "access.assert",
+                                    .reason = broken.text()});
+    }
+    checked.refused = refused_lines(place, parsed.config.dynamic, stored);
+    return checked;
+}
+
+result<Proposal> propose(const DeskRequest& request, const identity::PeerList& stored,
+                         const ProposalOptions& options) {
+    const config::Home& home = request.home;
     ALKNET_TRY(const Version after, read_version(home, options.text, options.file, stored));
     ALKNET_CHECK(identity::check_assertions(*after.peers));
     ALKNET_CHECK(check_usable(home, after.config));
@@ -62,24 +94,42 @@ result<Proposal> propose(const config::Home& home, const ProposalOptions& option
     proposal.text = options.text;
     ALKNET_TRY(proposal.expected, config::read_config_text(home.config_file()));
     ALKNET_TRY(const Version before, version_before(home, proposal.expected, stored));
+    proposal.before = before.config;
     proposal.differences = config::differences(config::settings(before.config, before.text),
                                                config::settings(after.config, after.text));
     const config::Side from{.config = before.config, .peers = *before.peers};
     const config::Side to{.config = after.config, .peers = *after.peers};
     proposal.effects = config::plan(from, to);
     proposal.guard = identity::guard_admins(*before.peers, *after.peers,
-                                            {.actor = options.actor, .now = options.now});
+                                            {.actor = request.caller.peer, .now = request.now});
+    proposal.needs_restart = before.config.fixed != after.config.fixed;
+    proposal.revision = identity::config_revision(before.text, stored);
+    proposal.revision_then = identity::config_revision(after.text, stored);
     return proposal;
 }
 
-result<void> apply(const config::Home& home, const Proposal& proposal,
+result<void> apply(const DeskRequest& request, const Proposal& proposal,
                    const ApplyOptions& options) {
+    if (!request.caller.local() && proposal.needs_restart) {
+        return fail(causes::kForbidden,
+                    "what is read at start only is changed at the machine itself");
+    }
     if (!options.force) {
         ALKNET_CHECK(proposal.guard);
     }
+    // replace_config says so too, and then what did not happen would be in the audit log.
+    ALKNET_TRY(const auto waiting, config::pending_change(request.home));
+    if (waiting && !waiting->due(request.now)) {
+        return fail(causes::kConfigPending);
+    }
+    AuditEntry entry{.event = "config.applied"};
+    entry.more = {{"then", proposal.revision_then},
+                  {"confirm", options.confirm ? config::duration_text(*options.confirm) : ""},
+                  request.caller.named()};
+    ALKNET_CHECK(audit_change(request.home, proposal.before, std::move(entry), proposal.revision));
     return config::replace_config(
-        home, proposal.text,
-        {.expected = proposal.expected, .now = options.now, .confirm = options.confirm});
+        request.home, proposal.text,
+        {.expected = proposal.expected, .now = request.now, .confirm = options.confirm});
 }
 
 }  // namespace alknet::app

@@ -7,9 +7,12 @@
 #include <alknet/config/home.hpp>
 #include <alknet/config/plan.hpp>
 #include <alknet/config/settings.hpp>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "desk.hpp"
 
 namespace alknet::app {
 
@@ -17,34 +20,59 @@ namespace alknet::app {
 /// there. Errors: kHomeInvalid, kCertificateInvalid, kIo.
 result<void> check_usable(const config::Home& home, const config::Config& config);
 
+/// A text that somebody asks about.
+struct CheckOptions {
+    std::string text{};
+    std::string file{};            // what problems call it
+    std::filesystem::path base{};  // where its relative paths begin
+    /// Where it would stand; null: nowhere yet, and then what its home has is not asked for.
+    const config::Home* home = nullptr;
+    bool in_place = false;  // it is what stands there
+};
+struct Checked {
+    std::vector<config::Problem> problems;
+    std::vector<std::string> refused;  // lines of authorized_keys, which are no problem of the file
+};
+/// Errors: those of check_usable, for what is in place; of reading peers.
+[[nodiscard]] result<Checked> check_config(const CheckOptions& options,
+                                           const identity::PeerList& stored);
+
+/// As `config/check` gives it.
+[[nodiscard]] Json checked_json(const std::string& file, const Checked& checked);
+
 struct ProposalOptions {
-    std::string text;   // of the new configuration
-    std::string file;   // what problems call it
-    std::string actor;  // the id of the peer that asks; empty: the machine's owner
-    WallTime now;
+    std::string text;  // of the new configuration
+    std::string file;  // what problems call it
 };
 
 /// A configuration that a node would accept, and what it would mean.
 struct Proposal {
     std::string text;
     std::string expected;  // what alknet.toml says now
-    /// From what was accepted last, or, where that cannot be read, from the defaults.
+    /// What was accepted last, or, where that cannot be read, what stands there, or the defaults.
+    config::Config before;
     std::vector<config::Difference> differences;
     std::vector<config::Effect> effects;
     /// kLastAdmin: only somebody who insists may apply it.
     result<void> guard;
+    /// Whether it changes what is read at start only.
+    bool needs_restart = false;
+    std::string revision;       // before
+    std::string revision_then;  // once it is applied
 };
 
-/// Changes nothing. Errors: kConfigInvalid, kAssertionFailed, those of check_usable and of
-/// state.db.
-[[nodiscard]] result<Proposal> propose(const config::Home& home, const ProposalOptions& options);
+/// Changes nothing. Errors: kConfigInvalid, kAssertionFailed, those of check_usable.
+[[nodiscard]] result<Proposal> propose(const DeskRequest& request, const identity::PeerList& stored,
+                                       const ProposalOptions& options);
 
 struct ApplyOptions {
     std::optional<Duration> confirm;
     bool force = false;
-    WallTime now;
 };
-/// Errors: the proposal's guard unless forced; those of config::replace_config.
-result<void> apply(const config::Home& home, const Proposal& proposal, const ApplyOptions& options);
+/// Writes it down in the audit log, and then in alknet.toml. Errors: the proposal's guard unless
+/// forced; kForbidden for a caller that is not local and changes what is read at start only; those
+/// of audit_change and config::replace_config.
+result<void> apply(const DeskRequest& request, const Proposal& proposal,
+                   const ApplyOptions& options);
 
 }  // namespace alknet::app

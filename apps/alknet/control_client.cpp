@@ -63,6 +63,7 @@ result<std::optional<Json>> ask_running_node(const config::Home& home, std::stri
 
 result<Json> at_own_node(const CommandLine& line, std::string_view operation, Json input) {
     ALKNET_TRY(const auto home, open_home(line));
+    const DeskOperation* found = find_desk_operation(operation);
     const SystemClock clock;
     ALKNET_TRY(const auto loop, Loop::create(clock));
     const TimePoint until = time_after(clock.now(), kPatience);
@@ -71,9 +72,16 @@ result<Json> at_own_node(const CommandLine& line, std::string_view operation, Js
         if (answer) {
             return *std::move(answer);
         }
-        // A node that starts has the lock before it listens; another command lets go of it soon.
-        if (const auto lock = home.lock(); lock) {
+        if (found != nullptr && found->configure != nullptr && !found->changes()) {
             return work_on_files(home, operation, std::move(input), clock.wall_now());
+        }
+        // A node that starts has the lock before it listens; another command lets go of it soon.
+        const auto lock = home.lock();
+        if (lock) {
+            return work_on_files(home, operation, std::move(input), clock.wall_now());
+        }
+        if (!lock.error().is(causes::kHomeInvalid)) {
+            return unexpected(lock.error());
         }
         if (clock.now() >= until) {
             return fail(causes::kStoreBusy, "a node runs in " + home.directory().native() +

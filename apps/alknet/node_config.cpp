@@ -103,6 +103,9 @@ std::optional<Duration> Node::undo_if_due() {
 }
 
 void Node::log_undone(config::Undone undone) const {
+    if (undone == config::Undone::restored) {
+        audit("config.undone", nullptr);
+    }
     log_.warn("config.undone",
               {{"outcome", undone == config::Undone::restored ? "it says what it said before"
                                                               : "it was edited since, and stays"}});

@@ -3,6 +3,7 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/call/members.hpp>
 #include <alknet/identity/state.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -78,36 +79,61 @@ task<result<Json>> config_reload(Options options, Json input) {
     co_return Json::object({{"reloaded", true}});
 }
 
-// Of a local admin: who the kernel says has connected.
-std::string user_of(const call::CallContext& context) {
-    if (!context.identity) {
-        return {};
+// Of a local admin, who the kernel says has connected. Whoever comes another way is remote,
+// whatever its identity is called.
+DeskCaller caller_of(const call::CallContext& context) {
+    const std::string id = context.identity ? context.identity->id : "";
+    if (context.transport != Transport::local || id != kLocalAdmin) {
+        return {.user = {}, .peer = id.empty() ? "nobody" : id};
     }
     const auto found = context.identity->resources.find(std::string(kUserResource));
-    return found == context.identity->resources.end() || found->second.empty()
-               ? context.identity->id
-               : found->second.front();
+    return {.user = found == context.identity->resources.end() || found->second.empty()
+                        ? std::string()
+                        : found->second.front(),
+            .peer = {}};
 }
 
 // On the thread of state.db: the desk reads files, and the disk may be slow. A change is in force
 // when the answer goes out.
-task<result<Json>> at_the_desk(Options options, const DeskOperation& operation, std::string user,
+task<result<Json>> at_the_desk(Options options, const DeskOperation& operation, DeskCaller caller,
                                Json input) {
-    auto work = [&operation, home = options->home, now = options->loop.wall_now(),
-                 user = std::move(user),
-                 input = std::move(input)](store::Database& state) mutable -> result<Json> {
-        ALKNET_TRY(const Desk desk, open_desk(home, now, std::move(user)));
-        if (operation.change != nullptr) {
-            return operation.change(desk, state, std::move(input));
-        }
-        ALKNET_TRY(const identity::PeerList stored, identity::load_peers(state));
-        return operation.look(desk, stored, std::move(input));
+    DeskRequest request{
+        .home = options->home, .now = options->loop.wall_now(), .caller = std::move(caller)};
+    auto work = [&operation, request = std::move(request),
+                 input = std::move(input)](store::Database& state) mutable {
+        return work_at_desk(operation, request, state, std::move(input));
     };
     ALKNET_CO_TRY(Json output, co_await options->state->transact(std::move(work)));
-    if (operation.change != nullptr) {
+    if (operation.changes()) {
         ALKNET_CO_CHECK(co_await options->reload(false));
     }
     co_return output;
+}
+
+// Since when a connection proves that the node can still be reached: a change that waits to be
+// confirmed was made then. Nothing waits at the beginning that could have cut somebody since.
+struct LastChange {
+    std::optional<TimePoint> made{};
+};
+using LastChangePtr = std::shared_ptr<LastChange>;
+
+task<result<Json>> apply_config(Options options, const DeskOperation& operation, LastChangePtr last,
+                                call::CallContext context, Json input) {
+    auto output = co_await at_the_desk(options, operation, caller_of(context), std::move(input));
+    if (output && !output->text_of("confirm_within").empty()) {
+        last->made = options->loop.now();
+    }
+    co_return output;
+}
+
+task<result<Json>> confirm_config(Options options, const DeskOperation& operation,
+                                  LastChangePtr last, call::CallContext context, Json input) {
+    if (last->made && context.connected < *last->made) {
+        co_return fail(causes::kForbidden,
+                       "confirm it over a connection that is made after the "
+                       "change, which shows that one can be made");
+    }
+    co_return co_await at_the_desk(options, operation, caller_of(context), std::move(input));
 }
 
 result<call::Operation> described(std::string_view name, std::string_view scope,
@@ -121,12 +147,19 @@ result<call::Operation> described(std::string_view name, std::string_view scope,
 }
 
 result<void> add_desk(call::OperationRegistry& registry, const Options& options) {
-    for (const auto& all : {peer_operations(), token_operations()}) {
+    const auto last = std::make_shared<LastChange>();
+    for (const auto& all : {peer_operations(), token_operations(), config_operations()}) {
         for (const DeskOperation& one : all) {
             ALKNET_TRY(call::Operation operation,
-                       described(one.name, one.scope, one.about, one.change != nullptr));
-            operation.run = [options, &one](call::CallContext context, Json input) {
-                return at_the_desk(options, one, user_of(context), std::move(input));
+                       described(one.name, one.scope, one.about, one.changes()));
+            operation.run = [options, last, &one](call::CallContext context, Json input) {
+                if (one.name == kConfigApply) {
+                    return apply_config(options, one, last, std::move(context), std::move(input));
+                }
+                if (one.name == kConfigConfirm) {
+                    return confirm_config(options, one, last, std::move(context), std::move(input));
+                }
+                return at_the_desk(options, one, caller_of(context), std::move(input));
             };
             ALKNET_CHECK(registry.add(std::move(operation)));
         }

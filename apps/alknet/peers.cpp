@@ -88,6 +88,17 @@ WrittenPeers written_peers(const ConfigPlace& place, const config::DynamicConfig
     return written;
 }
 
+std::vector<std::string> refused_lines(const ConfigPlace& place,
+                                       const config::DynamicConfig& config,
+                                       const identity::PeerList& stored) {
+    std::vector<std::string> texts;
+    for (const identity::RefusedLine& one : written_peers(place, config, stored).refused) {
+        const identity::Origin line{.file = config.authorized_keys.file.native(), .line = one.line};
+        texts.push_back(line.text() + ": " + one.reason);
+    }
+    return texts;
+}
+
 result<std::shared_ptr<const identity::PeerDirectory>> all_peers(
     const config::Home& home, const config::DynamicConfig& config,
     const identity::PeerList& stored) {

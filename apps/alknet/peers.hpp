@@ -64,6 +64,11 @@ struct WrittenPeers {
                                          const config::DynamicConfig& config,
                                          const identity::PeerList& stored);
 
+/// The lines that are refused, each with its place and why.
+[[nodiscard]] std::vector<std::string> refused_lines(const ConfigPlace& place,
+                                                     const config::DynamicConfig& config,
+                                                     const identity::PeerList& stored);
+
 /// Those that commands have added, without making a file. Errors: those of Database::open.
 [[nodiscard]] result<identity::PeerList> stored_peers(const config::Home& home);
 

@@ -173,7 +173,7 @@ class Tree:
             if other not in self.rooms.tiers:
                 self.report(name, number, f"<{target}>: no room '{other}' in cmake/rooms.txt")
             elif room is None:
-                if other == "testing" and parts[0] in ("apps", "examples"):
+                if other == "testing" and parts[0] in ("apps", "examples") and "tests" not in parts:
                     self.report(name, number, f"{parts[0]} imports testing")
             elif room not in self.rooms.tiers:
                 self.report(name, number, f"no room '{room}' in cmake/rooms.txt")

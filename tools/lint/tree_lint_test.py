@@ -84,6 +84,8 @@ class TreeLint(unittest.TestCase):
         self.expect("write <", "libs/base/src/a.cpp", '#include "alknet/base/a.hpp"\n')
         self.expect("reaches out", "libs/base/src/a.cpp", '#include "../../rt/src/x.hpp"\n')
         self.expect("imports testing", "apps/a/main.cpp", "#include <alknet/testing/x.hpp>\n")
+        self.assertEqual(problems(files={"apps/a/tests/a_test.cpp": "#include <alknet/testing/x.hpp>\n"}),
+                         problems(files={"apps/a/tests/a_test.cpp": "int a = 0;\n"}))
 
     def test_rooms(self):
         self.expect("a room has a README", "libs/base/README.md", None)

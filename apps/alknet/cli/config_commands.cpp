@@ -13,7 +13,7 @@ void add_changes(Grammar& grammar, CLI::App& config) {
     CLI::App& command =
         grammar.leaf(config, "apply", "Put FILE in the place of alknet.toml, after a check", apply);
     command.footer(
-        "A running node goes over to it within a second. What it replaces is kept as "
+        "A running node has gone over to it when this ends. What it replaces is kept as "
         "alknet.toml.previous. Paths in FILE that are relative begin at the home. With --confirm "
         "the change is undone, also by a node that starts later, unless alknet config confirm "
         "comes in time: for changes that could lock you out.");

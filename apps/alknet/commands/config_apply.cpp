@@ -1,142 +1,108 @@
 // alknet config diff, apply, confirm, undo: changes of the configuration, and what they would do.
+// The work is done at the desk.
 #include <fmt/format.h>
-#include <alknet/base/causes.hpp>
-#include <alknet/base/causes_config.hpp>
+#include <alknet/base/utf8.hpp>
+#include <alknet/config/config.hpp>
 #include <alknet/config/units.hpp>
 
 #include "commands.hpp"
-#include "config_change.hpp"
+#include "control_client.hpp"
 #include "output.hpp"
 
 namespace alknet::app {
 
 namespace {
 
-Json line_json(std::size_t line) {
-    return line == 0 ? Json() : Json(static_cast<std::uint64_t>(line));
+template <class Each>
+void for_each(const Json& of, std::string_view member, Each each) {
+    const Json* found = of.find(member);
+    if (found != nullptr && found->as_array() != nullptr) {
+        for (const Json& one : *found->as_array()) {
+            each(one);
+        }
+    }
 }
 
-std::string_view kind_text(config::Difference::Kind kind) {
-    switch (kind) {
-        case config::Difference::Kind::added:
-            return "added";
-        case config::Difference::Kind::removed:
-            return "removed";
-        case config::Difference::Kind::changed:
-            break;
-    }
-    return "changed";
+bool is_true(const Json& of, std::string_view member) {
+    const Json* found = of.find(member);
+    return found != nullptr && found->as_bool() != nullptr && *found->as_bool();
 }
 
-Json::Object as_json(const Proposal& proposal) {
-    Json::Array differences;
-    for (const config::Difference& one : proposal.differences) {
-        differences.push_back(Json::object({{"kind", kind_text(one.kind)},
-                                            {"path", one.path},
-                                            {"before", one.before},
-                                            {"before_line", line_json(one.before_line)},
-                                            {"after", one.after},
-                                            {"after_line", line_json(one.after_line)}}));
-    }
-    Json::Array effects;
-    for (const config::Effect& one : proposal.effects) {
-        effects.push_back(Json::object({{"kind", to_string(one.kind)},
-                                        {"subject", one.subject},
-                                        {"text", one.text},
-                                        {"cuts", one.cuts()}}));
-    }
-    const Json warning = proposal.guard ? Json() : Json(proposal.guard.error().message());
-    return {{"differences", std::move(differences)},
-            {"effects", std::move(effects)},
-            {"warning", warning}};
-}
-
-std::string as_text(const Proposal& proposal) {
-    if (proposal.differences.empty()) {
+std::string as_text(const Json& proposal) {
+    std::string differences;
+    for_each(proposal, "differences", [&](const Json& one) {
+        differences += fmt::format("  {}\n", printable(one.text_of("text")));
+    });
+    if (differences.empty()) {
         return "nothing differs\n";
     }
-    std::string text = "differences\n";
-    for (const config::Difference& one : proposal.differences) {
-        text += fmt::format("  {}\n", printable(one.text()));
-    }
-    text += proposal.effects.empty() ? "plan\n  no connection is cut\n" : "plan\n";
-    for (const config::Effect& one : proposal.effects) {
-        text += fmt::format("  {} {}: {}{}\n", to_string(one.kind), printable(one.subject),
-                            printable(one.text),
-                            one.cuts() ? " (connections that this no longer allows end)" : "");
-    }
-    if (!proposal.guard) {
-        text += fmt::format("warning\n  {}\n", printable(proposal.guard.error().message()));
+    std::string plan;
+    for_each(proposal, "effects", [&](const Json& one) {
+        plan += fmt::format(
+            "  {} {}: {}{}\n", one.text_of("kind"), printable(one.text_of("subject")),
+            printable(one.text_of("text")),
+            is_true(one, "cuts") ? " (connections that this no longer allows end)" : "");
+    });
+    std::string text = "differences\n" + differences + "plan\n" +
+                       (plan.empty() ? "  no connection is cut\n" : plan);
+    if (const std::string_view warning = proposal.text_of("warning"); !warning.empty()) {
+        text += fmt::format("warning\n  {}\n", printable(warning));
     }
     return text;
 }
 
-result<Proposal> propose_file(const config::Home& home, const std::filesystem::path& file) {
+// The file is read here, with the rights of whoever asks.
+result<Json::Object> input_of(const std::filesystem::path& file) {
     ALKNET_TRY(std::string text, config::read_config_text(file));
-    return propose(home, {.text = std::move(text),
-                          .file = file.native(),
-                          .actor = {},
-                          .now = SystemClock().wall_now()});
+    if (to_valid_utf8(text) != text) {
+        return unexpected(
+            config::as_error(config::parse(text, {.file = file.native(), .base = {}}).problems));
+    }
+    return Json::Object{{"text", std::move(text)}, {"file", file.native()}};
+}
+
+std::string outcome_of(const Json& output) {
+    if (is_true(output, "unchanged")) {
+        return "alknet.toml says this already\n";
+    }
+    std::string text = as_text(output);
+    const std::string_view within = output.text_of("confirm_within");
+    if (!within.empty()) {
+        text += fmt::format("applied; undone in {}, unless: alknet config confirm\n", within);
+    } else if (is_true(output, "applied")) {
+        text += "applied\n";
+    }
+    return text;
 }
 
 }  // namespace
 
 result<ExitCode> run(const CommandLine& line, const ConfigDiffOptions& options) {
     ALKNET_TRY(const auto home, open_home(line));
-    const std::filesystem::path file = options.file.empty() ? home.config_file() : options.file;
-    ALKNET_TRY(const Proposal proposal, propose_file(home, file));
-    ALKNET_CHECK(line.json ? print_line(Json(as_json(proposal)).text())
-                           : print_text(as_text(proposal)));
+    ALKNET_TRY(Json::Object input,
+               input_of(options.file.empty() ? home.config_file() : options.file));
+    ALKNET_TRY(const Json output, at_own_node(line, "config/diff", std::move(input)));
+    ALKNET_CHECK(line.json ? print_line(output.text()) : print_text(as_text(output)));
     return ExitCode::ok;
 }
 
 result<ExitCode> run(const CommandLine& line, const ConfigApplyOptions& options) {
-    ALKNET_TRY(const auto home, open_home(line));
-    ALKNET_TRY(const Proposal proposal, propose_file(home, options.file));
-    const bool same = proposal.text == proposal.expected;
-    if (!options.dry_run && !same) {
-        ALKNET_CHECK(apply(
-            home, proposal,
-            {.confirm = options.confirm, .force = options.force, .now = SystemClock().wall_now()}));
+    ALKNET_TRY(Json::Object input, input_of(options.file));
+    input.emplace_back("dry_run", options.dry_run);
+    input.emplace_back("force", options.force);
+    if (options.confirm) {
+        input.emplace_back("confirm", config::duration_text(*options.confirm));
     }
-    const bool applied = !options.dry_run && !same;
-    if (line.json) {
-        Json::Object object = as_json(proposal);
-        object.emplace_back("applied", applied);
-        object.emplace_back("confirm_within", applied && options.confirm
-                                                  ? Json(config::duration_text(*options.confirm))
-                                                  : Json());
-        ALKNET_CHECK(print_line(Json(std::move(object)).text()));
-        return ExitCode::ok;
-    }
-    std::string text = as_text(proposal);
-    if (same) {
-        text = "alknet.toml says this already\n";
-    } else if (applied && options.confirm) {
-        text += fmt::format("applied; undone in {}, unless: alknet config confirm\n",
-                            config::duration_text(*options.confirm));
-    } else if (applied) {
-        text += "applied\n";
-    }
-    ALKNET_CHECK(print_text(text));
+    ALKNET_TRY(const Json output, at_own_node(line, "config/apply", std::move(input)));
+    ALKNET_CHECK(line.json ? print_line(output.text()) : print_text(outcome_of(output)));
     return ExitCode::ok;
 }
 
 result<ExitCode> run(const CommandLine& line, const ConfigPendingOptions& options) {
-    ALKNET_TRY(const auto home, open_home(line));
-    const WallTime now = SystemClock().wall_now();
-    std::string done = "confirmed";
-    if (options.action == ConfigPendingOptions::Action::confirm) {
-        ALKNET_CHECK(config::confirm_change(home, now));
-    } else {
-        ALKNET_TRY(const config::Undone undone, config::undo_change(home, now, true));
-        if (undone == config::Undone::nothing) {
-            return fail(causes::kConfigNotPending);
-        }
-        done =
-            undone == config::Undone::edited ? "kept, as alknet.toml was edited since" : "undone";
-    }
-    ALKNET_CHECK(line.json ? print_line(Json::object({{"done", done}}).text()) : print_line(done));
+    const bool confirm = options.action == ConfigPendingOptions::Action::confirm;
+    ALKNET_TRY(const Json output,
+               at_own_node(line, confirm ? "config/confirm" : "config/undo", Json::object({})));
+    ALKNET_CHECK(print_line(line.json ? output.text() : std::string(output.text_of("done"))));
     return ExitCode::ok;
 }
 

@@ -210,7 +210,7 @@ result<void> audit(const Desk& desk, std::string_view event, const std::string& 
     }
     AuditEntry entry{.event = event};
     entry.more = {{"invitation", id}, {"scopes", std::move(text)}};
-    return audit_change(desk.home, desk.config, std::move(entry));
+    return audit_change(desk.home, desk.config, std::move(entry), {});
 }
 
 result<ExitCode> make(const CommandLine& line, const Desk& desk) {
@@ -333,7 +333,7 @@ result<ExitCode> confirm(const CommandLine& line, const Desk& desk) {
                    entry.peer = confirmed.id;
                    entry.fingerprint = confirmed.fingerprints.front();
                    entry.more.emplace_back("name", confirmed.name);
-                   ALKNET_CHECK(audit_change(desk.home, desk.config, std::move(entry)));
+                   ALKNET_CHECK(audit_change(desk.home, desk.config, std::move(entry), {}));
                    return confirmed;
                }));
     ALKNET_CHECK(print_line(

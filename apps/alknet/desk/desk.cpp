@@ -3,19 +3,30 @@
 #include <unistd.h>
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/identity/config_revision.hpp>
+#include <alknet/identity/state.hpp>
 #include <utility>
 
 #include "peers.hpp"
 
 namespace alknet::app {
 
-result<Desk> open_desk(const config::Home& home, WallTime now, std::string user) {
-    ALKNET_TRY(config::Config config, home.load_config());
-    return Desk{.home = home, .config = std::move(config), .now = now, .user = std::move(user)};
+namespace {
+
+result<Desk> open_desk(const DeskRequest& request, const identity::PeerList& stored) {
+    ALKNET_TRY(const std::string text, config::read_config_text(request.home.config_file()));
+    ALKNET_TRY(config::Config config, request.home.parse_config(text));
+    return Desk{.home = request.home,
+                .config = std::move(config),
+                .now = request.now,
+                .caller = request.caller,
+                .revision = identity::config_revision(text, stored)};
 }
 
+}  // namespace
+
 const DeskOperation* find_desk_operation(std::string_view name) noexcept {
-    for (const auto& all : {peer_operations(), token_operations()}) {
+    for (const auto& all : {peer_operations(), token_operations(), config_operations()}) {
         const auto found = std::ranges::find(all, name, &DeskOperation::name);
         if (found != all.end()) {
             return &*found;
@@ -24,20 +35,38 @@ const DeskOperation* find_desk_operation(std::string_view name) noexcept {
     return nullptr;
 }
 
+result<Json> work_at_desk(const DeskOperation& operation, const DeskRequest& request,
+                          store::Database& state, Json input) {
+    ALKNET_TRY(const identity::PeerList stored, identity::load_peers(state));
+    if (operation.configure != nullptr) {
+        return operation.configure(request, stored, std::move(input));
+    }
+    ALKNET_TRY(const Desk desk, open_desk(request, stored));
+    return operation.change != nullptr ? operation.change(desk, state, std::move(input))
+                                       : operation.look(desk, stored, std::move(input));
+}
+
 result<Json> work_on_files(const config::Home& home, std::string_view operation, Json input,
                            WallTime now) {
     const DeskOperation* found = find_desk_operation(operation);
     if (found == nullptr) {
         return fail(causes::kNoHandler, "there is no operation /" + std::string(operation));
     }
-    ALKNET_TRY(const Desk desk, open_desk(home, now, std::to_string(::getuid())));
-    if (found->look != nullptr) {
-        ALKNET_TRY(const identity::PeerList stored, stored_peers(home));
-        return found->look(desk, stored, std::move(input));
+    const DeskRequest request{
+        .home = home, .now = now, .caller = {.user = std::to_string(::getuid()), .peer = {}}};
+    if (found->change != nullptr) {
+        ALKNET_TRY(const auto state, open_state(home));
+        return state->transaction([&](store::Database& database) {
+            return work_at_desk(*found, request, database, std::move(input));
+        });
     }
-    ALKNET_TRY(const auto state, open_state(home));
-    return state->transaction(
-        [&](store::Database& database) { return found->change(desk, database, std::move(input)); });
+    // Who only looks makes no file.
+    ALKNET_TRY(const identity::PeerList stored, stored_peers(home));
+    if (found->configure != nullptr) {
+        return found->configure(request, stored, std::move(input));
+    }
+    ALKNET_TRY(const Desk desk, open_desk(request, stored));
+    return found->look(desk, stored, std::move(input));
 }
 
 }  // namespace alknet::app

@@ -9,10 +9,31 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "json.hpp"
 
 namespace alknet::app {
+
+/// Who asks: the owner of the machine at the machine itself, or a peer from elsewhere.
+struct DeskCaller {
+    std::string user;  // the number of the local user
+    std::string peer;  // the id of a peer; empty: the caller is local
+
+    [[nodiscard]] bool local() const noexcept { return peer.empty(); }
+    /// For a record of the audit log: its field, and what stands there.
+    [[nodiscard]] std::pair<std::string_view, std::string> named() const {
+        return local() ? std::pair<std::string_view, std::string>("uid", user)
+                       : std::pair<std::string_view, std::string>("by", peer);
+    }
+};
+
+/// What every piece of work begins with.
+struct DeskRequest {
+    config::Home home;
+    WallTime now;
+    DeskCaller caller;
+};
 
 /// What the work is done with. alknet.toml is read for each piece of work, because everything is
 /// checked together with it.
@@ -20,13 +41,11 @@ struct Desk {
     config::Home home;
     config::Config config;
     WallTime now;
-    std::string user;  // the number of the user who asks, for the audit log
+    DeskCaller caller;
+    std::string revision;  // of what was there when the work began, for the audit log
 };
 
-/// Errors: those of Home::load_config.
-[[nodiscard]] result<Desk> open_desk(const config::Home& home, WallTime now, std::string user);
-
-/// One of the two functions is there. Both block.
+/// One of the functions is there. All of them block.
 struct DeskOperation {
     std::string_view name;  // "peers/add"
     std::string_view scope;
@@ -35,14 +54,29 @@ struct DeskOperation {
     result<Json> (*look)(const Desk& desk, const identity::PeerList& stored, Json input) = nullptr;
     /// A change of it, within a transaction.
     result<Json> (*change)(const Desk& desk, store::Database& state, Json input) = nullptr;
+    /// A look at alknet.toml, or a change of it: whatever it says now, also nothing that can be
+    /// read.
+    result<Json> (*configure)(const DeskRequest& request, const identity::PeerList& stored,
+                              Json input) = nullptr;
+    /// Whether `configure` changes anything.
+    bool replaces = false;
+
+    [[nodiscard]] bool changes() const noexcept { return change != nullptr || replaces; }
 };
 
 [[nodiscard]] std::span<const DeskOperation> peer_operations() noexcept;
 [[nodiscard]] std::span<const DeskOperation> token_operations() noexcept;
+[[nodiscard]] std::span<const DeskOperation> config_operations() noexcept;
+inline constexpr std::string_view kConfigApply = "config/apply";
+inline constexpr std::string_view kConfigConfirm = "config/confirm";
 /// Null: there is none of that name.
 [[nodiscard]] const DeskOperation* find_desk_operation(std::string_view name) noexcept;
 
-/// On the files, which nobody else works on meanwhile. Errors: kNoHandler; those of the operation.
+/// Within a transaction of `state`. Errors: those of the operation, and of reading the files.
+[[nodiscard]] result<Json> work_at_desk(const DeskOperation& operation, const DeskRequest& request,
+                                        store::Database& state, Json input);
+
+/// On the files, which nobody else changes meanwhile. Errors: kNoHandler; those of the operation.
 [[nodiscard]] result<Json> work_on_files(const config::Home& home, std::string_view operation,
                                          Json input, WallTime now);
 

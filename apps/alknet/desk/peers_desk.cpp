@@ -199,8 +199,8 @@ result<void> audit(const Work& work, const PeerRecord& peer) {
                   {"roles", fmt::format("{}", fmt::join(peer.roles, ","))},
                   {"enabled", peer.enabled ? "true" : "false"},
                   {"expires", peer.expires ? time_text(*peer.expires) : ""},
-                  {"uid", work.desk.user}};
-    return audit_change(work.desk.home, work.desk.config, std::move(entry));
+                  work.desk.caller.named()};
+    return audit_change(work.desk.home, work.desk.config, std::move(entry), work.desk.revision);
 }
 
 // What the action makes of the state; checked as a whole before anything is written.
@@ -212,7 +212,8 @@ result<PeerRecord> edit(const Work& work, store::Database& state) {
                    accepted_peers(work.desk.home, work.desk.config.dynamic, list));
         return work.options.force
                    ? result<void>()
-                   : identity::guard_admins(*before, *after, {.actor = {}, .now = work.desk.now});
+                   : identity::guard_admins(*before, *after,
+                                            {.actor = work.desk.caller.peer, .now = work.desk.now});
     };
     if (work.options.action == Action::add) {
         ALKNET_TRY(PeerRecord added, new_peer(work));
@@ -265,18 +266,6 @@ std::string_view done(Action action) {
     }
 }
 
-// Lines of authorized_keys, each with its place and why.
-std::vector<std::string> refused_lines(const Desk& desk, const PeerList& stored) {
-    const config::DynamicConfig& config = desk.config.dynamic;
-    std::vector<std::string> texts;
-    for (const auto& one : written_peers(place_of(desk.home), config, stored).refused) {
-        const identity::Origin place{.file = config.authorized_keys.file.native(),
-                                     .line = one.line};
-        texts.push_back(place.text() + ": " + one.reason);
-    }
-    return texts;
-}
-
 result<Json> list(const Desk& desk, const PeerList& stored, Json input) {
     ALKNET_CHECK(call::Members(std::move(input)).done());
     ALKNET_TRY(const auto peers, all_peers(desk.home, desk.config.dynamic, stored));
@@ -285,7 +274,8 @@ result<Json> list(const Desk& desk, const PeerList& stored, Json input) {
         all.push_back(as_json(peer, desk.now));
     }
     return Json::object(
-        {{"peers", std::move(all)}, {"refused", Json::list(refused_lines(desk, stored))}});
+        {{"peers", std::move(all)},
+         {"refused", Json::list(refused_lines(place_of(desk.home), desk.config.dynamic, stored))}});
 }
 
 template <Action action>

@@ -86,8 +86,8 @@ result<void> audit(const Desk& desk, std::string_view event, const TokenRecord& 
     entry.more = {{"token", token.id},
                   {"scopes", fmt::format("{}", fmt::join(scopes, ","))},
                   {"expires", token.expires ? time_text(*token.expires) : ""},
-                  {"uid", desk.user}};
-    return audit_change(desk.home, desk.config, std::move(entry));
+                  desk.caller.named()};
+    return audit_change(desk.home, desk.config, std::move(entry), desk.revision);
 }
 
 result<Json> add(const Desk& desk, store::Database& state, Json json) {

@@ -5,7 +5,7 @@ import json
 import re
 import unittest
 
-from support import EXIT_CONFIG, EXIT_USAGE, Node, TestCase
+from support import EXIT_CONFIG, EXIT_REFUSED, EXIT_USAGE, Node, TestCase
 
 PEER = '[[peer]]\nname = "bob"\nkeys = ["{}"]\nscopes = ["git:read", "git:write"]\n'
 RULES = '[alpn."alknet/echo"]\nidentity_required = true\n'
@@ -147,6 +147,51 @@ class RunningNode(ConfigTest):
             # What it runs with is what it accepted last.
             self.assertEqual([one["path"] for one in home.json("config", "diff", self.file(""))["differences"]],
                              ["alpn.alknet/echo.identity_required"])
+
+    def test_does_what_its_files_would(self):
+        """Every step with a node and without one: the same is printed, written and refused."""
+        said = []
+        for running in (False, True):
+            home = self.home(f"home-{running}")
+            home.configure("")
+            node = Node(home) if running else None
+            steps = []
+
+            def step(*arguments, expect=0):
+                done = home.run("config", *arguments, "--json", expect=expect)
+                steps.append((done.stdout + done.stderr).replace(str(home.path), "HOME"))
+
+            step("check")
+            step("check", self.file("[limit]\n", "bad.toml"), expect=EXIT_CONFIG)
+            step("apply", self.file("[limit]\n", "bad.toml"), expect=EXIT_CONFIG)
+            step("diff", self.file(RULES))
+            step("apply", self.file(RULES), "--dry-run")
+            step("apply", self.file(RULES), "--confirm", "1h")
+            step("apply", self.file(""), expect=EXIT_CONFIG)
+            step("undo")
+            step("undo", expect=EXIT_CONFIG)
+            step("apply", self.file(RULES), "--confirm", "1h")
+            step("confirm")
+            step("apply", self.file(RULES))
+            if node:
+                # In force when the command ends, and not some time later.
+                stranger = self.home("stranger")
+                stranger.run("ping", node.address, "--count", 1, expect=EXIT_REFUSED)
+                node.stop()
+            step("diff")
+            events = [json.loads(line) for line in (home.path / "audit.log").read_text().splitlines()]
+            steps.append([(one["event"], one["uid"], len(one["revision"])) for one in events if "uid" in one])
+            said.append(steps)
+        self.assertEqual(*said)
+        self.assertEqual([event for event, *_ in said[0][-1]],
+                         ["config.applied", "config.undone", "config.applied", "config.confirmed"])
+
+    def test_is_not_talked_into_a_file_that_is_no_text(self):
+        file = self.directory / "latin.toml"
+        file.write_bytes(b"# caf\xe9\n")
+        with Node(self.node_home):
+            self.refused("apply", file, id="E-CONFIG-INVALID")
+            self.node_home.run("config", "check", file, expect=EXIT_CONFIG)
 
     def test_undoes_what_nobody_confirms(self):
         home = self.node_home

@@ -293,6 +293,7 @@ task<void> CallPeer::answer(Requested request, std::unique_ptr<Place> place) {
     if (options_.registry != nullptr) {
         CallContext context{.identity = entry.stream->identity,
                             .transport = options_.transport,
+                            .connected = began_,
                             .deadline = time_after(loop_.now(), limit),
                             .traceparent = std::move(request.traceparent)};
         auto work = options_.registry->call(request.operation, std::move(context),

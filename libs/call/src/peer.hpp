@@ -94,6 +94,7 @@ private:
     [[nodiscard]] std::size_t frame_max(const Stream& stream) const noexcept;
 
     Loop& loop_;
+    const TimePoint began_ = loop_.now();
     std::shared_ptr<Connection> connection_;
     CallPeerOptions options_;
     std::map<std::uint64_t, StreamPtr> streams_;

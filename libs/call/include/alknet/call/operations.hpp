@@ -22,6 +22,7 @@ namespace alknet::call {
 struct CallContext {
     std::optional<Identity> identity{};  // nullopt: a stranger
     Transport transport = Transport::memory;
+    TimePoint connected{};  // when the connection began
     TimePoint deadline = TimePoint::max();
     std::string traceparent{};
 };

@@ -1,0 +1,225 @@
+// What `alknet config check`, `diff`, `apply`, `confirm` and `undo` do.
+#include <alknet/base/causes.hpp>
+#include <alknet/base/causes_config.hpp>
+#include <alknet/call/members.hpp>
+#include <alknet/config/units.hpp>
+#include <alknet/identity/config_revision.hpp>
+#include <array>
+#include <utility>
+
+#include "audit_change.hpp"
+#include "config_change.hpp"
+#include "desk.hpp"
+
+namespace alknet::app {
+
+namespace {
+
+constexpr std::size_t kPathBytesMax = 4096;
+constexpr std::size_t kWordBytesMax = 64;
+constexpr std::string_view kManage = "config:manage";
+/// Whoever is not at the machine may have locked itself out, and must show that it has not.
+constexpr Duration kRemoteConfirm = std::chrono::minutes(2);
+
+Json line_json(std::size_t line) {
+    return line == 0 ? Json() : Json(static_cast<std::uint64_t>(line));
+}
+
+std::string_view kind_text(config::Difference::Kind kind) {
+    switch (kind) {
+        case config::Difference::Kind::added:
+            return "added";
+        case config::Difference::Kind::removed:
+            return "removed";
+        case config::Difference::Kind::changed:
+            break;
+    }
+    return "changed";
+}
+
+Json::Object as_json(const Proposal& proposal) {
+    Json::Array differences;
+    for (const config::Difference& one : proposal.differences) {
+        differences.push_back(Json::object({{"kind", kind_text(one.kind)},
+                                            {"path", one.path},
+                                            {"before", one.before},
+                                            {"before_line", line_json(one.before_line)},
+                                            {"after", one.after},
+                                            {"after_line", line_json(one.after_line)},
+                                            {"text", one.text()}}));
+    }
+    Json::Array effects;
+    for (const config::Effect& one : proposal.effects) {
+        effects.push_back(Json::object({{"kind", to_string(one.kind)},
+                                        {"subject", one.subject},
+                                        {"text", one.text},
+                                        {"cuts", one.cuts()}}));
+    }
+    const Json warning = proposal.guard ? Json() : Json(proposal.guard.error().message());
+    return {{"differences", std::move(differences)},
+            {"effects", std::move(effects)},
+            {"warning", warning}};
+}
+
+Json as_json(const config::Problem& problem) {
+    return Json::object({{"file", problem.file},
+                         {"line", static_cast<std::uint64_t>(problem.line)},
+                         {"column", static_cast<std::uint64_t>(problem.column)},
+                         {"key", problem.key},
+                         {"reason", problem.reason},
+                         {"text", problem.text()}});
+}
+
+// Of alknet.toml itself, or of a text that somebody shows.
+result<Json> check(const DeskRequest& request, const identity::PeerList& stored, Json input) {
+    call::Members members(std::move(input));
+    auto text = members.text("text", config::kFileBytesMax);
+    const auto file = members.text("file", kPathBytesMax);
+    const auto base = members.text("base", kPathBytesMax);
+    ALKNET_CHECK(members.done());
+    const std::filesystem::path own = request.home.config_file();
+    CheckOptions options{.file = file.value_or(own.native()),
+                         .base = base ? std::filesystem::path(*base) : request.home.directory(),
+                         .home = &request.home,
+                         .in_place = !text};
+    if (!text) {
+        ALKNET_TRY(text, config::read_config_text(own));
+    }
+    options.text = *std::move(text);
+    ALKNET_TRY(const Checked checked, check_config(options, stored));
+    return checked_json(options.file, checked);
+}
+
+result<Proposal> propose_text(const DeskRequest& request, const identity::PeerList& stored,
+                              call::Members& members) {
+    const auto text = members.text("text", config::kFileBytesMax);
+    const auto file = members.text("file", kPathBytesMax);
+    if (!text && members.refusal().empty()) {
+        members.refuse("text is missing");
+    }
+    ALKNET_CHECK(members.done());
+    return propose(request, stored,
+                   {.text = *text, .file = file.value_or(request.home.config_file().native())});
+}
+
+result<Json> diff(const DeskRequest& request, const identity::PeerList& stored, Json input) {
+    call::Members members(std::move(input));
+    ALKNET_TRY(const Proposal proposal, propose_text(request, stored, members));
+    return Json(as_json(proposal));
+}
+
+// For whom it may wait, and how long.
+result<std::optional<Duration>> confirm_within(const DeskCaller& caller,
+                                               const std::optional<std::string>& text) {
+    if (!text) {
+        return caller.local() ? std::nullopt : std::optional(kRemoteConfirm);
+    }
+    const auto duration = config::parse_duration(*text);
+    if (!duration) {
+        return fail(causes::kUsage, "confirm is a duration such as 2m, and not '" + *text + "'");
+    }
+    return duration;
+}
+
+result<Json> apply_text(const DeskRequest& request, const identity::PeerList& stored, Json input) {
+    call::Members members(std::move(input));
+    const bool dry_run = members.flag("dry_run");
+    const bool force = members.flag("force");
+    ALKNET_TRY(const auto confirm,
+               confirm_within(request.caller, members.text("confirm", kWordBytesMax)));
+    ALKNET_TRY(const Proposal proposal, propose_text(request, stored, members));
+    const bool unchanged = proposal.text == proposal.expected;
+    const bool applied = !dry_run && !unchanged;
+    if (applied) {
+        ALKNET_CHECK(apply(request, proposal, {.confirm = confirm, .force = force}));
+    }
+    Json::Object output = as_json(proposal);
+    output.emplace_back("unchanged", unchanged);
+    output.emplace_back("applied", applied);
+    output.emplace_back("confirm_within",
+                        applied && confirm ? Json(config::duration_text(*confirm)) : Json());
+    return Json(std::move(output));
+}
+
+// Under the rules that alknet.toml has, if it can be read.
+result<void> audit(const DeskRequest& request, const identity::PeerList& stored,
+                   std::string_view event) {
+    ALKNET_TRY(const std::string text, config::read_config_text(request.home.config_file()));
+    const auto config = request.home.parse_config(text);
+    AuditEntry entry{.event = event};
+    entry.more = {request.caller.named()};
+    return audit_change(request.home, config ? *config : config::Config(), std::move(entry),
+                        identity::config_revision(text, stored));
+}
+
+result<Json> confirm(const DeskRequest& request, const identity::PeerList& stored, Json input) {
+    ALKNET_CHECK(call::Members(std::move(input)).done());
+    ALKNET_TRY(const auto pending, config::pending_change(request.home));
+    if (!pending) {
+        return fail(causes::kConfigNotPending);
+    }
+    ALKNET_CHECK(audit(request, stored, "config.confirmed"));
+    ALKNET_CHECK(config::confirm_change(request.home, request.now));
+    return Json::object({{"done", "confirmed"}});
+}
+
+result<Json> undo(const DeskRequest& request, const identity::PeerList& stored, Json input) {
+    ALKNET_CHECK(call::Members(std::move(input)).done());
+    ALKNET_TRY(const auto pending, config::pending_change(request.home));
+    if (!pending) {
+        return fail(causes::kConfigNotPending);
+    }
+    ALKNET_CHECK(audit(request, stored, "config.undone"));
+    ALKNET_TRY(const config::Undone undone, config::undo_change(request.home, request.now, true));
+    if (undone == config::Undone::nothing) {
+        return fail(causes::kConfigNotPending);
+    }
+    return Json::object(
+        {{"done",
+          undone == config::Undone::edited ? "kept, as alknet.toml was edited since" : "undone"}});
+}
+
+constexpr std::array kOperations = {
+    DeskOperation{.name = "config/check",
+                  .scope = kManage,
+                  .about = "what is wrong with alknet.toml, or with text: file, base",
+                  .configure = check},
+    DeskOperation{.name = "config/diff",
+                  .scope = kManage,
+                  .about = "what text would change, and whom it would cut: file",
+                  .configure = diff},
+    DeskOperation{.name = kConfigApply,
+                  .scope = kManage,
+                  .about = "put text in the place of alknet.toml: file, dry_run, force, confirm",
+                  .configure = apply_text,
+                  .replaces = true},
+    DeskOperation{.name = kConfigConfirm,
+                  .scope = kManage,
+                  .about = "keep a change that waits, over a connection made after it",
+                  .configure = confirm,
+                  .replaces = true},
+    DeskOperation{.name = "config/undo",
+                  .scope = kManage,
+                  .about = "undo a change that waits",
+                  .configure = undo,
+                  .replaces = true},
+};
+
+}  // namespace
+
+Json checked_json(const std::string& file, const Checked& checked) {
+    Json::Array problems;
+    for (const config::Problem& problem : checked.problems) {
+        problems.push_back(as_json(problem));
+    }
+    return Json::object({{"file", file},
+                         {"valid", checked.problems.empty()},
+                         {"problems", std::move(problems)},
+                         {"refused", Json::list(checked.refused)}});
+}
+
+std::span<const DeskOperation> config_operations() noexcept {
+    return kOperations;
+}
+
+}  // namespace alknet::app

@@ -1,0 +1,258 @@
+// The operations on the configuration, as a caller from elsewhere meets them once alknet/call is
+// offered on the network, and as the owner of the machine meets them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <alknet/base/causes.hpp>
+#include <alknet/base/causes_config.hpp>
+#include <alknet/config/change.hpp>
+#include <alknet/identity/state.hpp>
+#include <alknet/testing/temp_dir.hpp>
+#include <alknet/testing/virtual_loop.hpp>
+#include <fstream>
+#include <iterator>
+
+#include "control_server.hpp"
+#include "node_operations.hpp"
+#include "peers.hpp"
+
+namespace alknet::app {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+using testing::HasSubstr;
+
+constexpr std::string_view kEcho = "[alpn.\"alknet/echo\"]\nidentity_required = true\n";
+
+std::string peers(std::string_view scopes) {
+    return "[[peer]]\nname = \"bob\"\nkeys = [\"ed25519:"
+           "e78c2766a792f09bfccb51493968ac322283e8d021a30063784d806929762ecc\"]\nscopes = [" +
+           std::string(scopes) + "]\n";
+}
+
+task<void> ask(std::shared_ptr<call::OperationRegistry> registry, std::string name,
+               call::CallContext context, Json input, result<Json>& output) {
+    output = co_await registry->call(std::move(name), std::move(context), std::move(input));
+}
+
+class ConfigOperations : public testing::Test {
+protected:
+    void SetUp() override {
+        ASSERT_TRUE(config::Home::create(
+            root_ / "home", {.addresses = {}, .names = {"localhost"}, .program = "test 1"}));
+        write("");
+        auto state = store::Store::open(
+            state_file(home()), {.database = identity::state_options(), .own_thread = false});
+        ASSERT_TRUE(state);
+        auto registry =
+            make_node_operations({.loop = virtual_loop_.loop(),
+                                  .home = home(),
+                                  .state = *std::move(state),
+                                  .info = {},
+                                  .connections = {},
+                                  .close = {},
+                                  .reload = [this](bool) { return count_reload(reloads_); }});
+        ASSERT_TRUE(registry);
+        registry_ = *std::move(registry);
+    }
+
+    static task<result<void>> count_reload(int& reloads) {
+        ++reloads;
+        co_return result<void>();
+    }
+
+    [[nodiscard]] config::Home home() const { return *config::Home::open(root_ / "home"); }
+    void write(std::string_view text) const {
+        std::ofstream(home().config_file(), std::ios::binary) << text;
+        EXPECT_EQ(::chmod(home().config_file().c_str(), 0600), 0);
+    }
+    [[nodiscard]] std::string text() const {
+        std::ifstream stream(home().config_file(), std::ios::binary);
+        return {std::istreambuf_iterator<char>(stream), {}};
+    }
+    [[nodiscard]] std::string audited() const {
+        std::ifstream stream(root_ / "home/audit.log", std::ios::binary);
+        return {std::istreambuf_iterator<char>(stream), {}};
+    }
+    [[nodiscard]] std::optional<Duration> waiting() {
+        const auto pending = config::pending_change(home()).value();
+        return pending ? std::optional(pending->remaining(virtual_loop_.clock().wall_now()))
+                       : std::nullopt;
+    }
+
+    // Somebody whose connection begins now.
+    [[nodiscard]] call::CallContext remote(std::vector<std::string> scopes = {"config:manage"},
+                                           std::string id = "peer-bob") {
+        call::CallContext context;
+        context.identity.emplace();
+        context.identity->id = std::move(id);
+        context.identity->scopes = std::move(scopes);
+        context.transport = Transport::quic;
+        context.connected = virtual_loop_.loop().now();
+        return context;
+    }
+    [[nodiscard]] call::CallContext local() {
+        call::CallContext context = remote({"*:*:*"}, std::string(kLocalAdmin));
+        context.identity->resources[std::string(kUserResource)] = {"1234"};
+        context.transport = Transport::local;
+        return context;
+    }
+    result<Json> call(std::string name, call::CallContext context, Json input) {
+        result<Json> output;
+        EXPECT_TRUE(virtual_loop_.run(
+            ask(registry_, std::move(name), std::move(context), std::move(input), output)));
+        return output;
+    }
+    result<Json> apply(call::CallContext context, std::string_view wanted, Json::Object more = {}) {
+        more.emplace_back("text", wanted);
+        return call("config/apply", std::move(context), std::move(more));
+    }
+
+    const sim::TempDir root_;
+    sim::VirtualLoop virtual_loop_;
+    std::shared_ptr<call::OperationRegistry> registry_;
+    int reloads_ = 0;
+};
+
+TEST_F(ConfigOperations, WhoIsRemoteMustConfirmAndWhoIsLocalNeedNot) {
+    const auto applied = apply(remote(), kEcho);
+    ASSERT_TRUE(applied) << applied.error().message();
+    EXPECT_EQ(applied->text_of("confirm_within"), "2m");
+    EXPECT_EQ(waiting(), minutes(2));
+    EXPECT_EQ(text(), kEcho);
+    EXPECT_EQ(reloads_, 1);
+    ASSERT_TRUE(call("config/undo", remote(), Json::object({})));
+    EXPECT_EQ(text(), "");
+    EXPECT_EQ(reloads_, 2);
+    const auto at_home = apply(local(), kEcho);
+    ASSERT_TRUE(at_home) << at_home.error().message();
+    EXPECT_TRUE(at_home->find("confirm_within")->is_null());
+    EXPECT_EQ(waiting(), std::nullopt);
+}
+
+TEST_F(ConfigOperations, WhoIsRemoteSaysHowLongAndNotThatItNeedsNone) {
+    ASSERT_TRUE(apply(remote(), kEcho, {{"confirm", "30s"}}));
+    EXPECT_EQ(waiting(), seconds(30));
+    ASSERT_TRUE(call("config/undo", remote(), Json::object({})));
+    for (const char* none : {"", "0s", "none", "9s", "25h"}) {
+        const auto refused = apply(remote(), kEcho, {{"confirm", none}});
+        ASSERT_FALSE(refused) << none;
+        EXPECT_TRUE(refused.error().is(causes::kUsage));
+    }
+    // That no duration is given is nothing that a null could say either.
+    ASSERT_TRUE(apply(remote(), kEcho, {{"confirm", Json()}}));
+    EXPECT_EQ(waiting(), minutes(2));
+}
+
+TEST_F(ConfigOperations, OnlyANewConnectionConfirms) {
+    const call::CallContext before = remote();
+    const call::CallContext open_before = local();
+    virtual_loop_.advance(seconds(1));
+    ASSERT_TRUE(apply(before, kEcho));
+    virtual_loop_.advance(seconds(1));
+    for (const auto& old : {before, open_before}) {
+        const auto refused = call("config/confirm", old, Json::object({}));
+        ASSERT_FALSE(refused);
+        EXPECT_TRUE(refused.error().is(causes::kForbidden));
+        EXPECT_THAT(refused.error().detail(), HasSubstr("made after the change"));
+    }
+    EXPECT_TRUE(waiting());
+    ASSERT_TRUE(call("config/confirm", remote(), Json::object({})));
+    EXPECT_FALSE(waiting());
+    EXPECT_EQ(text(), kEcho);
+    const auto again = call("config/confirm", remote(), Json::object({}));
+    EXPECT_TRUE(!again && again.error().is(causes::kConfigNotPending));
+}
+
+TEST_F(ConfigOperations, ANameDoesNotMakeACallerLocal) {
+    ASSERT_TRUE(apply(remote({"*:*:*"}, std::string(kLocalAdmin)), kEcho));
+    EXPECT_EQ(waiting(), minutes(2));
+    ASSERT_TRUE(call("config/undo", local(), Json::object({})));
+    call::CallContext somebody = remote();
+    somebody.transport = Transport::local;
+    ASSERT_TRUE(apply(somebody, kEcho));
+    EXPECT_EQ(waiting(), minutes(2));
+}
+
+TEST_F(ConfigOperations, WhatIsReadAtStartIsChangedAtTheMachineAlone) {
+    constexpr std::string_view kFixed = "[log]\nformat = \"json\"\n";
+    const auto refused = apply(remote(), kFixed);
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is(causes::kForbidden));
+    EXPECT_EQ(text(), "");
+    EXPECT_FALSE(waiting());
+    EXPECT_TRUE(apply(remote(), kFixed, {{"dry_run", true}}));
+    EXPECT_TRUE(apply(local(), kFixed));
+}
+
+TEST_F(ConfigOperations, NobodyTakesTheRightToRuleFromItself) {
+    const std::string ruling = peers("\"node:admin\"") +
+                               "[[peer]]\nname = \"carol\"\nkeys = [\"ed25519:"
+                               "1dc626ded96a2f4fce2d379a0783293be6aa7ec481e5a61ea9ba1c3cbf5e5265"
+                               "\"]\nscopes = [\"node:admin\"]\n";
+    ASSERT_TRUE(apply(local(), ruling));
+    const std::string narrowed =
+        peers("\"git:read\"") + ruling.substr(peers("\"node:admin\"").size());
+    const auto peer = home().parse_config(ruling);
+    ASSERT_TRUE(peer);
+    const auto bob = config::peer_list(peer->dynamic, "").peers.front().id;
+    const auto refused = apply(remote({"config:manage"}, bob), narrowed);
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is(causes::kLastAdmin)) << refused.error().message();
+    EXPECT_EQ(text(), ruling);
+    EXPECT_TRUE(apply(remote({"config:manage"}, "another"), narrowed));
+}
+
+TEST_F(ConfigOperations, ScopesDecideWhoMay) {
+    for (const char* name :
+         {"config/check", "config/diff", "config/apply", "config/confirm", "config/undo"}) {
+        const auto refused = call(name, remote({"config:reload", "config:read"}), Json::object({}));
+        ASSERT_FALSE(refused) << name;
+        EXPECT_TRUE(refused.error().is(causes::kScopeMissing)) << name;
+        call::CallContext stranger = remote();
+        stranger.identity.reset();
+        const auto unknown = call(name, stranger, Json::object({}));
+        ASSERT_FALSE(unknown) << name;
+        EXPECT_TRUE(unknown.error().is(causes::kAuthRequired)) << name;
+    }
+}
+
+TEST_F(ConfigOperations, AreWrittenDownWithWhoAndWhichRevision) {
+    ASSERT_TRUE(apply(local(), kEcho));
+    EXPECT_THAT(audited(),
+                testing::ContainsRegex(R"("event":"config.applied","then":"[0-9a-f]{32}",)"
+                                       R"("uid":"1234","revision":"[0-9a-f]{32}")"));
+    ASSERT_TRUE(apply(remote(), ""));
+    EXPECT_THAT(audited(), HasSubstr(R"("confirm":"2m","by":"peer-bob")"));
+    ASSERT_TRUE(call("config/confirm", remote(), Json::object({})));
+    EXPECT_THAT(audited(), HasSubstr(R"("event":"config.confirmed")"));
+}
+
+TEST_F(ConfigOperations, CheckSaysWhatAFileWouldBeTold) {
+    const auto good = call("config/check", local(), Json::object({}));
+    ASSERT_TRUE(good) << good.error().message();
+    EXPECT_TRUE(*good->find("valid")->as_bool());
+    const auto bad =
+        call("config/check", remote(), Json::object({{"text", "[limit]\n"}, {"file", "new.toml"}}));
+    ASSERT_TRUE(bad);
+    EXPECT_FALSE(*bad->find("valid")->as_bool());
+    EXPECT_THAT(bad->find("problems")->as_array()->front().text_of("text"),
+                HasSubstr("new.toml:1:"));
+    EXPECT_EQ(reloads_, 0);
+    // Also where what is there cannot be read, and then it can be replaced.
+    write("[limit]\n");
+    EXPECT_FALSE(*call("config/check", local(), Json::object({}))->find("valid")->as_bool());
+    EXPECT_TRUE(apply(local(), kEcho));
+}
+
+TEST_F(ConfigOperations, RefuseWhatTheyDoNotKnow) {
+    EXPECT_TRUE(apply(local(), kEcho, {{"stray", 1}}).error().is(causes::kUsage));
+    EXPECT_TRUE(call("config/apply", local(), Json::object({})).error().is(causes::kUsage));
+    EXPECT_TRUE(
+        apply(local(), std::string(config::kFileBytesMax + 1, '#')).error().is(causes::kUsage));
+    EXPECT_EQ(text(), "");
+}
+
+}  // namespace
+}  // namespace alknet::app
