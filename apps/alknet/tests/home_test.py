@@ -172,7 +172,8 @@ class ConfigCheck(TestCase):
     def test_a_fresh_home_is_valid(self):
         home = self.home()
         self.assertEqual(home.run("config", "check").stdout, f"{home.config}: valid\n")
-        self.assertEqual(home.json("config", "check"), {"file": str(home.config), "valid": True, "problems": []})
+        self.assertEqual(home.json("config", "check"),
+                         {"file": str(home.config), "valid": True, "problems": [], "refused": []})
 
     def test_every_mistake_with_its_place(self):
         home = self.home()
