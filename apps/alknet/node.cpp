@@ -374,6 +374,14 @@ task<result<void>> Node::reload() {
     co_return applied;
 }
 
+std::vector<SocketAddress> Node::listening() const {
+    std::vector<SocketAddress> all;
+    for (const Listening& one : listening_) {
+        all.push_back(one.bound);
+    }
+    return all;
+}
+
 Json Node::info() const {
     Json::Array listeners;
     for (const Listening& one : listening_) {

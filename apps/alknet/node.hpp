@@ -72,6 +72,8 @@ public:
 
     /// What it is and has, for people who look after it.
     [[nodiscard]] Json info() const;
+    /// The addresses that are open, with the ports that they have.
+    [[nodiscard]] std::vector<SocketAddress> listening() const;
     [[nodiscard]] Endpoint& endpoint() noexcept { return *endpoint_; }
     [[nodiscard]] const std::shared_ptr<store::Store>& state() const noexcept { return state_; }
 

@@ -97,8 +97,10 @@ DeskCaller caller_of(const call::CallContext& context) {
 // when the answer goes out.
 task<result<Json>> at_the_desk(Options options, const DeskOperation& operation, DeskCaller caller,
                                Json input) {
-    DeskRequest request{
-        .home = options->home, .now = options->loop.wall_now(), .caller = std::move(caller)};
+    DeskRequest request{.home = options->home,
+                        .now = options->loop.wall_now(),
+                        .caller = std::move(caller),
+                        .listening = options->listening()};
     auto work = [&operation, request = std::move(request),
                  input = std::move(input)](store::Database& state) mutable {
         return work_at_desk(operation, request, state, std::move(input));
@@ -148,21 +150,20 @@ result<call::Operation> described(std::string_view name, std::string_view scope,
 
 result<void> add_desk(call::OperationRegistry& registry, const Options& options) {
     const auto last = std::make_shared<LastChange>();
-    for (const auto& all : {peer_operations(), token_operations(), config_operations()}) {
-        for (const DeskOperation& one : all) {
-            ALKNET_TRY(call::Operation operation,
-                       described(one.name, one.scope, one.about, one.changes()));
-            operation.run = [options, last, &one](call::CallContext context, Json input) {
-                if (one.name == kConfigApply) {
-                    return apply_config(options, one, last, std::move(context), std::move(input));
-                }
-                if (one.name == kConfigConfirm) {
-                    return confirm_config(options, one, last, std::move(context), std::move(input));
-                }
-                return at_the_desk(options, one, caller_of(context), std::move(input));
-            };
-            ALKNET_CHECK(registry.add(std::move(operation)));
-        }
+    for (const DeskOperation* each : desk_operations()) {
+        ALKNET_TRY(call::Operation operation,
+                   described(each->name, each->scope, each->about, each->changes()));
+        operation.run = [options, last, each](call::CallContext context, Json input) {
+            const DeskOperation& one = *each;
+            if (one.name == kConfigApply) {
+                return apply_config(options, one, last, std::move(context), std::move(input));
+            }
+            if (one.name == kConfigConfirm) {
+                return confirm_config(options, one, last, std::move(context), std::move(input));
+            }
+            return at_the_desk(options, one, caller_of(context), std::move(input));
+        };
+        ALKNET_CHECK(registry.add(std::move(operation)));
     }
     return {};
 }

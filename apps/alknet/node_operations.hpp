@@ -23,6 +23,7 @@ struct NodeOperationsOptions {
     std::shared_ptr<store::Store> state;
     /// What node/info says.
     std::function<Json()> info;
+    std::function<std::vector<SocketAddress>()> listening;
     std::function<std::vector<ConnectionReport>()> connections;
     /// False: there is none of that id.
     std::function<bool(std::string_view id)> close;

@@ -298,6 +298,7 @@ task<result<void>> obey_commands(Serving& serving) {
         .home = serving.home,
         .state = serving.node->state(),
         .info = [&serving] { return serving.node->info(); },
+        .listening = [&serving] { return serving.node->listening(); },
         .connections = [&serving] { return serving.node->endpoint().list_connections(); },
         .close = [&serving](
                      std::string_view id) { return serving.node->endpoint().close_connection(id); },

@@ -16,23 +16,37 @@ namespace {
 result<Desk> open_desk(const DeskRequest& request, const identity::PeerList& stored) {
     ALKNET_TRY(const std::string text, config::read_config_text(request.home.config_file()));
     ALKNET_TRY(config::Config config, request.home.parse_config(text));
+    std::vector<SocketAddress> listening = request.listening;
+    if (listening.empty()) {
+        for (const config::Listener& listener : config.dynamic.listeners) {
+            listening.insert(listening.end(), listener.addresses.begin(), listener.addresses.end());
+        }
+    }
     return Desk{.home = request.home,
                 .config = std::move(config),
                 .now = request.now,
                 .caller = request.caller,
+                .listening = std::move(listening),
                 .revision = identity::config_revision(text, stored)};
 }
 
 }  // namespace
 
-const DeskOperation* find_desk_operation(std::string_view name) noexcept {
-    for (const auto& all : {peer_operations(), token_operations(), config_operations()}) {
-        const auto found = std::ranges::find(all, name, &DeskOperation::name);
-        if (found != all.end()) {
-            return &*found;
+std::vector<const DeskOperation*> desk_operations() {
+    std::vector<const DeskOperation*> all;
+    for (const auto& some :
+         {peer_operations(), token_operations(), config_operations(), invitation_operations()}) {
+        for (const DeskOperation& one : some) {
+            all.push_back(&one);
         }
     }
-    return nullptr;
+    return all;
+}
+
+const DeskOperation* find_desk_operation(std::string_view name) {
+    const auto all = desk_operations();
+    const auto found = std::ranges::find(all, name, &DeskOperation::name);
+    return found == all.end() ? nullptr : *found;
 }
 
 result<Json> work_at_desk(const DeskOperation& operation, const DeskRequest& request,
@@ -42,8 +56,11 @@ result<Json> work_at_desk(const DeskOperation& operation, const DeskRequest& req
         return operation.configure(request, stored, std::move(input));
     }
     ALKNET_TRY(const Desk desk, open_desk(request, stored));
-    return operation.change != nullptr ? operation.change(desk, state, std::move(input))
-                                       : operation.look(desk, stored, std::move(input));
+    if (operation.change != nullptr) {
+        return operation.change(desk, state, std::move(input));
+    }
+    return operation.read != nullptr ? operation.read(desk, state, std::move(input))
+                                     : operation.look(desk, stored, std::move(input));
 }
 
 result<Json> work_on_files(const config::Home& home, std::string_view operation, Json input,
@@ -54,7 +71,7 @@ result<Json> work_on_files(const config::Home& home, std::string_view operation,
     }
     const DeskRequest request{
         .home = home, .now = now, .caller = {.user = std::to_string(::getuid()), .peer = {}}};
-    if (found->change != nullptr) {
+    if (found->change != nullptr || found->read != nullptr) {
         ALKNET_TRY(const auto state, open_state(home));
         return state->transaction([&](store::Database& database) {
             return work_at_desk(*found, request, database, std::move(input));

@@ -5,11 +5,13 @@
 #include <alknet/base/result.hpp>
 #include <alknet/config/home.hpp>
 #include <alknet/identity/peers.hpp>
+#include <alknet/net/socket_address.hpp>
 #include <alknet/store/database.hpp>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "json.hpp"
 
@@ -33,6 +35,9 @@ struct DeskRequest {
     config::Home home;
     WallTime now;
     DeskCaller caller;
+    /// Where the running node listens, which may be elsewhere than alknet.toml says (serve
+    /// --listen, port 0, a file that was edited since). Empty: as alknet.toml says.
+    std::vector<SocketAddress> listening{};
 };
 
 /// What the work is done with. alknet.toml is read for each piece of work, because everything is
@@ -42,6 +47,7 @@ struct Desk {
     config::Config config;
     WallTime now;
     DeskCaller caller;
+    std::vector<SocketAddress> listening;  // of the node, else of alknet.toml
     std::string revision;  // of what was there when the work began, for the audit log
 };
 
@@ -52,6 +58,8 @@ struct DeskOperation {
     std::string_view about;
     /// A look at what stands in state.db.
     result<Json> (*look)(const Desk& desk, const identity::PeerList& stored, Json input) = nullptr;
+    /// A look at what else stands there.
+    result<Json> (*read)(const Desk& desk, store::Database& state, Json input) = nullptr;
     /// A change of it, within a transaction.
     result<Json> (*change)(const Desk& desk, store::Database& state, Json input) = nullptr;
     /// A look at alknet.toml, or a change of it: whatever it says now, also nothing that can be
@@ -67,10 +75,13 @@ struct DeskOperation {
 [[nodiscard]] std::span<const DeskOperation> peer_operations() noexcept;
 [[nodiscard]] std::span<const DeskOperation> token_operations() noexcept;
 [[nodiscard]] std::span<const DeskOperation> config_operations() noexcept;
+[[nodiscard]] std::span<const DeskOperation> invitation_operations() noexcept;
+/// All of these.
+[[nodiscard]] std::vector<const DeskOperation*> desk_operations();
 inline constexpr std::string_view kConfigApply = "config/apply";
 inline constexpr std::string_view kConfigConfirm = "config/confirm";
 /// Null: there is none of that name.
-[[nodiscard]] const DeskOperation* find_desk_operation(std::string_view name) noexcept;
+[[nodiscard]] const DeskOperation* find_desk_operation(std::string_view name);
 
 /// Within a transaction of `state`. Errors: those of the operation, and of reading the files.
 [[nodiscard]] result<Json> work_at_desk(const DeskOperation& operation, const DeskRequest& request,

@@ -50,6 +50,7 @@ protected:
                                   .home = home(),
                                   .state = *std::move(state),
                                   .info = {},
+                                  .listening = [] { return std::vector<SocketAddress>(); },
                                   .connections = {},
                                   .close = {},
                                   .reload = [this](bool) { return count_reload(reloads_); }});

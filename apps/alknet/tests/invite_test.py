@@ -72,6 +72,33 @@ class Invite(TestCase):
             line = self.alice.json("peer", "invite", "--as", "alice", "--address", "127.0.0.1")["invitation"]
             self.assertEqual(self.bob.json("peer", "join", line)["address"], node.bare)
 
+    def test_through_a_node_and_on_its_files_are_one(self):
+        home, bob = self.alice, self.home("carol")
+
+        def everything():
+            made = home.json("peer", "invite", "--as", "alice", "--address", "192.0.2.1:7", "--scopes", "git:read",
+                             "--name", "carol", "--for", bob.id, "--ttl", "1h")
+            listed = self.invitations()
+            self.assertEqual([one["id"] for one in listed], [made["id"]])
+            self.assertEqual(made["expires"], listed[0]["expires"])
+            why = [home.error("peer", *words, expect=code) for words, code in (
+                (("invite", "--scopes", "peers:manage"), EXIT_USAGE), (("invite", "--ttl", "0s"), EXIT_USAGE),
+                (("invite", "--address", "nowhere:0"), EXIT_USAGE), (("uninvite", "inv-1"), EXIT_USAGE),
+                (("confirm", "000000"), EXIT_USAGE))]
+            home.run("peer", "uninvite", made["id"])
+            self.assertEqual(self.invitations(), [])
+            return sorted(made), [one.keys() for one in listed], why
+
+        without = everything()
+        with Node(home):
+            self.assertEqual(everything(), without)
+            made = home.json("peer", "invite", "--address", "192.0.2.1:7")
+        # What the node has made is there without it, and the other way round.
+        self.assertEqual(self.invitations()[0]["id"], made["id"])
+        with Node(home):
+            home.run("peer", "uninvite", made["id"])
+        self.assertEqual(self.invitations(), [])
+
     def test_reads_the_line_from_standard_input_and_keeps_no_secret(self):
         with Node(self.alice) as node:
             plain = self.alice.run("peer", "invite", "--scopes", "echo:use", "--address", node.bare,

@@ -1,0 +1,323 @@
+// What `alknet peer invite`, `invitations`, `confirm` and `uninvite` do: the inviting side.
+#include <ifaddrs.h>
+#include <unistd.h>
+#include <algorithm>
+#include <alknet/base/causes.hpp>
+#include <alknet/call/members.hpp>
+#include <alknet/config/units.hpp>
+#include <alknet/crypto/digest.hpp>
+#include <alknet/identity/fingerprint.hpp>
+#include <alknet/identity/invitation_state.hpp>
+#include <alknet/identity/names.hpp>
+#include <alknet/identity/state.hpp>
+#include <array>
+#include <memory>
+#include <utility>
+
+#include "audit_change.hpp"
+#include "cli.hpp"
+#include "desk.hpp"
+#include "introduce.hpp"
+#include "output.hpp"
+#include "peers.hpp"
+
+namespace alknet::app {
+
+namespace {
+
+using identity::InvitationClaim;
+using identity::InvitationRecord;
+
+constexpr std::size_t kTextBytesMax = 4096;
+constexpr Duration kTtlMax = std::chrono::hours(24) * 3650;
+constexpr std::string_view kRead = "peers:read";
+constexpr std::string_view kManage = "peers:manage";
+
+// The addresses of this machine that others may reach.
+std::vector<std::string> machine_hosts() {
+    ifaddrs* first = nullptr;
+    if (::getifaddrs(&first) != 0) {
+        return {};
+    }
+    const std::unique_ptr<ifaddrs, void (*)(ifaddrs*)> all(first, ::freeifaddrs);
+    std::vector<std::string> hosts;
+    for (const ifaddrs* one = first; one != nullptr; one = one->ifa_next) {
+        if (one->ifa_addr == nullptr) {
+            continue;
+        }
+        const SocketAddress address = SocketAddress::from_native(one->ifa_addr);
+        const std::string text = address.ip_text();
+        const bool link_local = text.starts_with("fe80:") || text.starts_with("169.254.");
+        if (address.family() != SocketAddress::Family::none && !address.is_loopback() &&
+            !link_local) {
+            hosts.push_back(text);
+        }
+    }
+    return hosts;
+}
+
+// Everywhere is each address of the machine.
+std::vector<std::string> reached_at(const std::vector<SocketAddress>& listening) {
+    std::vector<std::string> all;
+    const auto add = [&](const std::string& host, std::uint16_t port) {
+        std::string text = NodeAddress{.id = {}, .host = host, .port = port}.to_string();
+        if (std::ranges::find(all, text) == all.end() &&
+            all.size() < identity::kInvitationAddressesMax) {
+            all.push_back(std::move(text));
+        }
+    };
+    for (const SocketAddress& address : listening) {
+        if (!address.is_any()) {
+            add(address.ip_text(), address.port());
+            continue;
+        }
+        for (const std::string& host : machine_hosts()) {
+            add(host, address.port());
+        }
+    }
+    return all;
+}
+
+result<std::vector<std::string>> addresses(const Desk& desk, const InvitationOptions& options) {
+    if (options.addresses.empty()) {
+        auto found = reached_at(desk.listening);
+        if (found.empty()) {
+            return fail(causes::kUsage, "say where this node is reached: --address HOST:PORT");
+        }
+        return found;
+    }
+    std::vector<std::string> all;
+    for (const std::string& text : options.addresses) {
+        ALKNET_TRY(NodeAddress address, NodeAddress::parse(text));
+        if (address.id || address.host.empty()) {
+            return fail(causes::kAddressInvalid, "--address takes HOST[:PORT], not " + text);
+        }
+        address.port = address.port.value_or(
+            desk.listening.empty() ? kDefaultPort : desk.listening.front().port());
+        all.push_back(address.to_string());
+    }
+    if (all.size() > identity::kInvitationAddressesMax ||
+        std::ranges::any_of(all, [](const std::string& text) {
+            return text.size() > identity::kInvitationAddressBytesMax;
+        })) {
+        return fail(causes::kUsage, "a line has room for 4 addresses of 255 characters");
+    }
+    return all;
+}
+
+result<InvitationOptions> options_of(Json input) {
+    call::Members members(std::move(input));
+    const auto text = [&](std::string_view name) {
+        return members.text(name, kTextBytesMax).value_or("");
+    };
+    InvitationOptions options;
+    options.scopes = members.texts("scopes", identity::kGrantsPerPeerMax, kTextBytesMax);
+    options.addresses =
+        members.texts("addresses", identity::kInvitationAddressesMax, kTextBytesMax);
+    options.only_for = text("for");
+    options.confirm = members.flag("confirm");
+    options.name = text("name");
+    options.as = text("as");
+    const std::string ttl = text("ttl");
+    const auto uses = members.number("uses").value_or(options.uses);
+    ALKNET_CHECK(members.done());
+    if (!ttl.empty()) {
+        const auto duration = config::parse_duration(ttl);
+        if (!duration) {
+            return fail(causes::kUsage, "ttl is a duration such as 10m");
+        }
+        options.ttl = *duration;
+    }
+    if (uses == 0 || uses > identity::kInvitationUsesMax) {
+        return fail(causes::kUsage, "an invitation is for 1 to " +
+                                        std::to_string(identity::kInvitationUsesMax) + " others");
+    }
+    options.uses = static_cast<std::uint32_t>(uses);
+    return options;
+}
+
+result<InvitationRecord> new_record(const InvitationOptions& options, WallTime now) {
+    if (options.ttl < std::chrono::seconds(1) || options.ttl > kTtlMax) {
+        return fail(causes::kUsage, "--ttl is from 1s to 3650d");
+    }
+    InvitationRecord record;
+    record.id = identity::make_invitation_id();
+    if (!options.name.empty()) {
+        ALKNET_CHECK(identity::check_name(options.name));
+        if (options.uses != 1) {
+            return fail(causes::kUsage, "--name is for one who joins, not with --uses");
+        }
+        record.name = options.name;
+    }
+    if (!options.only_for.empty()) {
+        ALKNET_TRY(record.only_for, identity::parse_fingerprint(options.only_for));
+    }
+    for (const std::string& text : options.scopes) {
+        ALKNET_TRY(auto scope, identity::Scope::parse(text));
+        record.scopes.push_back(std::move(scope));
+    }
+    record.confirm = options.confirm;
+    record.uses_left = options.uses;
+    // To the second, as it is stored and as the line says.
+    record.expires = std::chrono::ceil<std::chrono::seconds>(now + options.ttl);
+    return record;
+}
+
+result<void> check_name_is_free(const Desk& desk, store::Database& state, const std::string& name) {
+    if (name.empty()) {
+        return {};
+    }
+    ALKNET_TRY(identity::PeerList stored, identity::load_peers(state));
+    identity::PeerRecord peer;
+    peer.id = "invited";
+    peer.name = name;
+    stored.peers.push_back(std::move(peer));
+    ALKNET_CHECK(all_peers(desk.home, desk.config.dynamic, stored));
+    return {};
+}
+
+result<void> audit(const Desk& desk, std::string_view event, const std::string& id,
+                   const std::vector<identity::Scope>& scopes) {
+    std::string text;
+    for (const identity::Scope& scope : scopes) {
+        text.append(text.empty() ? "" : ",").append(scope.text());
+    }
+    AuditEntry entry{.event = event};
+    entry.more = {{"invitation", id}, {"scopes", std::move(text)}, desk.caller.named()};
+    return audit_change(desk.home, desk.config, std::move(entry), desk.revision);
+}
+
+result<Json> make(const Desk& desk, store::Database& state, Json input) {
+    ALKNET_TRY(const InvitationOptions options, options_of(std::move(input)));
+    ALKNET_TRY(InvitationRecord record, new_record(options, desk.now));
+    identity::Invitation invitation;
+    ALKNET_TRY(const auto key, desk.home.load_key(desk.config.fixed));
+    invitation.node = key->id();
+    crypto::fill_random(invitation.secret);
+    invitation.expires =
+        std::chrono::floor<std::chrono::seconds>(record.expires).time_since_epoch().count();
+    invitation.confirm = record.confirm;
+    ALKNET_TRY(invitation.name, own_name(options.as, key->id()));
+    ALKNET_TRY(invitation.addresses, addresses(desk, options));
+    record.hash = identity::invitation_hash(invitation.secret);
+    ALKNET_CHECK(check_name_is_free(desk, state, options.name));
+    ALKNET_CHECK(identity::add_invitation(state, record, desk.now));
+    ALKNET_CHECK(audit(desk, "invitation.made", record.id, record.scopes));
+    return Json::object({{"invitation", identity::encode_invitation(invitation)},
+                         {"id", record.id},
+                         {"expires", time_text(record.expires)},
+                         {"confirm", record.confirm},
+                         {"uses", std::uint64_t{record.uses_left}}});
+}
+
+std::string_view standing(const InvitationRecord& record, WallTime now) {
+    return record.uses_left == 0 ? "used" : now >= record.expires ? "ended" : "good";
+}
+
+std::vector<std::string> scope_texts(const InvitationRecord& record) {
+    std::vector<std::string> texts;
+    for (const identity::Scope& scope : record.scopes) {
+        texts.push_back(scope.text());
+    }
+    return texts;
+}
+
+Json as_json(const InvitationRecord& record, WallTime now) {
+    Json::Array waiting;
+    for (const InvitationClaim& claim : record.claims) {
+        if (claim.peer.empty()) {
+            waiting.push_back(Json::object(
+                {{"key", claim.fingerprint}, {"name", claim.name}, {"digits", claim.code}}));
+        }
+    }
+    return Json::object({{"id", record.id},
+                         {"standing", standing(record, now)},
+                         {"scopes", Json::list(scope_texts(record))},
+                         {"for", record.only_for.empty() ? Json() : Json(record.only_for)},
+                         {"confirm", record.confirm},
+                         {"uses_left", std::uint64_t{record.uses_left}},
+                         {"expires", time_text(record.expires)},
+                         {"alarms", std::uint64_t{record.alarms}},
+                         {"waiting", std::move(waiting)}});
+}
+
+result<Json> list(const Desk& desk, store::Database& state, Json input) {
+    ALKNET_CHECK(call::Members(std::move(input)).done());
+    ALKNET_TRY(const auto all, identity::load_invitations(state));
+    Json::Array entries;
+    for (const InvitationRecord& record : all) {
+        entries.push_back(as_json(record, desk.now));
+    }
+    return Json::object({{"invitations", std::move(entries)}});
+}
+
+result<Json> take_back(const Desk& desk, store::Database& state, Json input) {
+    call::Members members(std::move(input));
+    const std::string id = members.text("id", kTextBytesMax).value_or("");
+    ALKNET_CHECK(members.done());
+    ALKNET_TRY(const bool was, identity::remove_invitation(state, id));
+    if (!was) {
+        return fail(causes::kUsage, "there is no invitation '" + printable(id) + "'");
+    }
+    ALKNET_CHECK(audit(desk, "invitation.removed", id, {}));
+    return Json::object({{"done", "taken back"}});
+}
+
+result<Json> confirm(const Desk& desk, store::Database& state, Json input) {
+    call::Members members(std::move(input));
+    std::string digits = members.text("digits", kTextBytesMax).value_or("");
+    ALKNET_CHECK(members.done());
+    std::erase_if(digits, [](char c) { return c == ' ' || c == '-'; });
+    ALKNET_TRY(const auto stored, identity::load_peers(state));
+    const auto written = written_peers(place_of(desk.home), desk.config.dynamic, stored).list;
+    ALKNET_TRY(const auto confirmed, identity::confirm_claim(state, written, digits, desk.now));
+    AuditEntry entry{.event = "invitation.confirmed"};
+    entry.peer = confirmed.id;
+    entry.fingerprint = confirmed.fingerprints.front();
+    entry.more = {{"name", confirmed.name}, desk.caller.named()};
+    ALKNET_CHECK(audit_change(desk.home, desk.config, std::move(entry), desk.revision));
+    return Json::object({{"done", "confirmed"},
+                         {"name", confirmed.name},
+                         {"keys", Json::list(confirmed.fingerprints)}});
+}
+
+constexpr std::array kOperations = {
+    DeskOperation{.name = "invitations/list",
+                  .scope = kRead,
+                  .about = "the invitations, and who waits to be confirmed",
+                  .read = list},
+    DeskOperation{.name = "invitations/add",
+                  .scope = kManage,
+                  .about = "make a line that lets somebody in: scopes, ttl, uses, for, confirm, "
+                           "name, as, addresses",
+                  .change = make},
+    DeskOperation{.name = "invitations/confirm",
+                  .scope = kManage,
+                  .about = "let in whoever sees the digits: digits",
+                  .change = confirm},
+    DeskOperation{.name = "invitations/remove",
+                  .scope = kManage,
+                  .about = "take an invitation back: id",
+                  .change = take_back},
+};
+
+}  // namespace
+
+result<std::string> own_name(const std::string& given, const NodeId& id) {
+    if (!given.empty()) {
+        ALKNET_CHECK(identity::check_name(given));
+        return given;
+    }
+    std::array<char, identity::kNameBytesMax + 1> host{};
+    if (::gethostname(host.data(), host.size() - 1) == 0 && identity::check_name(host.data())) {
+        return std::string(host.data());
+    }
+    constexpr std::size_t kDigits = 8;
+    return "node-" + id.hex().substr(0, kDigits);
+}
+
+std::span<const DeskOperation> invitation_operations() noexcept {
+    return kOperations;
+}
+
+}  // namespace alknet::app
