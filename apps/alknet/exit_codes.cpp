@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/causes_call.hpp>
 #include <alknet/base/causes_config.hpp>
 #include <alknet/base/causes_invitation.hpp>
 #include <array>
@@ -53,6 +54,7 @@ constexpr std::array kByCause = {
     Mapping{&causes::kPeerExists, ExitCode::config},
     Mapping{&causes::kStoreInvalid, ExitCode::config},
     Mapping{&causes::kNoHandler, ExitCode::refused},
+    Mapping{&causes::kNoOperation, ExitCode::refused},
     Mapping{&causes::kNoCommonAlpn, ExitCode::refused},
     Mapping{&causes::kTls, ExitCode::refused},
     Mapping{&causes::kVersionMismatch, ExitCode::refused},

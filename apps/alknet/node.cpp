@@ -3,6 +3,7 @@
 #include <unistd.h>
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/call/adapter.hpp>
 #include <alknet/core/echo.hpp>
 #include <alknet/doctor/handler.hpp>
 #include <alknet/doctor/local_checks.hpp>
@@ -218,6 +219,10 @@ result<void> Node::register_handlers(HandlerRegistry& registry, Loop& loop) cons
     ALKNET_CHECK(registry.add(std::make_shared<EchoHandler>()));
     ALKNET_CHECK(add_resume(registry, loop));
     ALKNET_CHECK(registry.add(make_join_handler()));
+    if (options_.operations != nullptr) {
+        ALKNET_CHECK(registry.add(std::make_shared<call::CallAdapter>(
+            call::CallAdapterOptions{.registry = options_.operations, .metrics = metrics_})));
+    }
     doctor::DoctorHandlerOptions diagnosis;
     diagnosis.program = "alknet " ALKNET_VERSION;
     diagnosis.dialer = Dialer::create(loop, options_.network, tls_, log_);

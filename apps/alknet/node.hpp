@@ -4,6 +4,7 @@
 #include <alknet/base/log_sink.hpp>
 #include <alknet/base/metrics.hpp>
 #include <alknet/base/result.hpp>
+#include <alknet/call/operations.hpp>
 #include <alknet/config/change.hpp>
 #include <alknet/config/home.hpp>
 #include <alknet/core/endpoint.hpp>
@@ -51,6 +52,8 @@ struct NodeOptions {
     /// Called, on any loop, when the node itself has changed state.db in a way that asks for a
     /// reload: the file's watch tells of other programs alone.
     std::function<void()> state_changed;
+    /// What peers can call, each with its scopes; null: alknet/call is not served.
+    std::shared_ptr<const call::OperationRegistry> operations{};
 };
 
 class Node {

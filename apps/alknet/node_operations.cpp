@@ -17,6 +17,7 @@ namespace {
 
 using Options = std::shared_ptr<const NodeOperationsOptions>;
 using Run = task<result<Json>> (*)(Options options, Json input);
+using Fields = std::vector<call::Field>;
 
 constexpr std::uint64_t kConnectionsListed = 1'000;
 constexpr std::uint64_t kConnectionsListedMax = 10'000;
@@ -86,6 +87,9 @@ DeskCaller caller_of(const call::CallContext& context) {
     if (context.transport != Transport::local || id != kLocalAdmin) {
         return {.user = {}, .peer = id.empty() ? "nobody" : id};
     }
+    if (context.transport != Transport::local) {
+        return {.peer = context.identity->id};
+    }
     const auto found = context.identity->resources.find(std::string(kUserResource));
     return {.user = found == context.identity->resources.end() || found->second.empty()
                         ? std::string()
@@ -153,6 +157,9 @@ result<void> add_desk(call::OperationRegistry& registry, const Options& options)
     for (const DeskOperation* each : desk_operations()) {
         ALKNET_TRY(call::Operation operation,
                    described(each->name, each->scope, each->about, each->changes()));
+        if (each->fields.data() != nullptr) {
+            operation.fields = Fields(each->fields.begin(), each->fields.end());
+        }
         operation.run = [options, last, each](call::CallContext context, Json input) {
             const DeskOperation& one = *each;
             if (one.name == kConfigApply) {
@@ -170,26 +177,30 @@ result<void> add_desk(call::OperationRegistry& registry, const Options& options)
 
 }  // namespace
 
-result<std::shared_ptr<call::OperationRegistry>> make_node_operations(
-    NodeOperationsOptions options) {
+result<void> add_node_operations(call::OperationRegistry& registry, NodeOperationsOptions options) {
     const auto shared = std::make_shared<const NodeOperationsOptions>(std::move(options));
-    auto registry = std::make_shared<call::OperationRegistry>();
     const auto add = [&](std::string_view name, std::string_view scope, std::string_view about,
-                         bool changes, Run run) -> result<void> {
+                         bool changes, Run run, std::optional<Fields> fields = {}) -> result<void> {
         ALKNET_TRY(call::Operation operation, described(name, scope, about, changes));
+        operation.fields = std::move(fields);
         operation.run = [shared, run](call::CallContext /*context*/, Json input) {
             return run(shared, std::move(input));
         };
-        return registry->add(std::move(operation));
+        return registry.add(std::move(operation));
     };
-    ALKNET_CHECK(add("node/info", "node:read", "what the node is and has", false, node_info));
     ALKNET_CHECK(
-        add("node/connections", "node:read", "who is connected: limit", false, node_connections));
-    ALKNET_CHECK(add("node/close", "node:manage", "end a connection: id", true, node_close));
+        add("node/info", "node:read", "what the node is and has", false, node_info, Fields()));
+    ALKNET_CHECK(add("node/connections", "node:read", "who is connected: limit", false,
+                     node_connections,
+                     Fields{{.name = "limit",
+                             .type = call::Field::Type::number,
+                             .about = "how many at most, up to 10000; else 1000"}}));
+    ALKNET_CHECK(add("node/close", "node:manage", "end a connection: id", true, node_close,
+                     Fields{{.name = "id", .required = true, .about = "of the connection"}}));
     ALKNET_CHECK(add("config/reload", "config:reload",
-                     "read alknet.toml and state.db again, and apply them", true, config_reload));
-    ALKNET_CHECK(add_desk(*registry, shared));
-    return registry;
+                     "read alknet.toml and state.db again, and apply them", true, config_reload,
+                     Fields()));
+    return add_desk(registry, shared);
 }
 
 }  // namespace alknet::app

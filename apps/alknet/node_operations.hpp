@@ -33,7 +33,6 @@ struct NodeOperationsOptions {
 };
 
 /// All of them. They refer to what `options` does.
-[[nodiscard]] result<std::shared_ptr<call::OperationRegistry>> make_node_operations(
-    NodeOperationsOptions options);
+result<void> add_node_operations(call::OperationRegistry& registry, NodeOperationsOptions options);
 
 }  // namespace alknet::app

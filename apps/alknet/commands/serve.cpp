@@ -2,6 +2,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 #include <alknet/base/causes.hpp>
+#include <alknet/call/operation_home.hpp>
 #include <alknet/rt/combine.hpp>
 #include <alknet/rt/file_watch.hpp>
 #include <alknet/rt/loop_group.hpp>
@@ -11,6 +12,7 @@
 #include <alknet/rt/watchdog.hpp>
 #include <array>
 #include <csignal>
+#include <limits>
 #include <utility>
 
 #include "after_start.hpp"
@@ -63,6 +65,9 @@ struct Serving {
     std::uint64_t reloads_done = 0;
     result<void> reload_outcome{};
     WaitList reloaded{};
+    // What the control socket and alknet/call serve.
+    std::shared_ptr<call::OperationHome> operation_home{};
+    std::shared_ptr<call::OperationRegistry> operations{};
 };
 
 // Each connection over TCP is a descriptor, and the usual soft limit is 1024.
@@ -289,10 +294,7 @@ void listen_for_commands(Serving& serving) {
     }
 }
 
-task<result<void>> obey_commands(Serving& serving) {
-    if (serving.control == nullptr) {
-        co_return result<void>();
-    }
+result<void> offer_operations(Serving& serving) {
     NodeOperationsOptions operations{
         .loop = serving.loop,
         .home = serving.home,
@@ -303,8 +305,15 @@ task<result<void>> obey_commands(Serving& serving) {
         .close = [&serving](
                      std::string_view id) { return serving.node->endpoint().close_connection(id); },
         .reload = [&serving](bool always) { return reload_and_wait(serving, always); }};
+    return add_node_operations(*serving.operations, std::move(operations));
+}
+
+task<result<void>> obey_commands(Serving& serving) {
+    if (serving.control == nullptr) {
+        co_return result<void>();
+    }
     call::CallAdapterOptions options;
-    ALKNET_CO_TRY(options.registry, make_node_operations(std::move(operations)));
+    options.registry = serving.operations;
     options.metrics = serving.node->metrics();
     auto adapter = std::make_shared<call::CallAdapter>(std::move(options));
     co_return co_await serve_control(serving.loop, std::move(serving.control), std::move(adapter),
@@ -333,13 +342,21 @@ task<result<void>> run_until_told(Serving& serving, Signals& signals) {
     (void)co_await control.join();
     background.cancel();
     (void)co_await background.join();
+    // What peers still call ends too: a change is in force where nobody is served any more.
+    serving.reload_outcome = {};
+    serving.reloads_done = std::numeric_limits<std::uint64_t>::max();
+    serving.reloaded.wake_all();
     co_return ended;
 }
 
 task<result<void>> serve(Serving& serving, Signals& signals) {
     ALKNET_CO_TRY(serving.node_options.listeners, co_await listeners_given(serving));
+    serving.operation_home = call::OperationHome::create(serving.loop);
+    serving.operations = std::make_shared<call::OperationRegistry>(serving.operation_home);
+    serving.node_options.operations = serving.operations;
     ALKNET_CO_TRY(serving.node,
                   Node::create(serving.loop, serving.home, serving.config, serving.node_options));
+    ALKNET_CO_CHECK(offer_operations(serving));
     result<void> outcome;
     const auto open = serving.node->listen();
     if (open) {
@@ -352,6 +369,7 @@ task<result<void>> serve(Serving& serving, Signals& signals) {
         outcome = co_await run_until_told(serving, signals);
     }
     co_await serving.node->stop();
+    co_await serving.operation_home->close();
     co_return outcome;
 }
 
@@ -391,7 +409,8 @@ result<ExitCode> run(const CommandLine& line, const ServeOptions& options) {
                                      .config_text = text,
                                      .undone = undone,
                                      .loops = loops.get(),
-                                     .state_changed = {}},
+                                     .state_changed = {},
+                                     .operations = {}},
                     .node = nullptr,
                     .control = nullptr,
                     .reload_wanted = {}};

@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 #include <algorithm>
-#include <alknet/base/causes.hpp>
+#include <alknet/base/causes_call.hpp>
 #include <alknet/identity/config_revision.hpp>
 #include <alknet/identity/state.hpp>
 #include <utility>
@@ -67,7 +67,7 @@ result<Json> work_on_files(const config::Home& home, std::string_view operation,
                            WallTime now) {
     const DeskOperation* found = find_desk_operation(operation);
     if (found == nullptr) {
-        return fail(causes::kNoHandler, "there is no operation /" + std::string(operation));
+        return fail(causes::kNoOperation, "/" + std::string(operation));
     }
     const DeskRequest request{
         .home = home, .now = now, .caller = {.user = std::to_string(::getuid()), .peer = {}}};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <alknet/base/result.hpp>
+#include <alknet/call/operations.hpp>
 #include <alknet/config/home.hpp>
 #include <alknet/identity/peers.hpp>
 #include <alknet/net/socket_address.hpp>
@@ -56,6 +57,7 @@ struct DeskOperation {
     std::string_view name;  // "peers/add"
     std::string_view scope;
     std::string_view about;
+    std::span<const call::Field> fields{};  // null: it checks its input by itself
     /// A look at what stands in state.db.
     result<Json> (*look)(const Desk& desk, const identity::PeerList& stored, Json input) = nullptr;
     /// A look at what else stands there.
@@ -87,7 +89,7 @@ inline constexpr std::string_view kConfigConfirm = "config/confirm";
 [[nodiscard]] result<Json> work_at_desk(const DeskOperation& operation, const DeskRequest& request,
                                         store::Database& state, Json input);
 
-/// On the files, which nobody else changes meanwhile. Errors: kNoHandler; those of the operation.
+/// On the files, which nobody else changes meanwhile. Errors: kNoOperation; those of the operation.
 [[nodiscard]] result<Json> work_on_files(const config::Home& home, std::string_view operation,
                                          Json input, WallTime now);
 

@@ -286,6 +286,29 @@ result<Json> change_one(const Desk& desk, store::Database& state, Json input) {
     return Json::object({{"done", done(action)}, {"peer", as_json(peer, desk.now)}});
 }
 
+using Field = call::Field;
+constexpr Field kName{.name = "name", .required = true, .about = "of the peer"};
+constexpr Field kForce{
+    .name = "force", .type = Field::Type::flag, .about = "also where the last admin would go"};
+constexpr Field kExpires{.name = "expires", .about = "a duration from now, a day in UTC, or never"};
+constexpr std::array kOfOne = {kName, kForce};
+constexpr std::array kOfTerm = {kName, kForce, kExpires};
+constexpr std::array kOfName = {
+    kName, kForce, Field{.name = "new_name", .required = true, .about = "from now on"}};
+constexpr std::array kOfScopes = {
+    kName, kForce,
+    Field{.name = "set", .type = Field::Type::texts, .about = "in place of all that it has"},
+    Field{.name = "add", .type = Field::Type::texts, .about = "scopes to give"},
+    Field{.name = "remove", .type = Field::Type::texts, .about = "scopes to take away"}};
+constexpr std::array kOfNew = {
+    kName,
+    kForce,
+    Field{.name = "keys", .type = Field::Type::texts, .about = "node ids and fingerprints"},
+    Field{.name = "scopes", .type = Field::Type::texts, .about = "what it may do"},
+    Field{.name = "roles", .type = Field::Type::texts, .about = "roles of alknet.toml"},
+    kExpires,
+    Field{.name = "address", .about = "where it is reached"}};
+
 constexpr std::array kOperations = {
     DeskOperation{.name = "peers/list",
                   .scope = kRead,
@@ -294,30 +317,37 @@ constexpr std::array kOperations = {
     DeskOperation{.name = "peers/add",
                   .scope = kManage,
                   .about = "add somebody: name, keys, scopes, roles, expires, address",
+                  .fields = kOfNew,
                   .change = change_one<Action::add>},
     DeskOperation{.name = "peers/remove",
                   .scope = kManage,
                   .about = "forget somebody: name",
+                  .fields = kOfOne,
                   .change = change_one<Action::remove>},
     DeskOperation{.name = "peers/disable",
                   .scope = kManage,
                   .about = "treat somebody as a stranger: name",
+                  .fields = kOfOne,
                   .change = change_one<Action::disable>},
     DeskOperation{.name = "peers/enable",
                   .scope = kManage,
                   .about = "undo that: name",
+                  .fields = kOfOne,
                   .change = change_one<Action::enable>},
     DeskOperation{.name = "peers/renew",
                   .scope = kManage,
                   .about = "give somebody a new term: name, expires",
+                  .fields = kOfTerm,
                   .change = change_one<Action::renew>},
     DeskOperation{.name = "peers/name",
                   .scope = kManage,
                   .about = "give somebody another name: name, new_name",
+                  .fields = kOfName,
                   .change = change_one<Action::rename>},
     DeskOperation{.name = "peers/scopes",
                   .scope = kManage,
                   .about = "change what somebody may do: name, set, remove, add",
+                  .fields = kOfScopes,
                   .change = change_one<Action::scopes>},
 };
 

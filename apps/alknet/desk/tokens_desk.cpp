@@ -143,16 +143,26 @@ result<Json> list(const Desk& desk, const identity::PeerList& stored, Json json)
     return Json::object({{"tokens", std::move(entries)}});
 }
 
+using Field = call::Field;
+constexpr std::array kOfNew = {
+    Field{.name = "peer", .about = "whose it is: a peer's name"},
+    Field{.name = "scopes", .type = Field::Type::texts, .about = "of one that is nobody's"},
+    Field{.name = "expires", .about = "a duration from now, or a day in UTC"},
+    Field{.name = "label", .about = "what it is for"}};
+constexpr std::array kOfOne = {Field{.name = "id", .required = true, .about = "of the token"}};
+
 constexpr std::array kOperations = {
     DeskOperation{
         .name = "tokens/list", .scope = kRead, .about = "which tokens there are", .look = list},
     DeskOperation{.name = "tokens/add",
                   .scope = kManage,
                   .about = "make a token: peer or scopes, expires, label",
+                  .fields = kOfNew,
                   .change = add},
     DeskOperation{.name = "tokens/remove",
                   .scope = kManage,
                   .about = "take a token back: id",
+                  .fields = kOfOne,
                   .change = remove},
 };
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/causes_audit.hpp>
+#include <alknet/base/causes_call.hpp>
 #include <alknet/base/causes_config.hpp>
 #include <alknet/base/causes_invitation.hpp>
 #include <array>
@@ -492,6 +493,7 @@ constexpr std::array kAll = {
     &causes::kTokenInvalid,
     &causes::kAuditBroken,
     &causes::kRotationInvalid,
+    &causes::kNoOperation,
     &causes::kInvitationInvalid,
     &causes::kInvitationRefused,
 };

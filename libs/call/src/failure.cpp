@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/causes_call.hpp>
 #include <alknet/call/failure.hpp>
 #include <array>
 
@@ -47,7 +48,7 @@ struct Meaning {
 };
 
 constexpr std::array kMeanings = {
-    Meaning{failure_code::kNotFound, &causes::kNoHandler},
+    Meaning{failure_code::kNotFound, &causes::kNoOperation},
     Meaning{failure_code::kForbidden, &causes::kForbidden},
     Meaning{failure_code::kInvalidInput, &causes::kUsage},
     Meaning{failure_code::kTimeout, &causes::kTimeout},

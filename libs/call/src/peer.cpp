@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/causes_call.hpp>
 #include <alknet/base/encoding.hpp>
 #include <alknet/call/failure.hpp>
 #include <alknet/crypto/digest.hpp>
@@ -289,7 +290,7 @@ task<result<void>> CallPeer::identify(Requested& request, Stream& stream) {
 task<void> CallPeer::answer(Requested request, std::unique_ptr<Place> place) {
     InFlight& entry = place->entry();
     const Duration limit = time_for(request, options_.limits);
-    result<Json> outcome = fail(causes::kNoHandler, "there is no operation /" + request.operation);
+    result<Json> outcome = fail(causes::kNoOperation, "/" + request.operation);
     if (options_.registry != nullptr) {
         CallContext context{.identity = entry.stream->identity,
                             .transport = options_.transport,

@@ -19,7 +19,7 @@ task<void> call_well(World& world, Loop& loop) {
     const auto failed = co_await client->call("test/fail", {});
     EXPECT_TRUE(failed.error().is(causes::kUnknownPeer));
     EXPECT_EQ(failed.error().detail(), "bob");
-    EXPECT_TRUE((co_await client->call("test/none", {})).error().is(causes::kNoHandler));
+    EXPECT_TRUE((co_await client->call("test/none", {})).error().is(causes::kNoOperation));
     EXPECT_TRUE((co_await client->call("no name", {})).error().is(causes::kUsage));
     co_await client->close();
     co_await world.end();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <alknet/base/causes.hpp>
+#include <alknet/base/causes_call.hpp>
 #include <alknet/call/adapter.hpp>
 #include <alknet/call/client.hpp>
 #include <alknet/core/memory_connection.hpp>

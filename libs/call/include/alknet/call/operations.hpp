@@ -11,12 +11,15 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace alknet::call {
+
+class OperationHome;
 
 /// Who calls and until when. A value: it outlives the connection.
 struct CallContext {
@@ -32,6 +35,20 @@ struct CallContext {
 /// alone, which end the connection.
 using CallFunction = std::function<task<result<Json>>(CallContext context, Json input)>;
 
+/// A member of what an operation takes, which is an object. The texts are of static lifetime.
+struct Field {
+    enum class Type : std::uint8_t {
+        text,
+        texts,   // an array of texts
+        number,  // whole, from 0
+        flag,
+    };
+    std::string_view name;
+    Type type = Type::text;
+    bool required = false;
+    std::string_view about{};
+};
+
 struct Operation {
     enum class Kind : std::uint8_t { query, mutation };
     enum class Visibility : std::uint8_t {
@@ -44,17 +61,25 @@ struct Operation {
     /// What the caller needs, exact; nullopt: nothing, not even to be known.
     std::optional<identity::Scope> scope;
     std::string about;  // one line, for lists
+    /// What it takes: checked before `run`, and shown as a schema. nullopt: it checks by itself.
+    std::optional<std::vector<Field>> fields{};
     CallFunction run;
 };
 [[nodiscard]] std::string_view to_string(Operation::Kind kind) noexcept;
 
-/// Belongs to one loop. Operations are added before it is used; `services/list` is there from the
-/// beginning and shows what the caller may call.
+/// JSON Schema (draft 2020-12) of what the operation takes.
+[[nodiscard]] Json schema_of(const Operation& operation);
+/// Errors: kUsage with a JSON pointer to what does not fit.
+result<void> check_input(const std::vector<Field>& fields, const Json& input);
+
+/// Operations are added before it is used, and then any loop may call. `services/list` and
+/// `services/schema` are there from the beginning, and show what the caller may call.
 class OperationRegistry {
 public:
     static constexpr std::size_t kOperationsMax = 4096;
 
-    OperationRegistry();
+    /// Operations run on the loop of `home`; null: on that of whoever calls.
+    explicit OperationRegistry(std::shared_ptr<OperationHome> home = nullptr);
     OperationRegistry(const OperationRegistry&) = delete;
     OperationRegistry& operator=(const OperationRegistry&) = delete;
     ~OperationRegistry() = default;
@@ -63,12 +88,13 @@ public:
     result<void> add(Operation operation);
 
     /// Whether the caller could call it: there is one, it is external, and the scope allows it.
-    /// Errors: kNoHandler; kAuthRequired for a stranger; kScopeMissing.
+    /// Errors: for somebody known kNoOperation and kScopeMissing. For a stranger kAuthRequired,
+    /// whether there is one or not.
     [[nodiscard]] result<const Operation*> find(std::string_view name,
                                                 const std::optional<Identity>& caller) const;
     /// From outside: the same, and then what the operation gives.
     [[nodiscard]] task<result<Json>> call(std::string name, CallContext context, Json input) const;
-    /// From the node itself, which may call everything. Errors: kNoHandler; the operation's.
+    /// From the node itself, which may call everything. Errors: kNoOperation; the operation's.
     [[nodiscard]] task<result<Json>> call_internal(std::string name, CallContext context,
                                                    Json input) const;
 
@@ -77,6 +103,10 @@ public:
         const std::optional<Identity>& caller) const;
 
 private:
+    [[nodiscard]] task<result<Json>> run(const Operation& operation, CallContext context,
+                                         Json input) const;
+
+    std::shared_ptr<OperationHome> home_;
     std::map<std::string, Operation, std::less<>> operations_;
 };
 

@@ -1,0 +1,10 @@
+// Further entries of the catalogue in causes.hpp: calls of operations.
+#pragma once
+
+#include <alknet/base/causes.hpp>
+
+namespace alknet::causes {
+
+extern const Cause kNoOperation;
+
+}  // namespace alknet::causes

@@ -1,0 +1,16 @@
+#include <alknet/base/causes_call.hpp>
+
+namespace alknet::causes {
+
+constexpr Cause kNoOperation{
+    .id = "E-CALL-NO-OPERATION",
+    .condition = errc::not_found,
+    .what = "the node has no such operation",
+    .next = "see what this identity may call there: alknet call NODE --list",
+    .explain =
+        "Operations are named SERVICE/NAME. A node says to a known peer whether it has one of that "
+        "name, and which scope is missing; one that is for the node itself is like one that is not "
+        "there. Whoever is not known is told of what strangers may call, and of nothing else.",
+};
+
+}  // namespace alknet::causes

@@ -1,0 +1,48 @@
+// OperationHome: the loop on which operations run, for callers whose connections live on others.
+// What operations use belongs to one loop; a node accepts connections on several.
+#pragma once
+
+#include <alknet/base/result.hpp>
+#include <alknet/call/operations.hpp>
+#include <alknet/rt/loop.hpp>
+#include <alknet/rt/scope.hpp>
+#include <atomic>
+#include <cstddef>
+#include <memory>
+
+namespace alknet::call {
+
+class OperationHome : public std::enable_shared_from_this<OperationHome> {
+public:
+    /// Of callers on other loops, all together.
+    static constexpr std::size_t kErrandsMax = 4096;
+
+    /// `loop` outlives it, as do the loops of its callers.
+    static std::shared_ptr<OperationHome> create(Loop& loop);
+    /// After `close`.
+    ~OperationHome() = default;
+    OperationHome(const OperationHome&) = delete;
+    OperationHome& operator=(const OperationHome&) = delete;
+
+    /// On any loop. `function` stays where it is until all that uses it has ended. When this is
+    /// cancelled the work is, and is awaited. Errors: those of the work; kLimit; kShuttingDown.
+    /// Exceptions of the work come out here.
+    task<result<Json>> run(const CallFunction& function, CallContext context, Json input);
+
+    /// On its loop. Ends what runs for other loops, and from then on nothing more does.
+    task<void> close();
+
+private:
+    struct Errand;
+    class Guard;
+    explicit OperationHome(Loop& loop) : loop_(loop), scope_(loop) {}
+    void begin(const std::shared_ptr<Errand>& errand);
+    static task<void> work(std::shared_ptr<Errand> errand);
+
+    Loop& loop_;
+    TaskScope scope_;
+    bool closed_ = false;
+    std::atomic<std::size_t> errands_ = 0;
+};
+
+}  // namespace alknet::call
