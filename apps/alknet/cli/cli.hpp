@@ -62,6 +62,15 @@ struct PipeOptions {
     DialWishes wishes{};
     bool resume = false;
 };
+struct CallOptions {
+    std::string address;
+    std::string operation;
+    std::vector<std::string> input;  // JSON, @FILE, -, KEY=VALUE, KEY:=JSON
+    bool list = false;
+    std::string schema;  // the operation whose schema is wanted
+    DialWishes wishes{};
+    Duration timeout = std::chrono::seconds(30);
+};
 struct ProbeOptions {
     std::string address;
     std::vector<std::string> alpns;
@@ -183,7 +192,7 @@ struct VersionOptions {};
 
 using Verb =
     std::variant<InitOptions, IdOptions, ServeOptions, StatusOptions, ReloadOptions, PingOptions,
-                 PathsOptions, PipeOptions, ProbeOptions, DoctorOptions, BenchOptions,
+                 PathsOptions, PipeOptions, CallOptions, ProbeOptions, DoctorOptions, BenchOptions,
                  ExplainOptions, ConfigCheckOptions, ConfigShowOptions, ConfigDiffOptions,
                  ConfigApplyOptions, ConfigPendingOptions, PeerOptions, InvitationOptions,
                  JoinOptions, TokenOptions, TokenSignOptions, AccessCheckOptions, AuditOptions,

@@ -28,6 +28,7 @@ Grammar::Grammar() {
     add_audit_commands(*this);
     add_known_commands(*this);
     add_network_commands(*this);
+    add_call_commands(*this);
     add_doctor_commands(*this);
     add_help_commands(*this);
 }

@@ -66,6 +66,7 @@ void add_access_commands(Grammar& grammar);
 void add_audit_commands(Grammar& grammar);
 void add_known_commands(Grammar& grammar);
 void add_network_commands(Grammar& grammar);
+void add_call_commands(Grammar& grammar);
 void add_doctor_commands(Grammar& grammar);
 void add_help_commands(Grammar& grammar);
 

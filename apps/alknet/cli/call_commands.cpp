@@ -1,0 +1,33 @@
+#include "grammar.hpp"
+#include "options.hpp"
+#include "values.hpp"
+
+namespace alknet::app {
+
+void add_call_commands(Grammar& grammar) {
+    const auto call = std::make_shared<CallOptions>();
+    CLI::App& command =
+        grammar.leaf(grammar.root(), "call", "Call an operation of a node by its name", call);
+    grammar.add_identity(command);
+    command.footer(
+        "INPUT is one JSON object, @FILE or - (standard input) with one, and members by name: "
+        "KEY=VALUE is read as what the operation takes there (lists with commas), KEY:=JSON as it "
+        "is. On a terminal the answer is set out for reading; else, and with --json, it is one "
+        "line of JSON. --list shows what this identity may call, and nothing else. The command "
+        "ends with 2 where the input does not fit, and with 5 where the node refuses: the error "
+        "names the scope that is missing. " +
+        std::string(kAddressDetails));
+    add_address(command, call->address);
+    metavar(command.add_option("OPERATION", call->operation, "SERVICE/NAME"), "OPERATION");
+    metavar(command.add_option("INPUT", call->input, "What the operation takes; may be repeated"),
+            "INPUT")
+        ->allow_extra_args();
+    command.add_flag("--list", call->list, "Show the operations instead");
+    metavar(command.add_option("--schema", call->schema,
+                               "Show what this operation takes instead, as JSON Schema"),
+            "OPERATION");
+    add_wishes(command, call->wishes);
+    add_duration(command, "--timeout", call->timeout, "How long the answer may take");
+}
+
+}  // namespace alknet::app

@@ -1,0 +1,106 @@
+// alknet call: an operation of another node.
+#include <unistd.h>
+#include <alknet/base/causes.hpp>
+#include <alknet/call/client.hpp>
+#include <utility>
+
+#include "call_input.hpp"
+#include "client.hpp"
+#include "commands.hpp"
+#include "json_text.hpp"
+#include "output.hpp"
+
+namespace alknet::app {
+
+namespace {
+
+struct Calling {
+    const CommandLine& line;
+    const CallOptions& options;
+    Client& client;
+    Target target;
+};
+
+std::string without_slash(std::string_view operation) {
+    return std::string(operation.substr(operation.starts_with('/') ? 1 : 0));
+}
+
+bool for_people(const CommandLine& line) {
+    return !line.json && ::isatty(STDOUT_FILENO) == 1;
+}
+
+task<result<Json>> input_of(Calling& calling, call::CallClient& client) {
+    Json schema;
+    if (needs_schema(calling.options.input)) {
+        const std::string name = "/" + without_slash(calling.options.operation);
+        ALKNET_CO_TRY(Json answer,
+                      co_await client.call("services/schema", Json::object({{"name", name}}),
+                                           call::CallOptions{.timeout = calling.options.timeout}));
+        if (Json* input = answer.find("input"); input != nullptr) {
+            schema = std::move(*input);
+        }
+    }
+    co_return call_input(calling.options.input, schema);
+}
+
+task<result<Json>> ask(Calling& calling, call::CallClient& client) {
+    const CallOptions& options = calling.options;
+    const call::CallOptions how{.timeout = options.timeout};
+    if (options.list) {
+        co_return co_await client.call("services/list", Json(Json::Object()), how);
+    }
+    if (!options.schema.empty()) {
+        co_return co_await client.call(
+            "services/schema", Json::object({{"name", "/" + without_slash(options.schema)}}), how);
+    }
+    ALKNET_CO_TRY(Json input, co_await input_of(calling, client));
+    co_return co_await client.call(without_slash(options.operation), std::move(input), how);
+}
+
+result<void> print_answer(const Calling& calling, const Json& answer) {
+    if (!for_people(calling.line)) {
+        return print_line(answer.text());
+    }
+    return print_text(calling.options.list ? operations_text(answer) : json_for_people(answer));
+}
+
+task<result<void>> call_node(Calling& calling) {
+    ALKNET_CO_TRY(DialOptions dial, dial_options(calling.options.wishes, calling.target,
+                                                 {std::string(call::kCallAlpn)}));
+    ALKNET_CO_TRY(auto connection,
+                  co_await calling.client.dialer().dial(calling.target.address, std::move(dial)));
+    const auto client = call::CallClient::create(calling.client.loop(), connection);
+    const auto answer = co_await ask(calling, *client);
+    co_await client->close();
+    ALKNET_CO_CHECK(answer);
+    co_return print_answer(calling, *answer);
+}
+
+result<void> check(const CallOptions& options) {
+    const bool schema = !options.schema.empty();
+    const bool operation = !options.operation.empty();
+    if ((options.list ? 1 : 0) + (schema ? 1 : 0) + (operation ? 1 : 0) != 1) {
+        return fail(causes::kUsage, "one of OPERATION, --list and --schema is needed");
+    }
+    const std::string name = without_slash(schema ? options.schema : options.operation);
+    if (!options.list && !call::is_operation_name(name)) {
+        return fail(causes::kUsage, "an operation is SERVICE/NAME, not '" + name + "'");
+    }
+    return {};
+}
+
+}  // namespace
+
+result<ExitCode> run(const CommandLine& line, const CallOptions& options) {
+    ALKNET_CHECK(check(options));
+    ALKNET_TRY(auto client, Client::create(line, Client::As::owner, options.wishes.tofu));
+    ALKNET_TRY(auto target, resolve_target(options.address, client->peers()));
+    Calling calling{
+        .line = line, .options = options, .client = *client, .target = std::move(target)};
+    if (auto outcome = client->run(call_node(calling)); !outcome) {
+        return unexpected(explain_close(std::move(outcome).error()));
+    }
+    return ExitCode::ok;
+}
+
+}  // namespace alknet::app

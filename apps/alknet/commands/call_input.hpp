@@ -1,0 +1,19 @@
+// What `alknet call` sends: from the words of the command line.
+#pragma once
+
+#include <alknet/base/result.hpp>
+#include <string>
+#include <vector>
+
+#include "json.hpp"
+
+namespace alknet::app {
+
+/// Whether a word needs the schema to be understood: KEY=VALUE.
+[[nodiscard]] bool needs_schema(const std::vector<std::string>& words);
+
+/// `schema` is that of the input, or null. Reads files, and standard input. Errors: kUsage; kIo for
+/// what cannot be read.
+[[nodiscard]] result<Json> call_input(const std::vector<std::string>& words, const Json& schema);
+
+}  // namespace alknet::app

@@ -1,0 +1,231 @@
+"""alknet/call between two real nodes: what peers may call, and how `alknet call` says it."""
+
+import json
+import os
+import pty
+import subprocess
+import unittest
+
+import support
+from support import EXIT_REFUSED, EXIT_USAGE, PATIENCE_S, Node, TestCase
+from control_test import Control
+
+TRANSPORTS = ("quic", "tcp")
+
+
+class Frames(Control):
+    """A caller by hand, over whatever `alknet pipe` connects."""
+
+    def __init__(self, home, node, transport):
+        self.process = subprocess.Popen(
+            [support.PROGRAM, "pipe", "--home", str(home.path), node.address, "--alpn", "alknet/call",
+             "--only", transport], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, env=support.clean_environment())
+        self.socket = self
+
+    def sendall(self, octets):
+        self.process.stdin.write(octets)
+        self.process.stdin.flush()
+
+    def recv(self, size):
+        return self.process.stdout.read(size)
+
+    def close(self):
+        for end in (self.process.stdin, self.process.stdout):
+            try:
+                end.close()
+            except BrokenPipeError:
+                pass  # what was not yet sent
+        self.process.kill()
+        self.process.wait(PATIENCE_S)
+
+
+class Calls(TestCase):
+    def setUp(self):
+        super().setUp()
+        self.node_home = self.home("node")
+        self.bob = self.home("bob")
+
+    def admit(self, *scopes):
+        self.node_home.run("peer", "add", "bob", "--key", self.bob.id, "--scopes", ",".join(scopes))
+
+    def call(self, node, *arguments, home=None):
+        return (home or self.bob).json("call", node.address, *arguments)
+
+    def test_say_the_same_over_each_transport_and_on_the_control_socket(self):
+        self.admit("node:read", "peers:manage")
+        for loops in (1, 2):
+            self.node_home.configure(f"[runtime]\nloops = {loops}\n")
+            with Node(self.node_home) as node:
+                answers = []
+                for transport in TRANSPORTS:
+                    only = ("--only", transport)
+                    listed = self.call(node, "--list", *only)["operations"]
+                    schema = self.call(node, "--schema", "/peers/name", *only)
+                    info = self.call(node, "node/info", *only)
+                    one = self.call(node, "node/connections", "limit=1", *only)
+                    (mine,) = one["connections"]
+                    self.assertEqual((mine["service"], mine["transport"]), ("alknet/call", transport))
+                    for name in ("uptime_s", "connections", "half_open"):
+                        del info[name]
+                    answers.append((listed, schema, info))
+                self.assertEqual(answers[0], answers[1])
+                listed, schema, info = answers[0]
+                self.assertEqual(info["node_id"], self.node_home.id)
+                names = {one["name"] for one in listed}
+                self.assertLessEqual({"/services/list", "/services/schema", "/node/info", "/peers/add"}, names)
+                self.assertTrue(names.isdisjoint({"/node/close", "/tokens/list", "/config/reload"}))
+                self.assertEqual(schema["input"]["required"], ["name", "new_name"])
+                with Control(self.node_home.path / "control.sock") as control:
+                    control.ask("1", "/services/schema", input={"name": "/peers/name"})
+                    self.assertEqual(control.next()[2]["output"], schema)
+
+    def test_are_listed_exactly_when_they_can_be_called(self):
+        """What a peer may not call is refused with the scope it lacks, and its schema is too."""
+        self.admit("node:read", "tokens:read")
+        with Node(self.node_home) as node, Control(self.node_home.path / "control.sock") as control:
+            control.ask("1", "/services/list")
+            everything = {one["name"]: one["scope"] for one in control.next()[2]["output"]["operations"]}
+            mine = {one["name"] for one in self.call(node, "--list")["operations"]}
+            self.assertEqual(mine, {name for name, scope in everything.items()
+                                    if scope in (None, "node:read", "tokens:read")})
+            with Frames(self.bob, node, "quic") as frames:
+                for number, (name, scope) in enumerate(everything.items()):
+                    frames.ask(str(number), "/services/schema", input={"name": name})
+                    shown = frames.next()
+                    # Nothing takes this: what may not be called is refused before it is looked at.
+                    frames.ask(f"c{number}", name, input={"no such member": 1})
+                    called = frames.next()
+                    if name in mine:
+                        self.assertEqual(shown[0], "call.responded", name)
+                        self.assertEqual(called[2]["code"], "INVALID_INPUT", name)
+                        continue
+                    for answer in (shown, called):
+                        self.assertEqual(answer[2]["code"], "FORBIDDEN", name)
+                        self.assertEqual(answer[2]["details"]["detail"], scope, name)
+
+    def test_of_a_stranger_tell_nothing(self):
+        with Node(self.node_home) as node:
+            for transport in TRANSPORTS:
+                listed = self.call(node, "--list", "--only", transport)["operations"]
+                self.assertEqual([one["name"] for one in listed], ["/services/list", "/services/schema"])
+                with Frames(self.bob, node, transport) as frames:
+                    answers = []
+                    for name in ("/node/info", "/no/such"):
+                        frames.ask("same", name)
+                        answers.append(json.dumps(frames.next()).replace(name, ""))
+                    self.assertEqual(answers[0], answers[1])
+                    self.assertIn("FORBIDDEN", answers[0])
+                    # A frame above 64 KiB is not even read.
+                    frames.socket.sendall((64 * 1024 + 1).to_bytes(4, "big"))
+                    kind, name, payload = frames.next()
+                    self.assertEqual((kind, name, payload["code"]), ("call.error", "", "LIMIT"))
+            refused = self.bob.error("call", node.address, "node/info", expect=EXIT_REFUSED)
+            self.assertEqual(refused["id"], "E-AUTH-REQUIRED")
+
+    def test_change_the_node_as_the_peer_that_it_is(self):
+        self.admit("peers:manage", "peers:read", "node:admin")
+        key = self.home("carol").id
+        for loops in (1, 2):
+            self.node_home.configure(f"[runtime]\nloops = {loops}\n")
+            with Node(self.node_home) as node:
+                for transport in TRANSPORTS:
+                    added = self.call(node, "peers/add", "name=carol", f"keys={key}", "scopes=a:b,c:d",
+                                      "--only", transport)
+                    self.assertEqual(added["peer"]["scopes"], ["a:b", "c:d"])
+                    self.assertIn("carol", {one["name"] for one in self.call(node, "peers/list")["peers"]})
+                    self.call(node, "peers/remove", '{"name": "carol"}', "--only", transport)
+                # Nobody takes the rule from itself by mistake.
+                last = self.bob.error("call", node.address, "peers/remove", "name=bob",
+                                      expect=support.EXIT_CONFIG)
+                self.assertEqual(last["id"], "E-ACCESS-LAST-ADMIN")
+        who = [line for line in self.node_home.run("audit", "show", "--json").stdout.splitlines()
+               if "peer.added" in line]
+        mine = self.node_home.json("peer", "list")["peers"][0]["id"]
+        self.assertNotIn('"by"', who[0])
+        self.assertEqual([json.loads(line)["by"] for line in who[1:]], [mine] * 4)
+
+    def test_end_when_their_peer_does(self):
+        self.admit("node:read")
+        with Node(self.node_home) as node:
+            both = [Frames(self.bob, node, transport) for transport in TRANSPORTS]
+            for frames in both:
+                self.addCleanup(frames.close)
+                frames.ask("1", "/node/info")
+                self.assertEqual(frames.next()[0], "call.responded")
+            self.node_home.run("peer", "remove", "bob")
+            for frames in both:
+                with self.assertRaises(EOFError):
+                    frames.next()
+
+    def test_take_their_input_in_each_form(self):
+        self.admit("node:read", "peers:read")
+        with Node(self.node_home) as node:
+            (self.directory / "in.json").write_text('{"limit": 1}')
+            for arguments, options in (
+                    (("limit=1",), {}), (("limit:=1",), {}), (('{"limit": 1}',), {}),
+                    ((f"@{self.directory}/in.json",), {}), (("-",), {"input": '{"limit": 1}'}),
+                    (('{"limit": 7}', "limit=1"), {})):
+                done = self.bob.run("call", node.address, "/node/connections", *arguments, **options)
+                # Not on a terminal: one line of JSON.
+                (line,) = done.stdout.splitlines()
+                self.assertEqual(len(json.loads(line)["connections"]), 1, arguments)
+            (self.directory / "list.json").write_text("[]")
+            for arguments, why in (
+                    (("node/connections", "limit=x"), "limit takes a whole number"),
+                    (("node/connections", "limt=1"), "takes no limt"),
+                    (("node/connections", '{"limit": "1"}'), "/limit: must be a whole number"),
+                    (("node/connections", '{"limit": 10001}'), "limit is at most 10000"),
+                    (("node/connections", "{"), "the input is no JSON"),
+                    (("node/connections", "{}", "{}"), "one INPUT alone"),
+                    (("node/connections", f"@{self.directory}/list.json", "limit=1"), "adds to a JSON object"),
+                    (("node/connections", f"@{self.directory}/list.json"), "the input must be an object"),
+                    (("node/connections", "@none"), "cannot read none"),
+                    (("nothing",), "SERVICE/NAME"), ((), "one of OPERATION"),
+                    (("node/info", "--list"), "one of OPERATION")):
+                wrong = self.bob.error("call", node.address, *arguments, expect=EXIT_USAGE)
+                self.assertIn(why, wrong["detail"])
+            none = self.bob.error("call", node.address, "no/such", expect=EXIT_REFUSED)
+            self.assertEqual((none["id"], none["detail"]), ("E-CALL-NO-OPERATION", "/no/such"))
+            self.assertIn("--list", none["next"])
+            lacks = self.bob.error("call", node.address, "node/close", "id=x", expect=EXIT_REFUSED)
+            self.assertEqual((lacks["id"], lacks["detail"]), ("E-AUTH-SCOPE", "node:manage"))
+            node.stop()
+            down = self.bob.error("call", node.address, "node/info", "--only", "tcp",
+                                  expect=support.EXIT_UNREACHABLE)
+            self.assertNotEqual(down["next"], "")
+
+    def on_a_terminal(self, *arguments):
+        ours, theirs = pty.openpty()
+        with os.fdopen(ours, "rb", buffering=0) as terminal:
+            process = subprocess.Popen([support.PROGRAM, *map(str, arguments)], stdout=theirs,
+                                       stdin=subprocess.DEVNULL, env=support.clean_environment())
+            os.close(theirs)
+            text = b""
+            while True:
+                try:
+                    part = terminal.read(4096)
+                except OSError:  # the other end is closed
+                    break
+                if not part:
+                    break
+                text += part
+            self.assertEqual(process.wait(PATIENCE_S), 0)
+        return text.decode().replace("\r\n", "\n")
+
+    def test_are_readable_on_a_terminal(self):
+        self.admit("node:read")
+        with Node(self.node_home) as node:
+            home = ("--home", self.bob.path)
+            listed = self.on_a_terminal("call", node.address, "--list", *home)
+            self.assertRegex(listed, r"/node/info +query +what the node is and has\n")
+            info = self.on_a_terminal("call", node.address, "node/info", *home)
+            self.assertRegex(info, rf"(?m)^node_id +{self.node_home.id}$")
+            self.assertRegex(info, rf"(?m)^listeners:\n  - name +listen-1\n    address +{node.bare}$")
+            self.assertRegex(info, r"(?m)^services +alknet/echo, ")
+            self.assertEqual(json.loads(self.on_a_terminal("call", node.address, "node/info", "--json", *home))
+                             ["node_id"], self.node_home.id)
+
+
+if __name__ == "__main__":
+    unittest.main()
