@@ -164,7 +164,8 @@ struct TokenSignOptions {
 };
 struct AccessCheckOptions {
     std::string peer;
-    std::string scope;
+    std::string wanted;   // a scope, or "connect HOST:PORT", "listen HOST:PORT"
+    std::string address;  // where that host leads; empty: as the system says
 };
 struct AuditOptions {
     enum class Action : std::uint8_t { show, verify };

@@ -3,8 +3,12 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/identity/authorized_keys.hpp>
 #include <alknet/identity/fingerprint.hpp>
+#include <alknet/identity/forwarding.hpp>
 #include <alknet/identity/names.hpp>
 #include <alknet/identity/policy.hpp>
+#include <alknet/net/network.hpp>
+#include <alknet/rt/combine.hpp>
+#include <optional>
 
 #include "commands.hpp"
 #include "output.hpp"
@@ -16,6 +20,8 @@ namespace {
 
 using identity::Change;
 using identity::Decision;
+
+constexpr std::string_view kAnyScope = "forward:any";
 
 // Of a key in authorized_keys, to which alknet.toml gives the same as to the others: it becomes a
 // peer of its own, which goes before its line.
@@ -83,20 +89,121 @@ std::string advice(const Change& change, const Asked& asked, const identity::Pee
                    : fmt::format("alknet peer scopes {} --add {}", name, change.scope);
 }
 
+// What forwarding rules are asked.
+struct ForwardAsked {
+    identity::ForwardClaim claim;
+    std::string host;
+    std::uint16_t port;
+};
+
+// nullopt: it is a scope.
+result<std::optional<ForwardAsked>> parse_forward(const std::string& text) {
+    for (const auto claim : {identity::ForwardClaim::connect, identity::ForwardClaim::listen}) {
+        const std::string word = std::string(to_string(claim)) + " ";
+        if (!text.starts_with(word)) {
+            continue;
+        }
+        ALKNET_TRY(const NodeAddress address, NodeAddress::parse(text.substr(word.size())));
+        if (address.id || address.host.empty() || !address.port) {
+            return fail(causes::kUsage, "--do '" + word + "...' takes HOST:PORT");
+        }
+        return ForwardAsked{.claim = claim, .host = address.host, .port = *address.port};
+    }
+    return std::nullopt;
+}
+
+result<std::vector<SocketAddress>> places_of(const ForwardAsked& asked, const std::string& given) {
+    const SystemClock clock;
+    ALKNET_TRY(const auto loop, Loop::create(clock));
+    const auto network = net::make_system_network();
+    ALKNET_TRY(
+        auto found,
+        block_on(*loop, network->resolve(*loop, given.empty() ? asked.host : given, asked.port),
+                 "resolve"));
+    return found;
+}
+
+std::string advice(const identity::ForwardChange& change,
+                   const std::vector<identity::ForwardRule>& rules, const std::string& file) {
+    std::string text =
+        fmt::format("put [[forwarding.rules]] with target = \"{}\", peers = [\"{}\"]",
+                    change.rule.target.text(), change.rule.peers.front());
+    if (change.rule.claim == identity::ForwardClaim::listen) {
+        text += ", claim = \"listen\"";
+    }
+    return text + (change.before < rules.size()
+                       ? " before the rule at " + rules[change.before].origin.text()
+                       : " at the end of the rules in " + file);
+}
+
+// Of each address of the host.
+result<ExitCode> check_forward(const CommandLine& line, const AccessCheckOptions& options,
+                               const ForwardAsked& asked, const identity::PeerRecord& peer,
+                               std::vector<identity::ForwardRule> rules, const std::string& file) {
+    for (identity::ForwardRule& rule : rules) {
+        rule.origin.file = file;
+    }
+    ALKNET_TRY(const auto places, places_of(asked, options.address));
+    bool allowed = false;
+    Json::Array decisions;
+    std::string text;
+    for (const SocketAddress& place : places) {
+        const identity::ForwardQuestion question{.claim = asked.claim,
+                                                 .peer = peer.name,
+                                                 .roles = peer.roles,
+                                                 .host = asked.host,
+                                                 .resolved = place};
+        const auto decision = identity::decide_forward(rules, question);
+        const auto change = identity::change_to_allow(rules, question);
+        allowed = allowed || decision.allowed();
+        const std::string how = change ? advice(*change, rules, file) : "";
+        decisions.push_back(Json::object(
+            {{"address", place.to_string()},
+             {"allowed", decision.allowed()},
+             {"verdict", to_string(decision.verdict)},
+             {"rule", decision.rule == nullptr ? Json() : Json(decision.rule->target.text())},
+             {"origin", decision.rule == nullptr ? Json() : Json(decision.rule->origin.text())},
+             {"change", change ? Json(how) : Json()}}));
+        text += fmt::format("{}: {}\n", place.to_string(), printable(decision.explain()));
+        text += change ? fmt::format("to allow it: {}\n", printable(how)) : "";
+    }
+    ALKNET_CHECK(
+        line.json
+            ? print_line(
+                  Json::object({{"allowed", allowed}, {"decisions", std::move(decisions)}}).text())
+            : print_text(text));
+    return allowed ? ExitCode::ok : ExitCode::refused;
+}
+
+// Whether the peer is known and may come at all, whatever it asks for.
+bool about_the_peer(const Decision& decision) {
+    return !decision.allowed() && decision.verdict != identity::Verdict::no_grant;
+}
+
 }  // namespace
 
 result<ExitCode> run(const CommandLine& line, const AccessCheckOptions& options) {
     ALKNET_TRY(const auto home, open_home(line));
     ALKNET_TRY(const auto config, home.load_config());
-    ALKNET_TRY(auto wanted, identity::Scope::parse_exact(options.scope));
+    ALKNET_TRY(const auto forward, parse_forward(options.wanted));
+    // Any scope will do where forwarding is asked about: only what is wrong with the peer counts.
+    ALKNET_TRY(auto wanted,
+               identity::Scope::parse_exact(forward ? std::string(kAnyScope) : options.wanted));
     ALKNET_TRY(const auto stored, stored_peers(home));
     ALKNET_TRY(const auto peers, all_peers(home, config.dynamic, stored));
     const identity::PeerRecord* peer = find(*peers, options.peer);
     const Decision decision = identity::decide(*peers, {.peer = peer == nullptr ? "" : peer->id,
                                                         .wanted = std::move(wanted),
                                                         .now = SystemClock().wall_now()});
+    if (forward && !about_the_peer(decision) && peer != nullptr) {
+        return check_forward(line, options, *forward, *peer, config.dynamic.forwarding,
+                             home.config_file().native());
+    }
     std::vector<std::string> changes;
     for (const Change& change : decision.changes) {
+        if (forward && change.kind == Change::Kind::add_scope) {
+            continue;
+        }
         changes.push_back(advice(change, called(options.peer, peer), peer));
     }
     if (line.json) {

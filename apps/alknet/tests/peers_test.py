@@ -113,6 +113,68 @@ class Peers(TestCase):
         self.assertEqual(set(self.peers()), {"bob"})
 
 
+class Forwarding(TestCase):
+    RULES = ('[[forwarding.rules]]\ntarget = "secret.example"\naction = "deny"\n'
+             '[[forwarding.rules]]\ntarget = "*.example:1-1023"\nroles = ["ops"]\n'
+             '[[role]]\nname = "ops"\nscopes = []\n')
+
+    def check(self, what, *options, peer="bob", expect=EXIT_REFUSED):
+        return self.node_home.run("access", "check", "--peer", peer, "--do", what, *options, expect=expect).stdout
+
+    def setUp(self):
+        super().setUp()
+        home = self.node_home = self.home()
+        home.configure(self.RULES)
+        home.run("peer", "add", "bob", "--key", self.home("bob").id, "--roles", "ops")
+        home.run("peer", "add", "eve", "--key", self.home("eve").id)
+
+    def test_is_explained_with_the_line_that_decides(self):
+        file, at = self.node_home.config, ("--at", "192.0.2.7")
+        self.assertEqual(self.check("connect db.example:22", *at, expect=0),
+                         f"192.0.2.7:22: allowed: by connect *.example:1-1023 at {file}:4\n")
+        self.assertEqual(self.check("connect secret.example:22", *at),
+                         f"192.0.2.7:22: denied: by connect secret.example:* at {file}:1\n"
+                         'to allow it: put [[forwarding.rules]] with target = "secret.example:22", peers = ["bob"] '
+                         f"before the rule at {file}:1\n")
+        self.assertEqual(self.check("listen 0.0.0.0:8080"),
+                         "0.0.0.0:8080: denied: no forwarding rule matches\n"
+                         'to allow it: put [[forwarding.rules]] with target = "0.0.0.0/32:8080", peers = ["bob"], '
+                         f'claim = "listen" at the end of the rules in {file}\n')
+        denied = self.node_home.json("access", "check", "--peer", "bob", "--do", "connect inside.example:22",
+                                     "--at", "127.0.0.1", expect=EXIT_REFUSED)
+        self.assertFalse(denied["allowed"])
+        self.assertEqual([(one["verdict"], one["origin"]) for one in denied["decisions"]], [("egress", f"{file}:4")])
+
+    def test_is_allowed_by_what_it_advises(self):
+        for what, rule in (("connect db.example:22", 'target = "db.example:22"\npeers = ["eve"]\n'),
+                           ("connect 127.0.0.1:5432", 'target = "127.0.0.1/32:5432"\npeers = ["eve"]\n'),
+                           ("listen 127.0.0.1:80", 'target = "127.0.0.1/32:80"\npeers = ["eve"]\nclaim = "listen"\n')):
+            at = ("--at", "127.0.0.1" if "127" in what else "192.0.2.7")
+            self.node_home.configure(self.RULES)
+            advice = self.check(what, *at, peer="eve")
+            for part in rule.splitlines():
+                self.assertIn(part, advice)
+            self.node_home.configure(self.RULES + "[[forwarding.rules]]\n" + rule)
+            self.check(what, *at, peer="eve", expect=0)
+
+    def test_begins_with_who_asks(self):
+        self.assertIn("alknet peer add zoe", self.check("connect db.example:22", peer="zoe"))
+        self.node_home.run("peer", "disable", "bob")
+        said = self.check("connect db.example:22")
+        self.assertIn("to allow it: alknet peer enable bob\n", said)
+        self.assertNotIn("scope", said)
+        for wrong in ("connect db.example", "connect", "listen :80", "connect db.example:99999"):
+            self.node_home.error("access", "check", "--peer", "bob", "--do", wrong, expect=EXIT_USAGE)
+
+    def test_is_in_the_plan(self):
+        new = self.directory / "new.toml"
+        new.write_text(self.RULES.replace("deny", "allow"))
+        new.chmod(0o600)
+        plan = self.node_home.run("config", "diff", new).stdout
+        self.assertIn("forwarding widened connect secret.example:*: is denied no more for every known peer", plan)
+        self.assertIn("forwarding widened connect secret.example:*: is allowed for every known peer", plan)
+
+
 class Assertions(TestCase):
     RULE = '[[access.assert]]\npeer = "bob"\ndo = "git:read:website"\n'
     BAN = '[[access.assert]]\npeer = "eve"\ndo = "node:admin"\nallow = false\n'

@@ -47,6 +47,7 @@ public:
     std::vector<Effect> run() {
         plan_peers();
         plan_alpns();
+        plan_forwarding();
         plan_listeners();
         if (before_.config.fixed != after_.config.fixed) {
             add(Kind::restart_needed, "node", "a key that is read at start only differs");
@@ -154,6 +155,67 @@ private:
         return all;
     }
 
+    using Rules = std::vector<identity::ForwardRule>;
+
+    // All of it but where it stands.
+    static std::string meaning(const identity::ForwardRule& rule) {
+        return fmt::format("{} {} {} [{}] [{}] {}", identity::to_string(rule.claim), rule.allow,
+                           rule.target.text(), fmt::join(rule.peers, "\n"),
+                           fmt::join(rule.roles, "\n"), rule.streams_max);
+    }
+
+    // Tells of those that `others` lacks, and gives the rest.
+    std::vector<std::string> compare_forwarding(const Rules& rules, const Rules& others,
+                                                bool is_new) {
+        Words there;
+        for (const identity::ForwardRule& rule : others) {
+            there.insert(meaning(rule));
+        }
+        std::vector<std::string> common;
+        for (const identity::ForwardRule& rule : rules) {
+            std::string text = meaning(rule);
+            if (there.contains(text)) {
+                common.push_back(std::move(text));
+            } else {
+                add_rule(rule, is_new);
+            }
+        }
+        return common;
+    }
+
+    static std::string whom(const identity::ForwardRule& rule) {
+        std::vector<std::string> all = rule.peers;
+        for (const std::string& role : rule.roles) {
+            all.push_back("role " + role);
+        }
+        std::string text =
+            all.empty() ? "every known peer" : fmt::format("{}", fmt::join(all, ", "));
+        if (rule.streams_max != 0) {
+            text += fmt::format(", {} streams at a time", rule.streams_max);
+        }
+        return text;
+    }
+
+    void add_rule(const identity::ForwardRule& rule, bool is_new) {
+        const std::string_view what = rule.allow
+                                          ? is_new ? "is allowed for" : "is allowed no more for"
+                                      : is_new ? "is denied for"
+                                               : "is denied no more for";
+        add(rule.allow == is_new ? Kind::forwarding_widened : Kind::forwarding_narrowed,
+            fmt::format("{} {}", identity::to_string(rule.claim), rule.target.text()),
+            fmt::format("{} {}", what, whom(rule)));
+    }
+
+    void plan_forwarding() {
+        const Rules& before = before_.config.dynamic.forwarding;
+        const Rules& after = after_.config.dynamic.forwarding;
+        const auto stay = compare_forwarding(before, after, false);
+        if (stay != compare_forwarding(after, before, true)) {
+            add(Kind::forwarding_reordered, "rules",
+                "the first that matches decides, and they stand in another order");
+        }
+    }
+
     struct Place {
         const Listener* listener;
         SocketAddress address;
@@ -247,6 +309,12 @@ std::string_view to_string(Effect::Kind kind) noexcept {
             return "service narrowed";
         case Kind::alpn_widened:
             return "service widened";
+        case Kind::forwarding_narrowed:
+            return "forwarding narrowed";
+        case Kind::forwarding_widened:
+            return "forwarding widened";
+        case Kind::forwarding_reordered:
+            return "forwarding reordered";
         case Kind::listener_closed:
             return "listener closed";
         case Kind::listener_opened:

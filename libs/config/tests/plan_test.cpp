@@ -93,6 +93,32 @@ TEST(ConfigPlan, NamesServicesThatAskForMoreOrLess) {
                             "service widened alknet/echo: asks no longer for the scope a:b"));
 }
 
+TEST(ConfigPlan, NamesWhatForwardingAllowsAndDenies) {
+    const std::string open = "[[forwarding.rules]]\ntarget = '*.example:22'\n";
+    const std::string shut =
+        "[[forwarding.rules]]\ntarget = '10.0.0.0/8'\naction = 'deny'\nroles = ['ops']\n";
+    const std::string bob = peer("keys = []\n");
+    EXPECT_THAT(
+        texts(bob, bob + open + shut),
+        ElementsAre("forwarding widened connect *.example:22: is allowed for every known peer",
+                    "forwarding narrowed connect 10.0.0.0/8:*: is denied for role ops"));
+    EXPECT_THAT(
+        texts(bob + open + shut, bob),
+        ElementsAre("forwarding narrowed connect *.example:22: is allowed no more for every known "
+                    "peer",
+                    "forwarding widened connect 10.0.0.0/8:*: is denied no more for role ops"));
+    EXPECT_THAT(texts(bob + open + shut, bob + shut + open),
+                ElementsAre("forwarding reordered rules: the first that matches decides, and they "
+                            "stand in another order"));
+    EXPECT_THAT(texts(bob + open + shut, bob + "\n\n" + open + shut), IsEmpty());
+    EXPECT_THAT(
+        texts(bob + open, bob + open + "peers = ['bob']\nstreams_max = 3\n"),
+        ElementsAre("forwarding narrowed connect *.example:22: is allowed no more for every "
+                    "known peer",
+                    "forwarding widened connect *.example:22: is allowed for bob, 3 streams "
+                    "at a time"));
+}
+
 TEST(ConfigPlan, NamesListenersByTheirAddresses) {
     const std::string first = "[[listener]]\nname = 'a'\naddresses = ['127.0.0.1:1']\n";
     const std::string second = "[[listener]]\nname = 'b'\naddresses = ['127.0.0.1:2']\n";

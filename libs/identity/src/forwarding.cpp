@@ -178,6 +178,20 @@ std::string_view to_string(ForwardClaim claim) noexcept {
     return claim == ForwardClaim::connect ? "connect" : "listen";
 }
 
+std::string_view to_string(ForwardVerdict verdict) noexcept {
+    switch (verdict) {
+        case ForwardVerdict::allowed:
+            return "allowed";
+        case ForwardVerdict::denied:
+            return "denied";
+        case ForwardVerdict::no_rule:
+            return "no rule";
+        case ForwardVerdict::egress:
+            break;
+    }
+    return "egress";
+}
+
 result<ForwardTarget> ForwardTarget::parse(std::string_view text) {
     const auto parts = split(text);
     if (!parts) {
@@ -251,6 +265,39 @@ ForwardDecision decide_forward(std::span<const ForwardRule> rules,
                 .rule = &rule};
     }
     return {};
+}
+
+std::optional<ForwardChange> change_to_allow(std::span<const ForwardRule> rules,
+                                             const ForwardQuestion& question) {
+    const ForwardDecision decision = decide_forward(rules, question);
+    if (decision.allowed() || question.peer.empty()) {
+        return std::nullopt;
+    }
+    const SocketAddress address = plain_address(question.resolved);
+    const bool guarded = question.claim == ForwardClaim::connect && is_guarded(address);
+    const std::string host = plain_name(question.host);
+    // A name is meant by its name, wherever it leads; what no name may lead to, and what is none,
+    // by its address.
+    auto named = ForwardTarget::parse(host);
+    if (!named || named->host.empty() || host.find('*') != std::string::npos ||
+        (guarded && !(host == kLocalhost && address.is_loopback()))) {
+        const std::string ip = address.ip_text();
+        named = ForwardTarget::parse(ip);
+    }
+    if (!named) {
+        return std::nullopt;
+    }
+    ForwardChange change{.rule = {.claim = question.claim,
+                                  .target = *std::move(named),
+                                  .peers = {std::string(question.peer)},
+                                  .roles = {},
+                                  .origin = {}},
+                         .before = rules.size()};
+    change.rule.target.ports = {.first = address.port(), .last = address.port()};
+    if (decision.rule != nullptr) {
+        change.before = static_cast<std::size_t>(decision.rule - rules.data());
+    }
+    return change;
 }
 
 }  // namespace alknet::identity

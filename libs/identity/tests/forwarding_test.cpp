@@ -151,6 +151,93 @@ TEST(Forwarding, SaysWhatDecided) {
               "the address can allow one of this machine or its link");
 }
 
+// The text of the rule, and where it goes.
+std::string change(const std::vector<ForwardRule>& rules, std::string_view host,
+                   std::string_view resolved, ForwardClaim claim = ForwardClaim::connect) {
+    const auto made = change_to_allow(rules, {.claim = claim,
+                                              .peer = "bob",
+                                              .host = host,
+                                              .resolved = SocketAddress::parse(resolved).value()});
+    return made ? made->rule.target.text() + " before " + std::to_string(made->before) : "none";
+}
+
+TEST(ForwardChange, IsARuleForThatAlone) {
+    const std::vector<ForwardRule> rules = {rule("a.example"), rule("*.example", false), rule("*")};
+    EXPECT_EQ(change({}, "DB.Example.", "192.0.2.1:22"), "db.example:22 before 0");
+    EXPECT_EQ(change(rules, "b.example", "192.0.2.1:22"), "b.example:22 before 1");
+    EXPECT_EQ(change(rules, "a.example", "192.0.2.1:22"), "none");
+    EXPECT_EQ(change(rules, "b.test", "127.0.0.1:22"), "127.0.0.1/32:22 before 2");
+    EXPECT_EQ(change(rules, "localhost", "127.0.0.1:22"), "localhost:22 before 2");
+    EXPECT_EQ(change(rules, "localhost", "169.254.0.1:22"), "169.254.0.1/32:22 before 2");
+    EXPECT_EQ(change({}, "::1", "[::1]:22"), "[::1/128]:22 before 0");
+    EXPECT_EQ(change({}, "x", "[::ffff:192.0.2.1]:22"), "x:22 before 0");
+    EXPECT_EQ(change({}, "no name", "192.0.2.1:22"), "192.0.2.1/32:22 before 0");
+    EXPECT_EQ(change(rules, "0.0.0.0", "0.0.0.0:8080", ForwardClaim::listen),
+              "0.0.0.0/32:8080 before 3");
+    EXPECT_FALSE(change_to_allow({}, {.peer = "", .host = "x", .resolved = SocketAddress()}));
+}
+
+TEST(ForwardChange, AllowsExactlyWhatIsAsked) {
+    sim::Random random(7);
+    const std::vector<std::string> hosts = {"a.example", "b.example", "localhost",
+                                            "x.test",    "192.0.2.1", "127.0.0.1"};
+    const std::vector<std::string> ips = {"192.0.2.1", "192.0.2.2", "127.0.0.1", "169.254.169.254"};
+    const std::vector<std::string> targets = {
+        "*", "*.example", "a.example:22", "localhost", "127.0.0.1", "192.0.2.0/24", "0.0.0.0/0:22"};
+    const std::vector<std::string> peers = {"bob", "eve"};
+    const auto pick = [&](const auto& all) -> const auto& { return all[random.below(all.size())]; };
+    struct Asked {
+        ForwardClaim claim;
+        std::string peer, host, at;
+        [[nodiscard]] ForwardQuestion question() const {
+            return {.claim = claim,
+                    .peer = peer,
+                    .host = host,
+                    .resolved = SocketAddress::parse(at).value()};
+        }
+    };
+    const auto asked = [&] {
+        const std::string& host = pick(hosts);
+        const bool literal = SocketAddress::parse(host + ":1").has_value();
+        return Asked{.claim = random.below(2) == 0 ? ForwardClaim::connect : ForwardClaim::listen,
+                     .peer = pick(peers),
+                     .host = host,
+                     .at = (literal ? host : pick(ips)) + (random.below(2) == 0 ? ":22" : ":80")};
+    };
+    int changed = 0;
+    for (int round = 0; round < 20'000; ++round) {
+        std::vector<ForwardRule> rules;
+        for (auto left = random.below(4); left > 0; --left) {
+            rules.push_back(
+                rule(pick(targets), random.below(2) == 0,
+                     random.below(2) == 0 ? ForwardClaim::connect : ForwardClaim::listen));
+            if (random.below(2) == 0) {
+                rules.back().peers = {pick(peers)};
+            }
+        }
+        const Asked mine = asked();
+        const auto change = change_to_allow(rules, mine.question());
+        EXPECT_EQ(change.has_value(), !decide_forward(rules, mine.question()).allowed());
+        if (!change) {
+            continue;
+        }
+        ++changed;
+        std::vector<ForwardRule> after = rules;
+        after.insert(after.begin() + static_cast<std::ptrdiff_t>(change->before), change->rule);
+        EXPECT_TRUE(decide_forward(after, mine.question()).allowed());
+        const Asked other = asked();
+        const bool same_place = other.host == mine.host ||
+                                other.question().resolved.ip() == mine.question().resolved.ip();
+        if (other.claim != mine.claim || other.peer != mine.peer || !same_place ||
+            other.question().resolved.port() != mine.question().resolved.port()) {
+            EXPECT_EQ(decide_forward(after, other.question()).verdict,
+                      decide_forward(rules, other.question()).verdict)
+                << other.host << " " << other.at;
+        }
+    }
+    EXPECT_GT(changed, 1000);
+}
+
 TEST(Forwarding, StarsMatchAnyPartOfAName) {
     for (const auto& [pattern, host, expected] :
          std::vector<std::tuple<std::string, std::string, bool>>{

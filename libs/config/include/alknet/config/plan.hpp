@@ -18,6 +18,9 @@ struct Effect {
         peer_widened,
         alpn_narrowed,  // a service asks for more, or is reached by less
         alpn_widened,
+        forwarding_narrowed,  // a rule that allows is gone, or one that denies is new
+        forwarding_widened,
+        forwarding_reordered,
         listener_closed,
         listener_opened,
         listener_changed,

@@ -83,6 +83,8 @@ enum class ForwardVerdict : std::uint8_t {
     egress,   // a rule allows it, and it is an address that must be named itself
 };
 
+[[nodiscard]] std::string_view to_string(ForwardVerdict verdict) noexcept;
+
 struct ForwardDecision {
     ForwardVerdict verdict = ForwardVerdict::no_rule;
     const ForwardRule* rule = nullptr;  // that decided; one of those that were asked
@@ -98,5 +100,15 @@ struct ForwardDecision {
 /// all addresses, or as localhost: no name may lead there.
 [[nodiscard]] ForwardDecision decide_forward(std::span<const ForwardRule> rules,
                                              const ForwardQuestion& question);
+
+/// The smallest change that allows what is asked, and nothing else: a rule for this peer, host and
+/// port alone, and where it goes.
+struct ForwardChange {
+    ForwardRule rule;
+    std::size_t before = 0;  // the rule that it goes before; the number of rules: at the end
+};
+/// nullopt: it is allowed as it is, or cannot be.
+[[nodiscard]] std::optional<ForwardChange> change_to_allow(std::span<const ForwardRule> rules,
+                                                           const ForwardQuestion& question);
 
 }  // namespace alknet::identity
