@@ -241,6 +241,11 @@ task<void> Node::Incarnation::run_visit(Visit& visit) {
 
 task<void> Node::Incarnation::run_lasting(Lasting& lasting) {
     resume::ResumeClientOptions options;
+    options.knock = [this, &lasting] {
+        DialOptions dialling;
+        dialling.alpns = {std::string(resume::kResumeAlpn)};
+        return dialer->knock(lasting.to, std::move(dialling));
+    };
     options.on_resumed = [&lasting](const resume::Resumption&) { ++lasting.resumptions; };
     const auto streams = resume::ResumableClient::create(
         process->loop(),

@@ -225,6 +225,11 @@ task<result<void>> join_stdio_resumable(Client& client, Target target, const Pip
                   pipe_options(target, given, std::string(resume::kResumeAlpn)));
     resume::ResumeClientOptions wishes;
     wishes.system_clock = true;
+    wishes.knock = [&client, address, options] {
+        DialOptions better = options;
+        better.better_than = Rung::tcp_v6;
+        return client.dialer().knock(address, std::move(better));
+    };
     wishes.on_resumed = say_resumed;
     wishes.report = [&client](const Dialled& way, std::uint64_t bytes, Duration time) {
         client.dialer().report(way, bytes, time);

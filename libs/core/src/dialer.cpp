@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/core/dial.hpp>
+#include <alknet/quic/knock.hpp>
 #include <alknet/rt/combine.hpp>
 #include <alknet/rt/scope.hpp>
 #include <alknet/tls/stream.hpp>
@@ -69,6 +70,7 @@ public:
     task<result<std::shared_ptr<Connection>>> dial(NodeAddress address,
                                                    DialOptions options) override;
     task<result<Dialled>> dial_way(NodeAddress address, DialOptions options) override;
+    task<result<bool>> knock(NodeAddress address, DialOptions options) override;
     void report(const Dialled& way, std::uint64_t bytes, Duration time) override;
     [[nodiscard]] bool demoted(const Dialled& way) const override;
     void set_place(DialPlace place) override { place_ = std::move(place); }
@@ -166,6 +168,35 @@ task<result<Dialled>> DialerImpl::dial_way(NodeAddress address, DialOptions opti
         co_return fail(causes::kResolve, dial.address.host + " has no address to be reached by");
     }
     co_return unexpected(std::move(*dial.failure));
+}
+
+task<result<bool>> DialerImpl::knock(NodeAddress address, DialOptions options) {
+    if (stopped_) {
+        co_return fail(causes::kShuttingDown);
+    }
+    Running dial;
+    dial.address = std::move(address);
+    dial.options = std::move(options);
+    ALKNET_CO_CHECK(prepare(dial));
+    remember(dial);
+    LadderOptions ladder = ladder_options(dial);
+    ladder.tcp = false;
+    if (!ladder.quic) {
+        co_return false;
+    }
+    dial.port = dial.address.port.value_or(kDefaultPort);
+    ALKNET_CO_TRY(const auto addresses,
+                  co_await network_->resolve(loop_, dial.address.host, dial.port));
+    std::vector<SocketAddress> remotes;
+    for (const DialAttempt& attempt : dial_ladder(addresses, ladder)) {
+        const bool asked = std::ranges::any_of(remotes, [&](const SocketAddress& other) {
+            return other.family() == attempt.remote.family();
+        });
+        if (!asked) {
+            remotes.push_back(attempt.remote);
+        }
+    }
+    co_return co_await quic::knock(loop_, *network_, std::move(remotes), kKnockTimeout);
 }
 
 void DialerImpl::report(const Dialled& way, std::uint64_t bytes, Duration time) {

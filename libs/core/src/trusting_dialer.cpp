@@ -78,6 +78,9 @@ public:
     task<result<std::shared_ptr<Connection>>> dial(NodeAddress address,
                                                    DialOptions options) override;
     task<result<Dialled>> dial_way(NodeAddress address, DialOptions options) override;
+    task<result<bool>> knock(NodeAddress address, DialOptions options) override {
+        return dialer_->knock(std::move(address), std::move(options));
+    }
     void report(const Dialled& way, std::uint64_t bytes, Duration time) override {
         dialer_->report(way, bytes, time);
     }

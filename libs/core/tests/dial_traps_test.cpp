@@ -8,6 +8,24 @@ using namespace test;
 
 using sim::LinkOptions;
 
+/// Sends everything back.
+struct Mirror final : net::UdpSocket::Receiver {
+    explicit Mirror(net::UdpSocket& s) : socket(s) { socket.set_receiver(this); }
+    void on_datagrams(std::span<const net::DatagramBatch> batches) noexcept override {
+        for (const net::DatagramBatch& batch : batches) {
+            ++seen;
+            net::DatagramBatch back;
+            back.data = batch.data;
+            back.remote = batch.remote;
+            (void)socket.send(back);
+        }
+    }
+    void on_writable() noexcept override {}
+
+    net::UdpSocket& socket;
+    std::size_t seen = 0;
+};
+
 class DialTraps : public WorldTest {
 protected:
     DialTraps() {
@@ -46,6 +64,46 @@ protected:
         }
     }
 };
+
+TEST_F(DialTraps, AKnockTellsWhetherQuicAnswers) {
+    const auto knock = [&](DialOptions options = any()) {
+        return run(dialer->knock(address(), std::move(options)));
+    };
+    EXPECT_EQ(knock(), true);
+    EXPECT_EQ(node->endpoint().half_open(), 0U);
+    DialOptions tcp = any();
+    tcp.quic = false;
+    const auto sent = world.stats().datagrams_sent;
+    EXPECT_EQ(knock(tcp), false);
+    EXPECT_EQ(world.stats().datagrams_sent, sent);
+
+    weather([](LinkOptions& link) { link.udp_rejected = true; });
+    TimePoint before = world.now();
+    EXPECT_EQ(knock(), false);
+    EXPECT_LT(world.now() - before, seconds(1));
+    weather([](LinkOptions& link) {
+        link.udp_rejected = false;
+        link.udp_payload_bytes_max = 0;
+    });
+    before = world.now();
+    EXPECT_EQ(knock(), false);
+    EXPECT_GE(world.now() - before, Dialer::kKnockTimeout);
+    EXPECT_LE(world.stats().datagrams_sent, sent + 2);
+}
+
+// What is no Version Negotiation of ours is no answer.
+TEST_F(DialTraps, AKnockThatOnlyComesBackIsNotAnswered) {
+    constexpr std::uint16_t kMirrorPort = 5000;
+    const auto socket = server_process->network()->bind_udp(server_process->loop(),
+                                                            server_host.v4(kMirrorPort), {});
+    ASSERT_TRUE(socket);
+    Mirror mirror(**socket);
+    NodeAddress target = address();
+    target.port = kMirrorPort;
+    EXPECT_EQ(run(dialer->knock(target, any())), false);
+    EXPECT_EQ(mirror.seen, 1U);
+    (*socket)->set_receiver(nullptr);
+}
 
 TEST_F(DialTraps, UdpThatIsDropped) {
     weather([](LinkOptions& link) { link.udp_payload_bytes_max = 0; });

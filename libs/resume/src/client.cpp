@@ -37,6 +37,7 @@ struct Kept {
     Event look_elsewhere;         // the way is slow
     std::optional<Dialled> next;  // where the stream should move
     bool climbed = false;         // to where it is
+    bool believe_knocks = true;   // what answers them has not refused a dial since
     TimePoint carried_since;
     Cancel* attempting = nullptr;  // of the attempt to come back that runs
 };
@@ -70,6 +71,7 @@ private:
     task<void> keep(std::shared_ptr<Kept> kept, Transported transported);
     task<result<void>> carry(Kept& kept, Transported& transported);
     task<result<void>> climb(Kept& kept, const Dialled& way);
+    task<result<bool>> wait_to_climb(Kept& kept);
     task<result<void>> look_elsewhere(Kept& kept, const Dialled& way);
     void measure(Kept& kept, const Dialled& way);
     task<result<Transported>> move(Kept& kept);
@@ -211,14 +213,35 @@ task<result<void>> Client::carry(Kept& kept, Transported& transported) {
     co_return std::move(first.outcome);
 }
 
+// Until it is time for the next attempt: by the schedule, in a new network, or (true) since a knock
+// was answered.
+task<result<bool>> Client::wait_to_climb(Kept& kept) {
+    Duration left = kept.climbing.next(random_chance());
+    while (left > Duration::zero()) {
+        const Duration knock =
+            ClimbSchedule::kKnock + random_below(ClimbSchedule::kKnockMax - ClimbSchedule::kKnock);
+        const bool may_knock =
+            options_.knock && kept.believe_knocks && left > ClimbSchedule::kKnockMax;
+        const TimePoint began = loop_.now();
+        const auto waited = co_await with_timeout(may_knock ? knock : left, kept.climb_now.wait());
+        if (waited || !waited.error().is(errc::timeout)) {
+            co_return waited ? result<bool>(false) : unexpected(waited.error());
+        }
+        if (may_knock) {
+            const auto answered = co_await with_timeout(options_.attempt_timeout, options_.knock());
+            if (answered ? *answered : answered.error().is(errc::cancelled)) {
+                co_return answered;
+            }
+        }
+        left -= loop_.now() - began;
+    }
+    co_return false;
+}
+
 // Ends when there is a better way.
 task<result<void>> Client::climb(Kept& kept, const Dialled& way) {
     for (;;) {
-        const auto waited =
-            co_await with_timeout(kept.climbing.next(random_chance()), kept.climb_now.wait());
-        if (!waited && !waited.error().is(errc::timeout)) {
-            co_return waited;
-        }
+        ALKNET_CO_TRY(const bool knocked, co_await wait_to_climb(kept));
         kept.climb_now.clear();
         auto better =
             co_await with_timeout(options_.attempt_timeout, reconnect_(climbs_above(way.rung)));
@@ -230,6 +253,8 @@ task<result<void>> Client::climb(Kept& kept, const Dialled& way) {
         if (better.error().is(errc::cancelled)) {
             co_return unexpected(std::move(better).error());
         }
+        // Who lets knocks through and handshakes not is asked no more until the next attempt.
+        kept.believe_knocks = !knocked;
     }
 }
 
@@ -359,6 +384,7 @@ void Client::probe() noexcept {
         kept->core->probe();
         kept->retry_now.set();
         kept->climbing.reset();
+        kept->believe_knocks = true;
         kept->climb_now.set();
         if (kept->attempting != nullptr) {
             kept->attempting->request();

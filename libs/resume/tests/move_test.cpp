@@ -99,6 +99,59 @@ ALKNET_CO_TEST(ResumableMove, AsksLessOftenLaterAndAtOnceInANewNetwork) {
     co_await node.end();
 }
 
+task<result<bool>> tell(bool answered, std::size_t& knocks) {
+    ++knocks;
+    co_return answered;
+}
+
+ALKNET_CO_TEST(ResumableMove, KnocksBetweenLateAttemptsAndGoesUpWhenAnswered) {
+    Harness node(loop);
+    node.rung = Rung::tcp_v4;
+    std::size_t knocks = 0;
+    bool answered = false;
+    ResumeClientOptions options;
+    options.knock = [&] { return tell(answered, knocks); };
+    Talk talk{.client = node.client(std::move(options)), .connection = {}, .stream = {}};
+    ALKNET_CO_ASSERT_OK(co_await talk.open());
+    ALKNET_CO_ASSERT_OK(co_await loop.sleep(minutes(5)));
+    EXPECT_EQ(knocks, 0U);  // attempts are as frequent then
+    ALKNET_CO_ASSERT_OK(co_await loop.sleep(minutes(55)));
+    knocks = 0;
+    const std::size_t asked = node.better_asked.size();
+    ALKNET_CO_ASSERT_OK(co_await loop.sleep(hours(1)));
+    EXPECT_GE(knocks, 70U);
+    EXPECT_LE(knocks, 120U);
+    EXPECT_LE(node.better_asked.size() - asked, 18U);
+
+    node.rung = Rung::quic_v4;
+    answered = true;
+    ALKNET_CO_ASSERT_OK(co_await loop.sleep(ClimbSchedule::kKnockMax));
+    ALKNET_CO_ASSERT(node.resumptions.size() == 1);
+    EXPECT_TRUE(node.resumptions[0].moved);
+    co_await talk.end();
+    co_await node.end();
+}
+
+ALKNET_CO_TEST(ResumableMove, BelievesNoKnocksThatOnlyKnocksGetThrough) {
+    Harness node(loop);
+    node.rung = Rung::tcp_v4;
+    std::size_t knocks = 0;
+    ResumeClientOptions options;
+    options.knock = [&] { return tell(true, knocks); };
+    Talk talk{.client = node.client(std::move(options)), .connection = {}, .stream = {}};
+    ALKNET_CO_ASSERT_OK(co_await talk.open());
+    ALKNET_CO_ASSERT_OK(co_await loop.sleep(hours(1)));
+    knocks = 0;
+    const std::size_t asked = node.better_asked.size();
+    ALKNET_CO_ASSERT_OK(co_await loop.sleep(hours(1)));
+    // One, the attempt that it leads to, and a whole pause of 200 s to 5 min without any.
+    EXPECT_GE(knocks, 8U);
+    EXPECT_LE(knocks, 16U);
+    EXPECT_LE(node.better_asked.size() - asked, 32U);
+    co_await talk.end();
+    co_await node.end();
+}
+
 ALKNET_CO_TEST(ResumableMove, AWayThatOnlySeemedBetterIsLeftAloneForAWhile) {
     Harness node(loop);
     node.rung = Rung::tcp_v4;

@@ -60,6 +60,7 @@ protected:
         dialer = Dialer::create(laptop->loop(), laptop->network(), laptop_tls, Log());
         ResumeClientOptions wishes;
         wishes.on_resumed = [this](const Resumption& r) { resumptions.push_back(r); };
+        wishes.knock = [this] { return dialer->knock(address(), dial_options()); };
         client = ResumableClient::create(
             laptop->loop(),
             [this](std::optional<Rung> better_than) {
@@ -67,7 +68,7 @@ protected:
                 dialling.better_than = better_than;
                 return dial(std::move(dialling));
             },
-            wishes);
+            std::move(wishes));
     }
     ~SleepTest() override {
         stream.reset();
@@ -96,6 +97,14 @@ protected:
             carrier = way->connection;
         }
         co_return way;
+    }
+    void allow_udp(std::size_t payload_bytes_max) {
+        for (const auto& [from, to] :
+             {std::pair(&node_host, &laptop_host), std::pair(&laptop_host, &node_host)}) {
+            sim::LinkOptions link = world.link(*from, *to);
+            link.udp_payload_bytes_max = payload_bytes_max;
+            world.set_link(*from, *to, link);
+        }
     }
     task<void> say_all() {
         EXPECT_TRUE(co_await exchange(laptop->loop(), *stream, noise(100)));
@@ -163,16 +172,38 @@ TEST_F(SleepTest, GoesOnOverTcpWhenUdpIsForbidden) {
     run(*laptop, open());
     run(*laptop, talk(3));
     EXPECT_EQ(connection->info().transport, Transport::quic);
-    for (const auto& [from, to] :
-         {std::pair(&node_host, &laptop_host), std::pair(&laptop_host, &node_host)}) {
-        sim::LinkOptions link = world.link(*from, *to);
-        link.udp_payload_bytes_max = 0;
-        world.set_link(*from, *to, link);
-    }
+    allow_udp(0);
     run(*laptop, talk(3));
     EXPECT_EQ(answered, 6U);
     ASSERT_EQ(resumptions.size(), 1U);
     EXPECT_EQ(resumptions[0].transport, Transport::tcp);
+}
+
+TEST_F(SleepTest, IsBackOnQuicWithinAMinuteOfTheEndOfALongBlock) {
+    allow_udp(0);
+    run(*laptop, open());
+    EXPECT_EQ(connection->info().transport, Transport::tcp);
+    for (const Duration blocked :
+         {Duration(seconds(100)), Duration(hours(1)), Duration(hours(3))}) {
+        resumptions.clear();
+        const std::uint64_t before = world.stats().datagrams_sent;
+        world.run_for(blocked);
+        const auto sent = world.stats().datagrams_sent - before;
+        if (blocked > hours(2)) {
+            // A knock in 30 s at most, and in 200 s at most a dial of a few packets.
+            EXPECT_LE(sent, static_cast<std::uint64_t>(blocked / seconds(30) +
+                                                       8 * (blocked / seconds(200))));
+        }
+        EXPECT_TRUE(resumptions.empty());
+        allow_udp(1472);
+        EXPECT_TRUE(world.run_until([&] { return !resumptions.empty(); }, seconds(60)));
+        EXPECT_EQ(resumptions.front().transport, Transport::quic);
+        EXPECT_TRUE(resumptions.front().moved);
+        run(*laptop, talk(3));
+        allow_udp(0);
+        EXPECT_TRUE(world.run_until([&] { return resumptions.size() == 2; }, minutes(10)));
+        EXPECT_EQ(resumptions.back().transport, Transport::tcp);
+    }
 }
 
 // The node forgets the stream at the client's DONE. A client that misses its answer has all it

@@ -25,6 +25,11 @@ public:
     /// … and later ones up to this far apart.
     static constexpr Duration kMax = std::chrono::minutes(5);
 
+    /// Between attempts that are further apart, whoever can ask for little asks this often, and up to
+    /// a third later, whether QUIC answers again.
+    static constexpr Duration kKnock = kFirst;
+    static constexpr Duration kKnockMax = kKnock + kKnock / 3;
+
     /// How long to wait before the next attempt. `chance` in [0, 1) spreads those who wait: it adds
     /// up to a third, within kMax.
     Duration next(double chance) noexcept;

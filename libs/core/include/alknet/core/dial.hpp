@@ -72,6 +72,8 @@ public:
     static constexpr Duration kPreferredLead = std::chrono::seconds(3);
     /// Between two addresses of one rung.
     static constexpr Duration kAttemptStagger = std::chrono::milliseconds(250);
+    /// How long an answer to `knock` may take.
+    static constexpr Duration kKnockTimeout = std::chrono::seconds(3);
     /// Addresses of one name that are tried.
     static constexpr std::size_t kAddressesMax = 8;
 
@@ -91,6 +93,10 @@ public:
                                                            DialOptions options) = 0;
     /// The same, and by which rung the node was reached.
     virtual task<result<Dialled>> dial_way(NodeAddress address, DialOptions options) = 0;
+    /// Whether QUIC may reach the node now, asked with one packet to each family of its addresses,
+    /// which proves nothing: where it is true a dial is worth its price. False where `options` or
+    /// what is remembered leave no QUIC to dial. Errors: those of `dial` before its first packet.
+    virtual task<result<bool>> knock(NodeAddress address, DialOptions options) = 0;
     /// How fast `way` was while there was as much to carry as it would take (GoodputMeter).
     virtual void report(const Dialled& way, std::uint64_t bytes, Duration time) = 0;
     /// Whether the next dial will put something else before `way`: it is QUIC and much slower than
