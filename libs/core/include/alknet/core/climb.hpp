@@ -25,8 +25,8 @@ public:
     /// … and later ones up to this far apart.
     static constexpr Duration kMax = std::chrono::minutes(5);
 
-    /// Between attempts that are further apart, whoever can ask for little asks this often, and up to
-    /// a third later, whether QUIC answers again.
+    /// Between attempts that are further apart, whoever can ask for little asks this often, and up
+    /// to a third later, whether QUIC answers again.
     static constexpr Duration kKnock = kFirst;
     static constexpr Duration kKnockMax = kKnock + kKnock / 3;
 

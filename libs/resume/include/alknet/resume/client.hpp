@@ -50,8 +50,8 @@ struct ResumeClientOptions {
     /// The loop runs on the system's clock, so that the system tells when the machine has slept;
     /// otherwise the clock is looked at every two seconds.
     bool system_clock = false;
-    /// Whether QUIC may reach the node, asked for little (Dialer::knock) while attempts to climb are
-    /// far apart: the next one is made at once if so. Null: nobody can say.
+    /// Whether QUIC may reach the node, asked for little (Dialer::knock) while attempts to climb
+    /// are far apart: the next one is made at once if so. Null: nobody can say.
     std::function<task<result<bool>>()> knock{};
     std::function<void(const Resumption&)> on_resumed;
     /// How fast a way was while it was busy. Null: nobody wants to know.
