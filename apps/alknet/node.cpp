@@ -229,6 +229,10 @@ result<void> Node::register_handlers(HandlerRegistry& registry, Loop& loop) cons
     diagnosis.beginnings = [this](const SocketAddress& remote) {
         return endpoint_->beginnings_from(remote);
     };
+    diagnosis.may_dial = [this](const PeerIdentity& peer, doctor::Way way) {
+        const config::Ways ways = ways_to(*ways_.get(), peer);
+        return doctor::is_quic(way) ? ways.quic : ways.tcp;
+    };
     diagnosis.checks = [directory = home_.directory()] {
         const auto probe = doctor::make_system_probe(directory);
         return doctor::local_checks(*probe, {.ports = false});
@@ -309,6 +313,7 @@ result<std::shared_ptr<const tls::TlsContext>> Node::make_tls(const config::Dyna
 }
 
 void Node::apply_rules(const config::DynamicConfig& config) {
+    ways_.set(std::make_shared<const WaysOfKeys>(ways_of_keys(config.peers)));
     std::map<std::string, AlpnPolicy> policies;
     for (const std::string& alpn : registry_->alpns()) {
         AlpnPolicy& policy = policies[alpn];

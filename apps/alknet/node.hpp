@@ -161,6 +161,8 @@ private:
     std::shared_ptr<identity::ConfigIdentityProvider> identities_;
     std::shared_ptr<identity::SignedTokenProvider> signed_tokens_;
     std::shared_ptr<Snapshot<identity::PeerList>> written_;  // the peers of alknet.toml
+    /// Where the doctor may dial back.
+    Snapshot<WaysOfKeys> ways_{std::make_shared<const WaysOfKeys>()};
     std::shared_ptr<store::Store> state_;
     Event terms_changed_;
     Event config_changed_;

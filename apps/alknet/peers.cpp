@@ -122,6 +122,24 @@ result<std::shared_ptr<const identity::PeerDirectory>> accepted_peers(
     return peers;
 }
 
+WaysOfKeys ways_of_keys(const std::vector<config::Peer>& peers) {
+    WaysOfKeys known;
+    for (const config::Peer& peer : peers) {
+        for (const std::string& key : peer.keys) {
+            known.emplace(key, peer.transports);
+        }
+    }
+    return known;
+}
+
+config::Ways ways_to(const WaysOfKeys& known, const PeerIdentity& peer) {
+    auto found = known.find(peer.fingerprint());
+    if (found == known.end() && peer.kind == PeerIdentity::Kind::raw_key) {
+        found = known.find(peer.key.openssh_fingerprint());
+    }
+    return found == known.end() ? config::Ways() : found->second;
+}
+
 result<identity::PeerList> stored_peers(const config::Home& home) {
     std::error_code failure;
     if (!std::filesystem::exists(state_file(home), failure)) {

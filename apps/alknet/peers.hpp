@@ -8,6 +8,7 @@
 #include <alknet/identity/peers.hpp>
 #include <alknet/store/database.hpp>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -68,6 +69,11 @@ struct WrittenPeers {
 [[nodiscard]] std::vector<std::string> refused_lines(const ConfigPlace& place,
                                                      const config::DynamicConfig& config,
                                                      const identity::PeerList& stored);
+/// By which ways alone peers are dialled, by their keys as alknet.toml names them.
+using WaysOfKeys = std::map<std::string, config::Ways>;
+[[nodiscard]] WaysOfKeys ways_of_keys(const std::vector<config::Peer>& peers);
+/// All, where nothing was said.
+[[nodiscard]] config::Ways ways_to(const WaysOfKeys& known, const PeerIdentity& peer);
 
 /// Those that commands have added, without making a file. Errors: those of Database::open.
 [[nodiscard]] result<identity::PeerList> stored_peers(const config::Home& home);

@@ -16,6 +16,12 @@ from support import (EXIT_CONFIG, EXIT_FAILURE, EXIT_OK, EXIT_REFUSED, EXIT_UNRE
 OTHER_ID = "e78c2766a792f09bfccb51493968ac322283e8d021a30063784d806929762ecc"
 
 
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 def by_name(shown):
     return {check["name"]: check for check in shown["checks"]}
 
@@ -131,9 +137,7 @@ class Pair(WithNode):
         self.assertEqual(by_name(self.client.json("doctor"))["TLS opened on the way"]["status"], "skipped")
 
     def test_the_other_end_dials_back_where_a_node_runs_here(self):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         self.client.configure(f'[[listener]]\nname = "main"\naddresses = ["127.0.0.1:{port}"]\n')
         with Node(self.client, listen=()):
             shown = self.client.json("doctor", self.node.address)
@@ -141,6 +145,16 @@ class Pair(WithNode):
         for name in ("QUIC IPv4", "TCP IPv4"):
             self.assertEqual(ways[name]["outcome"], "connected")
             self.assertEqual(ways[name]["remote"], f"127.0.0.1:{port}")
+
+    def test_the_other_end_dials_back_by_no_other_way_than_it_may(self):
+        port = free_port()
+        self.client.configure(f'[[listener]]\nname = "main"\naddresses = ["127.0.0.1:{port}"]\n')
+        self.server.configure(f'[[peer]]\nname = "here"\nkeys = ["{self.client.id}"]\ntransports = ["tcp"]\n')
+        self.node.stop()
+        with Node(self.server, listen=("127.0.0.1:0",)) as node, Node(self.client, listen=()):
+            shown = self.client.json("doctor", node.address)
+            self.assertEqual([way["way"] for way in shown["there"]["ways"]], ["TCP IPv4"])
+            self.assertEqual(shown["there"]["ways"][0]["outcome"], "connected")
 
     def test_a_stranger_is_told_nothing_but_what_a_dial_shows(self):
         shown = json.loads(run("doctor", self.node.address, "--json",

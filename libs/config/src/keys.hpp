@@ -126,8 +126,9 @@ inline constexpr std::array kPeerFields = {
          .example = "\"node.example:4433\""}),
     field<&Peer::transports, WaySet>(
         {.name = "transports",
-         .about = "What commands may use to reach this peer: QUIC, TLS on TCP, or TLS on TCP "
-                  "through the proxy of the environment. Nothing else is tried, whatever was "
+         .about = "What commands, and a node that dials back for the doctor, may use to reach this "
+                  "peer: QUIC, TLS on TCP, or TLS on TCP through the proxy of the environment. "
+                  "Nothing else is tried, whatever was "
                   "remembered."}),
     field<&Peer::congestion, CongestionControl>(
         {.name = "congestion",

@@ -377,13 +377,17 @@ task<result<void>> DoctorHandler::exchange(Patient& patient, BytesView body) {
 }
 
 // Only ever to the address that the peer has proven to be at, by its handshake: a client of QUIC
-// can claim to have moved to any other. And only if its own key answers.
+// can claim to have moved to any other. Only if its own key answers, and only where this node would
+// dial the peer that way.
 task<WayReport> DoctorHandler::dial_back(const Patient& patient, Way way, std::uint16_t port) {
     WayReport report;
     report.way = way;
     const SocketAddress& proven = patient.connection->info().remote;
     if (options_.dialer == nullptr || patient.peer.kind != PeerIdentity::Kind::raw_key ||
         patient.connection->remote().ip() != proven.ip()) {
+        co_return report;
+    }
+    if (options_.may_dial && !options_.may_dial(patient.peer, way)) {
         co_return report;
     }
     report.remote = proven.with_port(port);

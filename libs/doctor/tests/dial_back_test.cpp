@@ -49,6 +49,20 @@ task<result<std::vector<Asked>>> ask_twice(PairWorld& pair) {
     co_return all;
 }
 
+task<result<Asked>> ask_once(PairWorld& pair) {
+    DialOptions dial;
+    dial.alpns = {std::string(kDoctorAlpn)};
+    const NodeAddress address{.id = pair.there.tls->key().id(),
+                              .host = pair.there.host.v4(kPort).ip_text(),
+                              .port = kPort};
+    ALKNET_CO_TRY(const auto connection, co_await pair.here.dialer->dial(address, std::move(dial)));
+    ALKNET_CO_TRY(const auto stream, co_await connection->open_bi());
+    FrameReader reader;
+    ALKNET_CO_TRY(Asked asked, co_await ask(*stream, reader));
+    connection->close(close_code::kOk, {});
+    co_return asked;
+}
+
 TEST(DialBack, NotToAnAddressThatIsOnlyClaimed) {
     PairWorld pair(3);
     pair.here.host.put_behind_nat();
@@ -62,6 +76,23 @@ TEST(DialBack, NotToAnAddressThatIsOnlyClaimed) {
     }
     EXPECT_NE(after.observed.ip(), before.observed.ip());
     EXPECT_TRUE(after.ways.empty());
+}
+
+TEST(DialBack, OnlyByWaysThatThePeerMayBeDialledBy) {
+    PairWorld pair(4);
+    DoctorHandlerOptions options;
+    options.dialer = pair.there.dialer;
+    options.may_dial = [&pair](const PeerIdentity& peer, Way way) {
+        EXPECT_EQ(peer.key, pair.here.tls->key().id());
+        return !is_quic(way);
+    };
+    pair.there.serve_with({&pair.here}, std::move(options));
+    pair.here.serve({&pair.there}, std::string(kDoctorAlpn));
+    const auto asked = pair.run_on(pair.here, ask_once(pair), std::chrono::minutes(10));
+    ASSERT_TRUE(asked) << asked.error().message();
+    ASSERT_EQ(asked->ways.size(), 1U);
+    EXPECT_EQ(asked->ways[0].way, Way::tcp_v4);
+    EXPECT_EQ(asked->ways[0].outcome, Outcome::connected);
 }
 
 }  // namespace

@@ -28,6 +28,8 @@ struct DoctorHandlerOptions {
     std::function<std::uint64_t(const SocketAddress&)> beginnings;
     /// With what the peer's node is dialled back, on the handler's loop; null: it is not.
     std::shared_ptr<Dialer> dialer;
+    /// Whether a peer may be dialled that way, on any loop; empty: it may.
+    std::function<bool(const PeerIdentity& peer, Way way)> may_dial;
     Duration dial_back_timeout = std::chrono::seconds(3);
     /// Bounds of one connection.
     std::uint64_t bytes_max = 8 << 20;  // sent on order, taken, and of datagrams that come
