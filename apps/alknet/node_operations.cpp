@@ -87,9 +87,6 @@ DeskCaller caller_of(const call::CallContext& context) {
     if (context.transport != Transport::local || id != kLocalAdmin) {
         return {.user = {}, .peer = id.empty() ? "nobody" : id};
     }
-    if (context.transport != Transport::local) {
-        return {.peer = context.identity->id};
-    }
     const auto found = context.identity->resources.find(std::string(kUserResource));
     return {.user = found == context.identity->resources.end() || found->second.empty()
                         ? std::string()
