@@ -2,6 +2,12 @@
 
 namespace alknet::call::described {
 
+void add_description(Json& schema, std::string_view about) {
+    if (auto* members = schema.as_object(); members != nullptr && !about.empty()) {
+        members->emplace_back("description", about);
+    }
+}
+
 Json or_null(Json schema) {
     if (Json* type = schema.find("type"); type != nullptr && type->as_string() != nullptr) {
         *type = Json::Array{*type, "null"};

@@ -4,6 +4,7 @@
 #include <alknet/call/envelope.hpp>
 #include <alknet/call/operation_home.hpp>
 #include <alknet/call/operations.hpp>
+#include <alknet/call/typed_operation.hpp>
 #include <alknet/identity/policy.hpp>
 #include <utility>
 
@@ -21,131 +22,71 @@ result<void> may_call(const Operation& operation, const std::optional<Identity>&
     return identity::require(*caller, *operation.scope);
 }
 
-Json described(const Operation& operation) {
-    return Json::object({{"name", "/" + operation.name},
-                         {"kind", to_string(operation.kind)},
-                         {"scope", operation.scope ? Json(operation.scope->text()) : Json()},
-                         {"about", operation.about}});
+struct OperationSummary {
+    std::string name;
+    std::string kind;
+    std::optional<std::string> scope{};
+    std::string about;
+};
+struct OperationList {
+    std::vector<OperationSummary> operations;
+};
+struct SchemaInput {
+    Text<kOperationBytesMax + 1> name;
+    static constexpr std::array<std::string_view, 1> kAbout = {"of the operation: /SERVICE/NAME"};
+};
+struct OperationSchema {
+    std::string name;
+    std::string kind;
+    std::optional<std::string> scope{};
+    std::string about;
+    Json input;
+    Json output;
+};
+struct Nothing {};
+
+std::optional<std::string> scope_text(const Operation& operation) {
+    return operation.scope ? std::optional(operation.scope->text()) : std::nullopt;
 }
 
-task<result<Json>> list_services(const OperationRegistry& registry, CallContext context) {
-    Json::Array all;
+task<result<OperationList>> list_services(const OperationRegistry& registry, CallContext context) {
+    OperationList list;
     for (const Operation* one : registry.visible_to(context.identity)) {
-        all.push_back(described(*one));
+        list.operations.push_back({.name = "/" + one->name,
+                                   .kind = std::string(to_string(one->kind)),
+                                   .scope = scope_text(*one),
+                                   .about = one->about});
     }
-    co_return Json::object({{"operations", std::move(all)}});
+    co_return list;
 }
 
-task<result<Json>> show_schema(const OperationRegistry& registry, CallContext context, Json input) {
-    std::string_view name = input.text_of("name");
+task<result<OperationSchema>> show_schema(const OperationRegistry& registry, CallContext context,
+                                          SchemaInput input) {
+    std::string_view name = input.name.value;
     if (name.starts_with('/')) {
         name.remove_prefix(1);
     }
     ALKNET_CO_TRY(const Operation* operation, registry.find(name, context.identity));
-    Json::Object shown = *described(*operation).as_object();
-    shown.emplace_back("input", schema_of(*operation));
-    co_return shown;
-}
-
-std::string_view type_name(Field::Type type) noexcept {
-    switch (type) {
-        case Field::Type::text:
-            return "string";
-        case Field::Type::texts:
-            return "array";
-        case Field::Type::number:
-            return "integer";
-        case Field::Type::flag:
-            break;
-    }
-    return "boolean";
-}
-
-bool fits(Field::Type type, const Json& value) noexcept {
-    const auto is_text = [](const Json& one) { return one.as_string() != nullptr; };
-    switch (type) {
-        case Field::Type::text:
-            return is_text(value);
-        case Field::Type::texts:
-            return value.as_array() != nullptr && std::ranges::all_of(*value.as_array(), is_text);
-        case Field::Type::number:
-            return value.as_unsigned().has_value();
-        case Field::Type::flag:
-            break;
-    }
-    return value.as_bool() != nullptr;
-}
-
-std::string_view what_fits(Field::Type type) noexcept {
-    switch (type) {
-        case Field::Type::text:
-            return "a text";
-        case Field::Type::texts:
-            return "an array of texts";
-        case Field::Type::number:
-            return "a whole number, 0 or more";
-        case Field::Type::flag:
-            break;
-    }
-    return "true or false";
+    co_return OperationSchema{.name = "/" + operation->name,
+                              .kind = std::string(to_string(operation->kind)),
+                              .scope = scope_text(*operation),
+                              .about = operation->about,
+                              .input = operation->input.document(),
+                              .output = operation->output.document()};
 }
 
 }  // namespace
 
-Json schema_of(const Operation& operation) {
-    Json::Object schema{{"type", "object"}};
-    if (!operation.fields) {
-        return schema;
+result<Json> checked_input(const Schema& schema, Json input) {
+    if (input.is_null()) {
+        input = Json::Object();
     }
-    Json::Object properties;
-    Json::Array required;
-    for (const Field& field : *operation.fields) {
-        Json::Object property{{"type", type_name(field.type)}};
-        if (field.type == Field::Type::texts) {
-            property.emplace_back("items", Json::object({{"type", "string"}}));
-        }
-        if (field.type == Field::Type::number) {
-            property.emplace_back("minimum", 0);
-        }
-        if (!field.about.empty()) {
-            property.emplace_back("description", field.about);
-        }
-        if (field.required) {
-            required.emplace_back(field.name);
-        }
-        properties.emplace_back(field.name, std::move(property));
+    if (const auto violation = schema.check(input)) {
+        return fail(causes::kUsage, violation->pointer.empty()
+                                        ? "the input " + violation->reason
+                                        : violation->pointer + ": " + violation->reason);
     }
-    schema.emplace_back("properties", std::move(properties));
-    if (!required.empty()) {
-        schema.emplace_back("required", std::move(required));
-    }
-    schema.emplace_back("additionalProperties", false);
-    return schema;
-}
-
-result<void> check_input(const std::vector<Field>& fields, const Json& input) {
-    const Json::Object none;
-    const Json::Object* members = input.is_null() ? &none : input.as_object();
-    if (members == nullptr) {
-        return fail(causes::kUsage, "the input must be an object");
-    }
-    for (const auto& [name, value] : *members) {
-        const auto field = std::ranges::find(fields, name, &Field::name);
-        if (field == fields.end()) {
-            return fail(causes::kUsage, "/" + name + ": there is no such member");
-        }
-        if (!value.is_null() && !fits(field->type, value)) {
-            return fail(causes::kUsage,
-                        "/" + name + ": must be " + std::string(what_fits(field->type)));
-        }
-    }
-    for (const Field& field : fields) {
-        const Json* value = input.find(field.name);
-        if (field.required && (value == nullptr || value->is_null())) {
-            return fail(causes::kUsage, "/" + std::string(field.name) + ": is missing");
-        }
-    }
-    return {};
+    return input;
 }
 
 std::string_view to_string(Operation::Kind kind) noexcept {
@@ -153,24 +94,24 @@ std::string_view to_string(Operation::Kind kind) noexcept {
 }
 
 OperationRegistry::OperationRegistry(std::shared_ptr<OperationHome> home) : home_(std::move(home)) {
-    Operation list{.name = "services/list",
-                   .scope = std::nullopt,
-                   .about = "the operations that the caller may call",
-                   .fields = std::vector<Field>(),
-                   .run = [this](CallContext context, Json /*input*/) {
-                       return list_services(*this, std::move(context));
-                   }};
-    operations_.emplace(list.name, std::move(list));
-    Operation schema{.name = "services/schema",
-                     .scope = std::nullopt,
-                     .about = "what one of them takes: name",
-                     .fields = std::vector<Field>{{.name = "name",
-                                                   .required = true,
-                                                   .about = "of the operation: /SERVICE/NAME"}},
-                     .run = [this](CallContext context, Json input) {
-                         return show_schema(*this, std::move(context), std::move(input));
-                     }};
-    operations_.emplace(schema.name, std::move(schema));
+    const auto add = [&](std::string_view name, std::string_view about, const auto& set) {
+        Operation operation;
+        operation.name = std::string(name);
+        operation.about = std::string(about);
+        set(operation);
+        operations_.emplace(operation.name, operation);
+    };
+    add("services/list", "the operations that the caller may call", [this](Operation& operation) {
+        set_function<Nothing, OperationList>(operation, [this](CallContext context, Nothing) {
+            return list_services(*this, std::move(context));
+        });
+    });
+    add("services/schema", "what one of them takes and gives", [this](Operation& operation) {
+        set_function<SchemaInput, OperationSchema>(
+            operation, [this](CallContext context, SchemaInput input) {
+                return show_schema(*this, std::move(context), std::move(input));
+            });
+    });
 }
 
 result<void> OperationRegistry::add(Operation operation) {
@@ -215,9 +156,7 @@ task<result<Json>> OperationRegistry::call_internal(std::string name, CallContex
 
 task<result<Json>> OperationRegistry::run(const Operation& operation, CallContext context,
                                           Json input) const {
-    if (operation.fields) {
-        ALKNET_CO_CHECK(check_input(*operation.fields, input));
-    }
+    ALKNET_CO_TRY(input, checked_input(operation.input, std::move(input)));
     if (home_ == nullptr) {
         co_return co_await operation.run(std::move(context), std::move(input));
     }

@@ -417,8 +417,7 @@ void SchemaCompiler::read_keyword(SchemaNode& node, const std::string& name, con
     }
 }
 
-NodeIndex SchemaCompiler::compile(const Json& schema, std::string pointer,
-                                  std::size_t depth) {
+NodeIndex SchemaCompiler::compile(const Json& schema, std::string pointer, std::size_t depth) {
     if (failure_) {
         return 0;
     }

@@ -2,8 +2,12 @@
 // schema, are read and are written. Renaming a member renames it everywhere.
 //
 // A member is a bool, an integer, a double, a std::string, a Text, a Json, an enum, another such
-// struct, or a std::vector or std::optional of one of them. An optional may be left out or null,
-// and is not written while it is empty; every other member must be there. An enum E is written by
+// struct, or a std::vector, List or std::optional of one of them. An optional may be left out or
+// null, and is not written while it is empty; so may, in what is given, a bool and a list, which
+// are false and empty then. Every other member must be there. What each member is for may stand in
+// the struct, in their order:
+//     static constexpr std::array<std::string_view, 2> kAbout = {"how many", "of what"};
+// An enum E is written by
 // name, which needs, beside it:
 //     constexpr std::span<const std::pair<std::string_view, E>> names_of(E);
 #pragma once
@@ -30,7 +34,16 @@ namespace alknet::call {
 template <std::size_t CharactersMax>
 struct Text {
     std::string value{};
+    operator const std::string&() const noexcept { return value; }
     bool operator==(const Text&) const = default;
+};
+
+/// At most so many elements.
+template <class T, std::size_t ElementsMax>
+struct List {
+    std::vector<T> value{};
+    operator const std::vector<T>&() const noexcept { return value; }
+    bool operator==(const List&) const = default;
 };
 
 /// What is given must have no member that is unknown here; what is taken may, as a later version
@@ -68,6 +81,7 @@ namespace described {
 [[nodiscard]] inline std::unexpected<error> unexpected_kind(std::string_view wanted) {
     return fail(causes::kUsage, "a value must be " + std::string(wanted));
 }
+void add_description(Json& schema, std::string_view about);
 /// The schema with null beside what it accepts.
 [[nodiscard]] Json or_null(Json schema);
 
@@ -75,6 +89,14 @@ template <class T>
 inline constexpr bool is_optional = false;
 template <class T>
 inline constexpr bool is_optional<std::optional<T>> = true;
+
+/// What has an obvious value where none is given.
+template <class T>
+inline constexpr bool has_default = std::same_as<T, bool>;
+template <class T>
+inline constexpr bool has_default<std::vector<T>> = true;
+template <class T, std::size_t ElementsMax>
+inline constexpr bool has_default<List<T, ElementsMax>> = true;
 
 }  // namespace described
 
@@ -206,6 +228,20 @@ struct JsonOf<std::optional<T>> {
     }
 };
 
+template <class T, std::size_t ElementsMax>
+struct JsonOf<List<T, ElementsMax>> {
+    static Json schema(Direction direction) {
+        return Json::object({{"type", "array"},
+                             {"items", schema_of<T>(direction)},
+                             {"maxItems", static_cast<std::uint64_t>(ElementsMax)}});
+    }
+    static Json write(const List<T, ElementsMax>& list) { return to_json(list.value); }
+    static result<List<T, ElementsMax>> read(Json value) {
+        ALKNET_TRY(auto all, from_json<std::vector<T>>(std::move(value)));
+        return List<T, ElementsMax>{.value = std::move(all)};
+    }
+};
+
 template <class T>
 struct JsonOf<std::vector<T>> {
     static Json schema(Direction direction) {
@@ -257,9 +293,18 @@ private:
         Json::Object properties;
         Json::Array required;
         const auto add = [&]<std::size_t M>() {
-            properties.emplace_back(std::string(members_of::name<T, M>),
-                                    schema_of<MemberOf<M>>(direction));
-            if (!described::is_optional<MemberOf<M>>) {
+            using Member = MemberOf<M>;
+            const bool may_miss = direction == Direction::input && described::has_default<Member>;
+            Json property = schema_of<Member>(direction);
+            if (may_miss) {
+                property = described::or_null(std::move(property));
+            }
+            if constexpr (requires { T::kAbout; }) {
+                static_assert(T::kAbout.size() == members_of::count<T>);
+                described::add_description(property, T::kAbout[M]);
+            }
+            properties.emplace_back(std::string(members_of::name<T, M>), std::move(property));
+            if (!described::is_optional<Member> && !may_miss) {
                 required.emplace_back(members_of::name<T, M>);
             }
         };
@@ -291,6 +336,9 @@ private:
         std::optional<error> wrong;
         const auto take = [&]<std::size_t M>() {
             Json* found = value.find(members_of::name<T, M>);
+            if (described::has_default<MemberOf<M>> && (found == nullptr || found->is_null())) {
+                return;
+            }
             auto read = from_json<MemberOf<M>>(found == nullptr ? Json() : std::move(*found));
             if (read) {
                 members_of::get<M>(object) = *std::move(read);

@@ -58,6 +58,7 @@ public:
     [[nodiscard]] const std::int64_t* as_integer() const noexcept {
         return std::get_if<std::int64_t>(&value_);
     }
+    [[nodiscard]] Object* as_object() noexcept { return std::get_if<Object>(&value_); }
     [[nodiscard]] std::optional<std::uint64_t> as_unsigned() const noexcept;
     [[nodiscard]] std::optional<double> as_number() const noexcept;
     /// Of an object; null if there is none of that name.

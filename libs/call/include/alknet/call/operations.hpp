@@ -3,6 +3,7 @@
 
 #include <alknet/base/result.hpp>
 #include <alknet/call/json.hpp>
+#include <alknet/call/schema.hpp>
 #include <alknet/core/auth.hpp>
 #include <alknet/identity/scope.hpp>
 #include <alknet/rt/task.hpp>
@@ -35,20 +36,6 @@ struct CallContext {
 /// alone, which end the connection.
 using CallFunction = std::function<task<result<Json>>(CallContext context, Json input)>;
 
-/// A member of what an operation takes, which is an object. The texts are of static lifetime.
-struct Field {
-    enum class Type : std::uint8_t {
-        text,
-        texts,   // an array of texts
-        number,  // whole, from 0
-        flag,
-    };
-    std::string_view name;
-    Type type = Type::text;
-    bool required = false;
-    std::string_view about{};
-};
-
 struct Operation {
     enum class Kind : std::uint8_t { query, mutation };
     enum class Visibility : std::uint8_t {
@@ -61,16 +48,17 @@ struct Operation {
     /// What the caller needs, exact; nullopt: nothing, not even to be known.
     std::optional<identity::Scope> scope;
     std::string about;  // one line, for lists
-    /// What it takes: checked before `run`, and shown as a schema. nullopt: it checks by itself.
-    std::optional<std::vector<Field>> fields{};
+    /// What it takes, which is checked before `run`, and what it gives, which is not: see
+    /// typed_operation.hpp.
+    Schema input{};
+    Schema output{};
     CallFunction run;
 };
 [[nodiscard]] std::string_view to_string(Operation::Kind kind) noexcept;
 
-/// JSON Schema (draft 2020-12) of what the operation takes.
-[[nodiscard]] Json schema_of(const Operation& operation);
-/// Errors: kUsage with a JSON pointer to what does not fit.
-result<void> check_input(const std::vector<Field>& fields, const Json& input);
+/// The input as the operation gets it: null is no members. Errors: kUsage with the JSON pointer of
+/// the place that does not fit.
+[[nodiscard]] result<Json> checked_input(const Schema& schema, Json input);
 
 /// Operations are added before it is used, and then any loop may call. `services/list` and
 /// `services/schema` are there from the beginning, and show what the caller may call.
