@@ -392,30 +392,28 @@ std::vector<SocketAddress> Node::listening() const {
     return all;
 }
 
-Json Node::info() const {
-    Json::Array listeners;
+NodeInfo Node::info() const {
+    std::vector<ListenerInfo> listeners;
     for (const Listening& one : listening_) {
-        listeners.push_back(Json::object({{"name", one.options.name},
-                                          {"address", one.bound.to_string()},
-                                          {"quic", one.options.quic},
-                                          {"tcp", one.options.tcp}}));
+        listeners.push_back({.name = one.options.name,
+                             .address = one.bound.to_string(),
+                             .quic = one.options.quic,
+                             .tcp = one.options.tcp});
     }
     const Duration up = loop_.clock().now() - began_;
-    const std::size_t loops = options_.loops == nullptr ? 1 : options_.loops->size();
-    return Json::object(
-        {{"node_id", key_->id().hex()},
-         {"fingerprint", key_->id().fingerprint()},
-         {"version", ALKNET_VERSION},
-         {"process", static_cast<std::int64_t>(::getpid())},
-         {"home", home_.directory().native()},
-         {"uptime_s",
-          static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(up).count())},
-         {"loops", std::uint64_t{loops}},
-         {"listeners", std::move(listeners)},
-         {"services", Json::list(registry_->alpns())},
-         {"connections", std::uint64_t{endpoint_->connections()}},
-         {"half_open", std::uint64_t{endpoint_->half_open()}},
-         {"peers", std::uint64_t{identities_->peers()->peers().size()}}});
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(up).count();
+    return {.node_id = key_->id().hex(),
+            .fingerprint = key_->id().fingerprint(),
+            .version = ALKNET_VERSION,
+            .process = ::getpid(),
+            .home = home_.directory().native(),
+            .uptime_s = static_cast<std::uint64_t>(seconds),
+            .loops = options_.loops == nullptr ? 1 : options_.loops->size(),
+            .listeners = std::move(listeners),
+            .services = registry_->alpns(),
+            .connections = endpoint_->connections(),
+            .half_open = endpoint_->half_open(),
+            .peers = identities_->peers()->peers().size()};
 }
 
 // Everything that can fail comes first.

@@ -27,7 +27,7 @@
 #include <string_view>
 #include <vector>
 
-#include "json.hpp"
+#include "node_info.hpp"
 #include "peers.hpp"
 
 namespace alknet::app {
@@ -74,7 +74,7 @@ public:
     task<result<void>> reload();
 
     /// What it is and has, for people who look after it.
-    [[nodiscard]] Json info() const;
+    [[nodiscard]] NodeInfo info() const;
     /// The addresses that are open, with the ports that they have.
     [[nodiscard]] std::vector<SocketAddress> listening() const;
     [[nodiscard]] Endpoint& endpoint() noexcept { return *endpoint_; }

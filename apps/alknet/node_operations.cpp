@@ -1,7 +1,7 @@
 #include "node_operations.hpp"
 
 #include <alknet/base/causes.hpp>
-#include <alknet/call/members.hpp>
+#include <alknet/call/typed_operation.hpp>
 #include <alknet/identity/state.hpp>
 #include <optional>
 #include <string>
@@ -9,6 +9,7 @@
 
 #include "control_server.hpp"
 #include "desk.hpp"
+#include "node_info.hpp"
 #include "output.hpp"
 
 namespace alknet::app {
@@ -16,68 +17,57 @@ namespace alknet::app {
 namespace {
 
 using Options = std::shared_ptr<const NodeOperationsOptions>;
-using Run = task<result<Json>> (*)(Options options, Json input);
-using Fields = std::vector<call::Field>;
-
 constexpr std::uint64_t kConnectionsListed = 1'000;
 constexpr std::uint64_t kConnectionsListedMax = 10'000;
-constexpr std::size_t kIdBytesMax = 64;
 
-task<result<Json>> node_info(Options options, Json input) {
-    ALKNET_CO_CHECK(call::Members(std::move(input)).done());
+task<result<NodeInfo>> node_info(Options options, Nothing /*input*/) {
     co_return options->info();
 }
 
-Json as_json(const ConnectionReport& one) {
+ConnectionSummary summary_of(const ConnectionReport& one) {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(one.age).count();
-    const auto rtt =
+    const std::int64_t rtt =
         std::chrono::duration_cast<std::chrono::microseconds>(one.stats.smoothed_rtt).count();
-    return Json::object({{"id", one.id},
-                         {"service", one.alpn},
-                         {"transport", to_string(one.transport)},
-                         {"remote", one.remote.to_string()},
-                         {"fingerprint", one.fingerprint.empty() ? Json() : Json(one.fingerprint)},
-                         {"peer", one.identity ? Json(*one.identity) : Json()},
-                         {"age_s", static_cast<std::int64_t>(seconds)},
-                         {"bytes_sent", std::uint64_t{one.stats.bytes_sent}},
-                         {"bytes_received", std::uint64_t{one.stats.bytes_received}},
-                         {"rtt_us", rtt == 0 ? Json() : Json(static_cast<std::int64_t>(rtt))},
-                         {"streams", std::uint64_t{one.stats.streams_open}}});
+    return {.id = one.id,
+            .service = one.alpn,
+            .transport = std::string(to_string(one.transport)),
+            .remote = one.remote.to_string(),
+            .fingerprint = one.fingerprint.empty() ? std::nullopt : std::optional(one.fingerprint),
+            .peer = one.identity,
+            .age_s = seconds,
+            .bytes_sent = one.stats.bytes_sent,
+            .bytes_received = one.stats.bytes_received,
+            .rtt_us = rtt == 0 ? std::nullopt : std::optional(rtt),
+            .streams = one.stats.streams_open};
 }
 
-task<result<Json>> node_connections(Options options, Json input) {
-    call::Members members(std::move(input));
-    const std::uint64_t limit = members.number("limit").value_or(kConnectionsListed);
-    ALKNET_CO_CHECK(members.done());
+task<result<ConnectionList>> node_connections(Options options, ConnectionsInput input) {
+    const std::uint64_t limit = input.limit.value_or(kConnectionsListed);
     if (limit > kConnectionsListedMax) {
         co_return fail(causes::kUsage, "limit is at most 10000");
     }
     const auto all = options->connections();
-    Json::Array listed;
+    ConnectionList list{.total = all.size(), .connections = {}};
     for (const ConnectionReport& one : all) {
-        if (listed.size() < limit) {
-            listed.push_back(as_json(one));
+        if (list.connections.size() < limit) {
+            list.connections.push_back(summary_of(one));
         }
     }
-    co_return Json::object(
-        {{"total", std::uint64_t{all.size()}}, {"connections", std::move(listed)}});
+    co_return list;
 }
 
-task<result<Json>> node_close(Options options, Json input) {
-    call::Members members(std::move(input));
-    const std::string id = members.text("id", kIdBytesMax).value_or("");
-    ALKNET_CO_CHECK(members.done());
+task<result<Closed>> node_close(Options options, ConnectionInput input) {
+    const std::string& id = input.id;
     if (!options->close(id)) {
         co_return fail(causes::kUsage, "there is no connection '" + printable(id) +
                                            "'; alknet status shows their ids");
     }
-    co_return Json::object({{"closed", id}});
+    co_return Closed{.closed = id};
 }
 
-task<result<Json>> config_reload(Options options, Json input) {
-    ALKNET_CO_CHECK(call::Members(std::move(input)).done());
+task<result<Reloaded>> config_reload(Options options, Nothing /*input*/) {
     ALKNET_CO_CHECK(co_await options->reload(true));
-    co_return Json::object({{"reloaded", true}});
+    co_return Reloaded{.reloaded = true};
 }
 
 // Of a local admin, who the kernel says has connected. Whoever comes another way is remote,
@@ -149,14 +139,42 @@ result<call::Operation> described(std::string_view name, std::string_view scope,
     return operation;
 }
 
+/// Adds what is a function of the node and of a struct.
+struct Adder {
+    template <class Input, class Output>
+    using Function = task<result<Output>> (*)(Options options, Input input);
+
+    template <class Input, class Output>
+    result<void> query(std::string_view name, std::string_view scope, std::string_view about,
+                       Function<Input, Output> function) const {
+        return add(name, scope, about, false, function);
+    }
+    template <class Input, class Output>
+    result<void> mutation(std::string_view name, std::string_view scope, std::string_view about,
+                          Function<Input, Output> function) const {
+        return add(name, scope, about, true, function);
+    }
+    template <class Input, class Output>
+    result<void> add(std::string_view name, std::string_view scope, std::string_view about,
+                     bool changes, Function<Input, Output> function) const {
+        ALKNET_TRY(call::Operation operation, described(name, scope, about, changes));
+        call::set_function<Input, Output>(
+            operation, [options = options, function](call::CallContext /*context*/, Input input) {
+                return function(options, std::move(input));
+            });
+        return registry.add(std::move(operation));
+    }
+
+    call::OperationRegistry& registry;
+    const Options& options;
+};
+
 result<void> add_desk(call::OperationRegistry& registry, const Options& options) {
     const auto last = std::make_shared<LastChange>();
     for (const DeskOperation* each : desk_operations()) {
         ALKNET_TRY(call::Operation operation,
                    described(each->name, each->scope, each->about, each->changes()));
-        if (each->fields.data() != nullptr) {
-            operation.fields = Fields(each->fields.begin(), each->fields.end());
-        }
+        ALKNET_TRY(operation.input, call::Schema::compile(each->input(call::Direction::input)));
         operation.run = [options, last, each](call::CallContext context, Json input) {
             const DeskOperation& one = *each;
             if (one.name == kConfigApply) {
@@ -176,27 +194,13 @@ result<void> add_desk(call::OperationRegistry& registry, const Options& options)
 
 result<void> add_node_operations(call::OperationRegistry& registry, NodeOperationsOptions options) {
     const auto shared = std::make_shared<const NodeOperationsOptions>(std::move(options));
-    const auto add = [&](std::string_view name, std::string_view scope, std::string_view about,
-                         bool changes, Run run, std::optional<Fields> fields = {}) -> result<void> {
-        ALKNET_TRY(call::Operation operation, described(name, scope, about, changes));
-        operation.fields = std::move(fields);
-        operation.run = [shared, run](call::CallContext /*context*/, Json input) {
-            return run(shared, std::move(input));
-        };
-        return registry.add(std::move(operation));
-    };
-    ALKNET_CHECK(
-        add("node/info", "node:read", "what the node is and has", false, node_info, Fields()));
-    ALKNET_CHECK(add("node/connections", "node:read", "who is connected: limit", false,
-                     node_connections,
-                     Fields{{.name = "limit",
-                             .type = call::Field::Type::number,
-                             .about = "how many at most, up to 10000; else 1000"}}));
-    ALKNET_CHECK(add("node/close", "node:manage", "end a connection: id", true, node_close,
-                     Fields{{.name = "id", .required = true, .about = "of the connection"}}));
-    ALKNET_CHECK(add("config/reload", "config:reload",
-                     "read alknet.toml and state.db again, and apply them", true, config_reload,
-                     Fields()));
+    const Adder add{.registry = registry, .options = shared};
+    ALKNET_CHECK(add.query("node/info", "node:read", "what the node is and has", node_info));
+    ALKNET_CHECK(add.query("node/connections", "node:read", "who is connected", node_connections));
+    ALKNET_CHECK(add.mutation("node/close", "node:manage", "end a connection", node_close));
+    ALKNET_CHECK(add.mutation("config/reload", "config:reload",
+                              "read alknet.toml and state.db again, and apply them",
+                              config_reload));
     return add_desk(registry, shared);
 }
 

@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "json.hpp"
+#include "node_info.hpp"
 
 namespace alknet::app {
 
@@ -22,7 +22,7 @@ struct NodeOperationsOptions {
     config::Home home;
     std::shared_ptr<store::Store> state;
     /// What node/info says.
-    std::function<Json()> info;
+    std::function<NodeInfo()> info;
     std::function<std::vector<SocketAddress>()> listening;
     std::function<std::vector<ConnectionReport>()> connections;
     /// False: there is none of that id.

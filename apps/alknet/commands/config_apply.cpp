@@ -7,6 +7,7 @@
 
 #include "commands.hpp"
 #include "control_client.hpp"
+#include "inputs.hpp"
 #include "output.hpp"
 
 namespace alknet::app {
@@ -52,13 +53,13 @@ std::string as_text(const Json& proposal) {
 }
 
 // The file is read here, with the rights of whoever asks.
-result<Json::Object> input_of(const std::filesystem::path& file) {
+result<ConfigDiffInput> input_of(const std::filesystem::path& file) {
     ALKNET_TRY(std::string text, config::read_config_text(file));
     if (to_valid_utf8(text) != text) {
         return unexpected(
             config::as_error(config::parse(text, {.file = file.native(), .base = {}}).problems));
     }
-    return Json::Object{{"text", std::move(text)}, {"file", file.native()}};
+    return ConfigDiffInput{.text = std::move(text), .file = given(file.native())};
 }
 
 std::string outcome_of(const Json& output) {
@@ -79,21 +80,22 @@ std::string outcome_of(const Json& output) {
 
 result<ExitCode> run(const CommandLine& line, const ConfigDiffOptions& options) {
     ALKNET_TRY(const auto home, open_home(line));
-    ALKNET_TRY(Json::Object input,
+    ALKNET_TRY(const ConfigDiffInput input,
                input_of(options.file.empty() ? home.config_file() : options.file));
-    ALKNET_TRY(const Json output, at_own_node(line, "config/diff", std::move(input)));
+    ALKNET_TRY(const Json output, at_own_node(line, "config/diff", call::to_json(input)));
     ALKNET_CHECK(line.json ? print_line(output.text()) : print_text(as_text(output)));
     return ExitCode::ok;
 }
 
 result<ExitCode> run(const CommandLine& line, const ConfigApplyOptions& options) {
-    ALKNET_TRY(Json::Object input, input_of(options.file));
-    input.emplace_back("dry_run", options.dry_run);
-    input.emplace_back("force", options.force);
-    if (options.confirm) {
-        input.emplace_back("confirm", config::duration_text(*options.confirm));
-    }
-    ALKNET_TRY(const Json output, at_own_node(line, "config/apply", std::move(input)));
+    ALKNET_TRY(ConfigDiffInput proposed, input_of(options.file));
+    const ConfigApplyInput input{
+        .text = std::move(proposed.text),
+        .file = std::move(proposed.file),
+        .dry_run = options.dry_run,
+        .force = options.force,
+        .confirm = given(options.confirm ? config::duration_text(*options.confirm) : "")};
+    ALKNET_TRY(const Json output, at_own_node(line, "config/apply", call::to_json(input)));
     ALKNET_CHECK(line.json ? print_line(output.text()) : print_text(outcome_of(output)));
     return ExitCode::ok;
 }

@@ -7,6 +7,7 @@
 
 #include "commands.hpp"
 #include "control_client.hpp"
+#include "inputs.hpp"
 #include "output.hpp"
 #include "qr_text.hpp"
 
@@ -33,20 +34,15 @@ std::span<const Json> array_of(const Json& of, std::string_view member) {
 }
 
 Json input_of(const InvitationOptions& options) {
-    Json::Object input{{"scopes", Json::list(options.scopes)},
-                       {"addresses", Json::list(options.addresses)},
-                       {"ttl", config::duration_text(options.ttl)},
-                       {"uses", std::uint64_t{options.uses}},
-                       {"confirm", options.confirm}};
-    const auto text = [&](const char* name, const std::string& value) {
-        if (!value.empty()) {
-            input.emplace_back(name, value);
-        }
-    };
-    text("for", options.only_for);
-    text("name", options.name);
-    text("as", options.as);
-    return input;
+    return call::to_json(
+        InvitationAddInput{.scopes = words_of(options.scopes),
+                           .ttl = Word{.value = config::duration_text(options.ttl)},
+                           .uses = options.uses,
+                           .for_ = given(options.only_for),
+                           .confirm = options.confirm,
+                           .name = given(options.name),
+                           .as = given(options.as),
+                           .addresses = words_of(options.addresses)});
 }
 
 result<ExitCode> make(const CommandLine& line, const InvitationOptions& options) {
@@ -113,14 +109,17 @@ result<ExitCode> list(const CommandLine& line) {
 
 result<ExitCode> take_back(const CommandLine& line, const InvitationOptions& options) {
     ALKNET_TRY(const Json output,
-               at_own_node(line, "invitations/remove", Json::object({{"id", options.word}})));
+               at_own_node(line, "invitations/remove",
+                           call::to_json(InvitationInput{.id = {.value = options.word}})));
     ALKNET_CHECK(print_line(line.json ? output.text() : "taken back; who has joined by it stays"));
     return ExitCode::ok;
 }
 
 result<ExitCode> confirm(const CommandLine& line, const InvitationOptions& options) {
-    ALKNET_TRY(const Json output,
-               at_own_node(line, "invitations/confirm", Json::object({{"digits", options.word}})));
+    ALKNET_TRY(
+        const Json output,
+        at_own_node(line, "invitations/confirm",
+                    call::to_json(InvitationConfirmInput{.digits = {.value = options.word}})));
     const std::span<const Json> keys = array_of(output, "keys");
     const std::string key =
         keys.empty() || keys.front().as_string() == nullptr ? "" : *keys.front().as_string();

@@ -3,6 +3,7 @@
 
 #include "commands.hpp"
 #include "control_client.hpp"
+#include "inputs.hpp"
 #include "output.hpp"
 
 namespace alknet::app {
@@ -34,31 +35,34 @@ std::string_view operation_of(Action action) {
 }
 
 Json input_of(const PeerOptions& options) {
-    Json::Object input;
-    const auto text = [&](const char* name, const std::string& value) {
-        if (!value.empty()) {
-            input.emplace_back(name, value);
-        }
-    };
-    const auto texts = [&](const char* name, const std::vector<std::string>& values) {
-        if (!values.empty()) {
-            input.emplace_back(name, Json::list(values));
-        }
-    };
-    text("name", options.name);
-    text("new_name", options.new_name);
-    text("expires", options.expires);
-    text("address", options.address);
-    texts("keys", options.keys);
-    texts("scopes", options.scopes);
-    texts("roles", options.roles);
-    texts("set", options.set);
-    texts("add", options.added);
-    texts("remove", options.removed);
-    if (options.force) {
-        input.emplace_back("force", true);
+    const Word name{.value = options.name};
+    const bool force = options.force;
+    switch (options.action) {
+        case Action::add:
+            return call::to_json(PeerAddInput{.name = name,
+                                              .force = force,
+                                              .keys = words_of(options.keys),
+                                              .scopes = words_of(options.scopes),
+                                              .roles = words_of(options.roles),
+                                              .expires = given(options.expires),
+                                              .address = given(options.address)});
+        case Action::renew:
+            return call::to_json(
+                PeerRenewInput{.name = name, .force = force, .expires = given(options.expires)});
+        case Action::rename:
+            return call::to_json(PeerRenameInput{
+                .name = name, .force = force, .new_name = {.value = options.new_name}});
+        case Action::scopes:
+            return call::to_json(PeerScopesInput{.name = name,
+                                                 .force = force,
+                                                 .set = words_of(options.set),
+                                                 .add = words_of(options.added),
+                                                 .remove = words_of(options.removed)});
+        case Action::list:
+            return call::to_json(Nothing());
+        default:
+            return call::to_json(PeerInput{.name = name, .force = force});
     }
-    return input;
 }
 
 std::string line_of(std::string_view word, std::string_view text) {

@@ -4,6 +4,7 @@
 
 #include "commands.hpp"
 #include "control_client.hpp"
+#include "inputs.hpp"
 #include "output.hpp"
 
 namespace alknet::app {
@@ -36,14 +37,10 @@ result<void> show_list(const Json& output) {
 }
 
 Json added(const TokenOptions& options) {
-    Json::Object input;
-    if (!options.peer.empty()) {
-        input.emplace_back("peer", options.peer);
-    }
-    input.emplace_back("scopes", Json::list(options.scopes));
-    input.emplace_back("expires", options.expires);
-    input.emplace_back("label", options.label);
-    return input;
+    return call::to_json(TokenAddInput{.peer = given(options.peer),
+                                       .scopes = words_of(options.scopes),
+                                       .expires = given(options.expires),
+                                       .label = given(options.label)});
 }
 
 }  // namespace
@@ -56,7 +53,7 @@ result<ExitCode> run(const CommandLine& line, const TokenOptions& options) {
         input = added(options);
     } else if (options.action == Action::remove) {
         operation = "tokens/remove";
-        input = Json::object({{"id", options.id}});
+        input = call::to_json(TokenInput{.id = {.value = options.id}});
     }
     ALKNET_TRY(const Json output, at_own_node(line, operation, std::move(input)));
     if (line.json) {

@@ -1,7 +1,6 @@
 // What `alknet config check`, `diff`, `apply`, `confirm` and `undo` do.
 #include <alknet/base/causes.hpp>
 #include <alknet/base/causes_config.hpp>
-#include <alknet/call/members.hpp>
 #include <alknet/config/units.hpp>
 #include <alknet/identity/config_revision.hpp>
 #include <array>
@@ -15,8 +14,6 @@ namespace alknet::app {
 
 namespace {
 
-constexpr std::size_t kPathBytesMax = 4096;
-constexpr std::size_t kWordBytesMax = 64;
 constexpr std::string_view kManage = "config:manage";
 /// Whoever is not at the machine may have locked itself out, and must show that it has not.
 constexpr Duration kRemoteConfirm = std::chrono::minutes(2);
@@ -71,17 +68,15 @@ Json as_json(const config::Problem& problem) {
 }
 
 // Of alknet.toml itself, or of a text that somebody shows.
-result<Json> check(const DeskRequest& request, const identity::PeerList& stored, Json input) {
-    call::Members members(std::move(input));
-    auto text = members.text("text", config::kFileBytesMax);
-    const auto file = members.text("file", kPathBytesMax);
-    const auto base = members.text("base", kPathBytesMax);
-    ALKNET_CHECK(members.done());
+result<Json> check(const DeskRequest& request, const identity::PeerList& stored,
+                   const ConfigCheckInput& input) {
+    std::optional<std::string> text = input.text;
     const std::filesystem::path own = request.home.config_file();
-    CheckOptions options{.file = file.value_or(own.native()),
-                         .base = base ? std::filesystem::path(*base) : request.home.directory(),
-                         .home = &request.home,
-                         .in_place = !text};
+    CheckOptions options{
+        .file = input.file ? input.file->value : own.native(),
+        .base = input.base ? std::filesystem::path(input.base->value) : request.home.directory(),
+        .home = &request.home,
+        .in_place = !text};
     if (!text) {
         ALKNET_TRY(text, config::read_config_text(own));
     }
@@ -91,47 +86,40 @@ result<Json> check(const DeskRequest& request, const identity::PeerList& stored,
 }
 
 result<Proposal> propose_text(const DeskRequest& request, const identity::PeerList& stored,
-                              call::Members& members) {
-    const auto text = members.text("text", config::kFileBytesMax);
-    const auto file = members.text("file", kPathBytesMax);
-    if (!text && members.refusal().empty()) {
-        members.refuse("text is missing");
-    }
-    ALKNET_CHECK(members.done());
-    return propose(request, stored,
-                   {.text = *text, .file = file.value_or(request.home.config_file().native())});
+                              const std::string& text, const std::optional<Word>& file) {
+    return propose(
+        request, stored,
+        {.text = text, .file = file ? file->value : request.home.config_file().native()});
 }
 
-result<Json> diff(const DeskRequest& request, const identity::PeerList& stored, Json input) {
-    call::Members members(std::move(input));
-    ALKNET_TRY(const Proposal proposal, propose_text(request, stored, members));
+result<Json> diff(const DeskRequest& request, const identity::PeerList& stored,
+                  const ConfigDiffInput& input) {
+    ALKNET_TRY(const Proposal proposal, propose_text(request, stored, input.text, input.file));
     return Json(as_json(proposal));
 }
 
 // For whom it may wait, and how long.
 result<std::optional<Duration>> confirm_within(const DeskCaller& caller,
-                                               const std::optional<std::string>& text) {
+                                               const std::optional<Word>& text) {
     if (!text) {
         return caller.local() ? std::nullopt : std::optional(kRemoteConfirm);
     }
-    const auto duration = config::parse_duration(*text);
+    const auto duration = config::parse_duration(text->value);
     if (!duration) {
-        return fail(causes::kUsage, "confirm is a duration such as 2m, and not '" + *text + "'");
+        return fail(causes::kUsage,
+                    "confirm is a duration such as 2m, and not '" + text->value + "'");
     }
     return duration;
 }
 
-result<Json> apply_text(const DeskRequest& request, const identity::PeerList& stored, Json input) {
-    call::Members members(std::move(input));
-    const bool dry_run = members.flag("dry_run");
-    const bool force = members.flag("force");
-    ALKNET_TRY(const auto confirm,
-               confirm_within(request.caller, members.text("confirm", kWordBytesMax)));
-    ALKNET_TRY(const Proposal proposal, propose_text(request, stored, members));
+result<Json> apply_text(const DeskRequest& request, const identity::PeerList& stored,
+                        const ConfigApplyInput& input) {
+    ALKNET_TRY(const auto confirm, confirm_within(request.caller, input.confirm));
+    ALKNET_TRY(const Proposal proposal, propose_text(request, stored, input.text, input.file));
     const bool unchanged = proposal.text == proposal.expected;
-    const bool applied = !dry_run && !unchanged;
+    const bool applied = !input.dry_run && !unchanged;
     if (applied) {
-        ALKNET_CHECK(apply(request, proposal, {.confirm = confirm, .force = force}));
+        ALKNET_CHECK(apply(request, proposal, {.confirm = confirm, .force = input.force}));
     }
     Json::Object output = as_json(proposal);
     output.emplace_back("unchanged", unchanged);
@@ -152,8 +140,7 @@ result<void> audit(const DeskRequest& request, const identity::PeerList& stored,
                         identity::config_revision(text, stored));
 }
 
-result<Json> confirm(const DeskRequest& request, const identity::PeerList& stored, Json input) {
-    ALKNET_CHECK(call::Members(std::move(input)).done());
+result<Json> confirm(const DeskRequest& request, const identity::PeerList& stored, Json /*input*/) {
     ALKNET_TRY(const auto pending, config::pending_change(request.home));
     if (!pending) {
         return fail(causes::kConfigNotPending);
@@ -163,8 +150,7 @@ result<Json> confirm(const DeskRequest& request, const identity::PeerList& store
     return Json::object({{"done", "confirmed"}});
 }
 
-result<Json> undo(const DeskRequest& request, const identity::PeerList& stored, Json input) {
-    ALKNET_CHECK(call::Members(std::move(input)).done());
+result<Json> undo(const DeskRequest& request, const identity::PeerList& stored, Json /*input*/) {
     ALKNET_TRY(const auto pending, config::pending_change(request.home));
     if (!pending) {
         return fail(causes::kConfigNotPending);
@@ -182,16 +168,19 @@ result<Json> undo(const DeskRequest& request, const identity::PeerList& stored, 
 constexpr std::array kOperations = {
     DeskOperation{.name = "config/check",
                   .scope = kManage,
-                  .about = "what is wrong with alknet.toml, or with text: file, base",
-                  .configure = check},
+                  .about = "what is wrong with alknet.toml, or with another text",
+                  .input = call::schema_of<ConfigCheckInput>,
+                  .configure = from_input<ConfigCheckInput, check>},
     DeskOperation{.name = "config/diff",
                   .scope = kManage,
-                  .about = "what text would change, and whom it would cut: file",
-                  .configure = diff},
+                  .about = "what a text would change, and whom it would cut",
+                  .input = call::schema_of<ConfigDiffInput>,
+                  .configure = from_input<ConfigDiffInput, diff>},
     DeskOperation{.name = kConfigApply,
                   .scope = kManage,
-                  .about = "put text in the place of alknet.toml: file, dry_run, force, confirm",
-                  .configure = apply_text,
+                  .about = "put a text in the place of alknet.toml",
+                  .input = call::schema_of<ConfigApplyInput>,
+                  .configure = from_input<ConfigApplyInput, apply_text>,
                   .replaces = true},
     DeskOperation{.name = kConfigConfirm,
                   .scope = kManage,

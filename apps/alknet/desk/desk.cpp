@@ -3,6 +3,7 @@
 #include <unistd.h>
 #include <algorithm>
 #include <alknet/base/causes_call.hpp>
+#include <alknet/call/operations.hpp>
 #include <alknet/identity/config_revision.hpp>
 #include <alknet/identity/state.hpp>
 #include <utility>
@@ -69,6 +70,8 @@ result<Json> work_on_files(const config::Home& home, std::string_view operation,
     if (found == nullptr) {
         return fail(causes::kNoOperation, "/" + std::string(operation));
     }
+    ALKNET_TRY(const auto schema, call::Schema::compile(found->input(call::Direction::input)));
+    ALKNET_TRY(input, call::checked_input(schema, std::move(input)));
     const DeskRequest request{
         .home = home, .now = now, .caller = {.user = std::to_string(::getuid()), .peer = {}}};
     if (found->change != nullptr || found->read != nullptr) {

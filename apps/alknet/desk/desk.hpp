@@ -3,7 +3,6 @@
 #pragma once
 
 #include <alknet/base/result.hpp>
-#include <alknet/call/operations.hpp>
 #include <alknet/config/home.hpp>
 #include <alknet/identity/peers.hpp>
 #include <alknet/net/socket_address.hpp>
@@ -14,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "inputs.hpp"
 #include "json.hpp"
 
 namespace alknet::app {
@@ -57,7 +57,8 @@ struct DeskOperation {
     std::string_view name;  // "peers/add"
     std::string_view scope;
     std::string_view about;
-    std::span<const call::Field> fields{};  // null: it checks its input by itself
+    /// JSON Schema of what it takes.
+    Json (*input)(call::Direction direction) = call::schema_of<Nothing>;
     /// A look at what stands in state.db.
     result<Json> (*look)(const Desk& desk, const identity::PeerList& stored, Json input) = nullptr;
     /// A look at what else stands there.
@@ -73,6 +74,19 @@ struct DeskOperation {
 
     [[nodiscard]] bool changes() const noexcept { return change != nullptr || replaces; }
 };
+
+/// A function of a struct as one of JSON, which fits the schema of the struct.
+template <class Input, result<Json> (*function)(const Desk&, store::Database&, const Input&)>
+result<Json> from_input(const Desk& desk, store::Database& state, Json json) {
+    ALKNET_TRY(const Input input, call::from_json<Input>(std::move(json)));
+    return function(desk, state, input);
+}
+template <class Input,
+          result<Json> (*function)(const DeskRequest&, const identity::PeerList&, const Input&)>
+result<Json> from_input(const DeskRequest& request, const identity::PeerList& stored, Json json) {
+    ALKNET_TRY(const Input input, call::from_json<Input>(std::move(json)));
+    return function(request, stored, input);
+}
 
 [[nodiscard]] std::span<const DeskOperation> peer_operations() noexcept;
 [[nodiscard]] std::span<const DeskOperation> token_operations() noexcept;

@@ -3,7 +3,6 @@
 #include <unistd.h>
 #include <algorithm>
 #include <alknet/base/causes.hpp>
-#include <alknet/call/members.hpp>
 #include <alknet/config/units.hpp>
 #include <alknet/crypto/digest.hpp>
 #include <alknet/identity/fingerprint.hpp>
@@ -28,7 +27,6 @@ namespace {
 using identity::InvitationClaim;
 using identity::InvitationRecord;
 
-constexpr std::size_t kTextBytesMax = 4096;
 constexpr Duration kTtlMax = std::chrono::hours(24) * 3650;
 constexpr std::string_view kRead = "peers:read";
 constexpr std::string_view kManage = "peers:manage";
@@ -105,22 +103,16 @@ result<std::vector<std::string>> addresses(const Desk& desk, const InvitationOpt
     return all;
 }
 
-result<InvitationOptions> options_of(Json input) {
-    call::Members members(std::move(input));
-    const auto text = [&](std::string_view name) {
-        return members.text(name, kTextBytesMax).value_or("");
-    };
+result<InvitationOptions> options_of(const InvitationAddInput& input) {
     InvitationOptions options;
-    options.scopes = members.texts("scopes", identity::kGrantsPerPeerMax, kTextBytesMax);
-    options.addresses =
-        members.texts("addresses", identity::kInvitationAddressesMax, kTextBytesMax);
-    options.only_for = text("for");
-    options.confirm = members.flag("confirm");
-    options.name = text("name");
-    options.as = text("as");
-    const std::string ttl = text("ttl");
-    const auto uses = members.number("uses").value_or(options.uses);
-    ALKNET_CHECK(members.done());
+    options.scopes = texts_of(input.scopes);
+    options.addresses = texts_of(input.addresses);
+    options.only_for = or_empty(input.for_);
+    options.confirm = input.confirm;
+    options.name = or_empty(input.name);
+    options.as = or_empty(input.as);
+    const std::string ttl = or_empty(input.ttl);
+    const std::uint32_t uses = input.uses.value_or(options.uses);
     if (!ttl.empty()) {
         const auto duration = config::parse_duration(ttl);
         if (!duration) {
@@ -132,7 +124,7 @@ result<InvitationOptions> options_of(Json input) {
         return fail(causes::kUsage, "an invitation is for 1 to " +
                                         std::to_string(identity::kInvitationUsesMax) + " others");
     }
-    options.uses = static_cast<std::uint32_t>(uses);
+    options.uses = uses;
     return options;
 }
 
@@ -187,8 +179,8 @@ result<void> audit(const Desk& desk, std::string_view event, const std::string& 
     return audit_change(desk.home, desk.config, std::move(entry), desk.revision);
 }
 
-result<Json> make(const Desk& desk, store::Database& state, Json input) {
-    ALKNET_TRY(const InvitationOptions options, options_of(std::move(input)));
+result<Json> make(const Desk& desk, store::Database& state, const InvitationAddInput& input) {
+    ALKNET_TRY(const InvitationOptions options, options_of(input));
     ALKNET_TRY(InvitationRecord record, new_record(options, desk.now));
     identity::Invitation invitation;
     ALKNET_TRY(const auto key, desk.home.load_key(desk.config.fixed));
@@ -241,8 +233,7 @@ Json as_json(const InvitationRecord& record, WallTime now) {
                          {"waiting", std::move(waiting)}});
 }
 
-result<Json> list(const Desk& desk, store::Database& state, Json input) {
-    ALKNET_CHECK(call::Members(std::move(input)).done());
+result<Json> list(const Desk& desk, store::Database& state, Json /*input*/) {
     ALKNET_TRY(const auto all, identity::load_invitations(state));
     Json::Array entries;
     for (const InvitationRecord& record : all) {
@@ -251,10 +242,8 @@ result<Json> list(const Desk& desk, store::Database& state, Json input) {
     return Json::object({{"invitations", std::move(entries)}});
 }
 
-result<Json> take_back(const Desk& desk, store::Database& state, Json input) {
-    call::Members members(std::move(input));
-    const std::string id = members.text("id", kTextBytesMax).value_or("");
-    ALKNET_CHECK(members.done());
+result<Json> take_back(const Desk& desk, store::Database& state, const InvitationInput& input) {
+    const std::string& id = input.id;
     ALKNET_TRY(const bool was, identity::remove_invitation(state, id));
     if (!was) {
         return fail(causes::kUsage, "there is no invitation '" + printable(id) + "'");
@@ -263,10 +252,9 @@ result<Json> take_back(const Desk& desk, store::Database& state, Json input) {
     return Json::object({{"done", "taken back"}});
 }
 
-result<Json> confirm(const Desk& desk, store::Database& state, Json input) {
-    call::Members members(std::move(input));
-    std::string digits = members.text("digits", kTextBytesMax).value_or("");
-    ALKNET_CHECK(members.done());
+result<Json> confirm(const Desk& desk, store::Database& state,
+                     const InvitationConfirmInput& input) {
+    std::string digits = input.digits;
     std::erase_if(digits, [](char c) { return c == ' ' || c == '-'; });
     ALKNET_TRY(const auto stored, identity::load_peers(state));
     const auto written = written_peers(place_of(desk.home), desk.config.dynamic, stored).list;
@@ -288,17 +276,19 @@ constexpr std::array kOperations = {
                   .read = list},
     DeskOperation{.name = "invitations/add",
                   .scope = kManage,
-                  .about = "make a line that lets somebody in: scopes, ttl, uses, for, confirm, "
-                           "name, as, addresses",
-                  .change = make},
+                  .about = "make a line that lets somebody in",
+                  .input = call::schema_of<InvitationAddInput>,
+                  .change = from_input<InvitationAddInput, make>},
     DeskOperation{.name = "invitations/confirm",
                   .scope = kManage,
-                  .about = "let in whoever sees the digits: digits",
-                  .change = confirm},
+                  .about = "let in whoever sees the digits",
+                  .input = call::schema_of<InvitationConfirmInput>,
+                  .change = from_input<InvitationConfirmInput, confirm>},
     DeskOperation{.name = "invitations/remove",
                   .scope = kManage,
-                  .about = "take an invitation back: id",
-                  .change = take_back},
+                  .about = "take an invitation back",
+                  .input = call::schema_of<InvitationInput>,
+                  .change = from_input<InvitationInput, take_back>},
 };
 
 }  // namespace

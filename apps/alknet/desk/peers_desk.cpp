@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 #include <algorithm>
 #include <alknet/base/causes.hpp>
-#include <alknet/call/members.hpp>
 #include <alknet/identity/fingerprint.hpp>
 #include <alknet/identity/names.hpp>
 #include <alknet/identity/policy.hpp>
@@ -25,7 +24,6 @@ using identity::PeerList;
 using identity::PeerRecord;
 using Action = PeerOptions::Action;
 
-constexpr std::size_t kTextBytesMax = 4096;
 constexpr std::string_view kRead = "peers:read";
 constexpr std::string_view kManage = "peers:manage";
 
@@ -34,36 +32,37 @@ struct Work {
     PeerOptions options;
 };
 
-result<PeerOptions> options_of(Action action, Json input) {
-    call::Members members(std::move(input));
+PeerOptions options_of(Action action, const PeerInput& input) {
     PeerOptions options;
     options.action = action;
-    const auto text = [&](std::string_view name) {
-        return members.text(name, kTextBytesMax).value_or("");
-    };
-    const auto texts = [&](std::string_view name) {
-        return members.texts(name, identity::kGrantsPerPeerMax, kTextBytesMax);
-    };
-    options.name = text("name");
-    options.force = members.flag("force");
-    if (action == Action::add) {
-        options.keys = texts("keys");
-        options.scopes = texts("scopes");
-        options.roles = texts("roles");
-        options.address = text("address");
-    }
-    if (action == Action::add || action == Action::renew) {
-        options.expires = text("expires");
-    }
-    if (action == Action::rename) {
-        options.new_name = text("new_name");
-    }
-    if (action == Action::scopes) {
-        options.set = texts("set");
-        options.added = texts("add");
-        options.removed = texts("remove");
-    }
-    ALKNET_CHECK(members.done());
+    options.name = input.name;
+    options.force = input.force;
+    return options;
+}
+PeerOptions options_of(Action action, const PeerAddInput& input) {
+    PeerOptions options = options_of(action, PeerInput{.name = input.name, .force = input.force});
+    options.keys = texts_of(input.keys);
+    options.scopes = texts_of(input.scopes);
+    options.roles = texts_of(input.roles);
+    options.expires = or_empty(input.expires);
+    options.address = or_empty(input.address);
+    return options;
+}
+PeerOptions options_of(Action action, const PeerRenewInput& input) {
+    PeerOptions options = options_of(action, PeerInput{.name = input.name, .force = input.force});
+    options.expires = or_empty(input.expires);
+    return options;
+}
+PeerOptions options_of(Action action, const PeerRenameInput& input) {
+    PeerOptions options = options_of(action, PeerInput{.name = input.name, .force = input.force});
+    options.new_name = input.new_name;
+    return options;
+}
+PeerOptions options_of(Action action, const PeerScopesInput& input) {
+    PeerOptions options = options_of(action, PeerInput{.name = input.name, .force = input.force});
+    options.set = texts_of(input.set);
+    options.added = texts_of(input.add);
+    options.removed = texts_of(input.remove);
     return options;
 }
 
@@ -266,8 +265,7 @@ std::string_view done(Action action) {
     }
 }
 
-result<Json> list(const Desk& desk, const PeerList& stored, Json input) {
-    ALKNET_CHECK(call::Members(std::move(input)).done());
+result<Json> list(const Desk& desk, const PeerList& stored, Json /*input*/) {
     ALKNET_TRY(const auto peers, all_peers(desk.home, desk.config.dynamic, stored));
     Json::Array all;
     for (const PeerRecord& peer : peers->peers()) {
@@ -278,77 +276,34 @@ result<Json> list(const Desk& desk, const PeerList& stored, Json input) {
          {"refused", Json::list(refused_lines(place_of(desk.home), desk.config.dynamic, stored))}});
 }
 
-template <Action action>
-result<Json> change_one(const Desk& desk, store::Database& state, Json input) {
-    ALKNET_TRY(PeerOptions options, options_of(action, std::move(input)));
-    const Work work{.desk = desk, .options = std::move(options)};
+template <Action action, class Input>
+result<Json> change_one(const Desk& desk, store::Database& state, const Input& input) {
+    const Work work{.desk = desk, .options = options_of(action, input)};
     ALKNET_TRY(const PeerRecord peer, edit(work, state));
     return Json::object({{"done", done(action)}, {"peer", as_json(peer, desk.now)}});
 }
 
-using Field = call::Field;
-constexpr Field kName{.name = "name", .required = true, .about = "of the peer"};
-constexpr Field kForce{
-    .name = "force", .type = Field::Type::flag, .about = "also where the last admin would go"};
-constexpr Field kExpires{.name = "expires", .about = "a duration from now, a day in UTC, or never"};
-constexpr std::array kOfOne = {kName, kForce};
-constexpr std::array kOfTerm = {kName, kForce, kExpires};
-constexpr std::array kOfName = {
-    kName, kForce, Field{.name = "new_name", .required = true, .about = "from now on"}};
-constexpr std::array kOfScopes = {
-    kName, kForce,
-    Field{.name = "set", .type = Field::Type::texts, .about = "in place of all that it has"},
-    Field{.name = "add", .type = Field::Type::texts, .about = "scopes to give"},
-    Field{.name = "remove", .type = Field::Type::texts, .about = "scopes to take away"}};
-constexpr std::array kOfNew = {
-    kName,
-    kForce,
-    Field{.name = "keys", .type = Field::Type::texts, .about = "node ids and fingerprints"},
-    Field{.name = "scopes", .type = Field::Type::texts, .about = "what it may do"},
-    Field{.name = "roles", .type = Field::Type::texts, .about = "roles of alknet.toml"},
-    kExpires,
-    Field{.name = "address", .about = "where it is reached"}};
+template <Action action, class Input>
+constexpr DeskOperation operation(std::string_view name, std::string_view about) {
+    return {.name = name,
+            .scope = kManage,
+            .about = about,
+            .input = call::schema_of<Input>,
+            .change = from_input<Input, change_one<action, Input>>};
+}
 
 constexpr std::array kOperations = {
     DeskOperation{.name = "peers/list",
                   .scope = kRead,
                   .about = "everybody who is known, and from where",
                   .look = list},
-    DeskOperation{.name = "peers/add",
-                  .scope = kManage,
-                  .about = "add somebody: name, keys, scopes, roles, expires, address",
-                  .fields = kOfNew,
-                  .change = change_one<Action::add>},
-    DeskOperation{.name = "peers/remove",
-                  .scope = kManage,
-                  .about = "forget somebody: name",
-                  .fields = kOfOne,
-                  .change = change_one<Action::remove>},
-    DeskOperation{.name = "peers/disable",
-                  .scope = kManage,
-                  .about = "treat somebody as a stranger: name",
-                  .fields = kOfOne,
-                  .change = change_one<Action::disable>},
-    DeskOperation{.name = "peers/enable",
-                  .scope = kManage,
-                  .about = "undo that: name",
-                  .fields = kOfOne,
-                  .change = change_one<Action::enable>},
-    DeskOperation{.name = "peers/renew",
-                  .scope = kManage,
-                  .about = "give somebody a new term: name, expires",
-                  .fields = kOfTerm,
-                  .change = change_one<Action::renew>},
-    DeskOperation{.name = "peers/name",
-                  .scope = kManage,
-                  .about = "give somebody another name: name, new_name",
-                  .fields = kOfName,
-                  .change = change_one<Action::rename>},
-    DeskOperation{.name = "peers/scopes",
-                  .scope = kManage,
-                  .about = "change what somebody may do: name, set, remove, add",
-                  .fields = kOfScopes,
-                  .change = change_one<Action::scopes>},
+    operation<Action::add, PeerAddInput>("peers/add", "add somebody"),
+    operation<Action::remove, PeerInput>("peers/remove", "forget somebody"),
+    operation<Action::disable, PeerInput>("peers/disable", "treat somebody as a stranger"),
+    operation<Action::enable, PeerInput>("peers/enable", "undo that"),
+    operation<Action::renew, PeerRenewInput>("peers/renew", "give somebody a new term"),
+    operation<Action::rename, PeerRenameInput>("peers/name", "give somebody another name"),
+    operation<Action::scopes, PeerScopesInput>("peers/scopes", "change what somebody may do"),
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 // C++ structs as JSON: the members of an aggregate, by the names that they have in C++, become its
-// schema, are read and are written. Renaming a member renames it everywhere.
+// schema, are read and are written. Renaming a member renames it everywhere. A name that is a word
+// of C++ ends in an underscore there: for_ is "for".
 //
 // A member is a bool, an integer, a double, a std::string, a Text, a Json, an enum, another such
 // struct, or a std::vector, List or std::optional of one of them. An optional may be left out or

@@ -34,7 +34,8 @@ template <auto Which>
 consteval std::string_view spelled() {
     const std::string_view all = __PRETTY_FUNCTION__;
     const std::size_t begin = all.rfind('.') + 1;
-    return all.substr(begin, all.find('}', begin) - begin);
+    const std::string_view name = all.substr(begin, all.find('}', begin) - begin);
+    return name.substr(0, name.find_last_not_of('_') + 1);
 }
 
 template <class T>
