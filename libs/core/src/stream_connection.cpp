@@ -270,6 +270,13 @@ error StreamConnectionImpl::failed(error why, bool ends) {
     if (reason_) {
         return *reason_;
     }
+    if (why.is(causes::kReset) && why.detail().empty() && stats_.bytes_received == 0) {
+        // A byte stream has no close codes: whoever is refused should at least know that it may be.
+        why = error(why.cause(),
+                    "before anything came back; over TCP a node that refuses somebody cannot say "
+                    "so, over QUIC it can",
+                    why.code());
+    }
     if (ends && !why.is(errc::cancelled)) {
         end(why);
     }

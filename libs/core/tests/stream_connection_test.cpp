@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <alknet/base/causes.hpp>
 #include <alknet/core/stream_connection.hpp>
 #include <alknet/net/memory_stream.hpp>
@@ -139,8 +140,23 @@ ALKNET_CO_TEST(StreamConnection, ABrokenStreamIsTheEnd) {
     EXPECT_TRUE(ends.client->close_reason()->is(causes::kReset));
     EXPECT_EQ(ends.client->close_reason()->code(), 9U);
     Bytes buffer(1);
-    EXPECT_TRUE((co_await streams.server->read(buffer)).error().is(causes::kReset));
+    const auto nothing = co_await streams.server->read(buffer);
+    ALKNET_CO_ASSERT(!nothing);
+    EXPECT_TRUE(nothing.error().is(causes::kReset));
+    EXPECT_THAT(nothing.error().detail(), testing::HasSubstr("cannot say so"));
     EXPECT_TRUE(ends.server->closed().requested());
+}
+
+ALKNET_CO_TEST(StreamConnection, ABreakAfterSomethingCameIsNoRefusal) {
+    Ends ends = make_ends(loop);
+    Streams streams = co_await open(ends);
+    Bytes buffer(1);
+    EXPECT_TRUE(co_await streams.client->write(noise(1)));
+    EXPECT_EQ(co_await streams.server->read(buffer), 1U);
+    streams.client->reset(9);
+    const auto broken = co_await streams.server->read(buffer);
+    ALKNET_CO_ASSERT(!broken);
+    EXPECT_EQ(broken.error().detail(), "");
 }
 
 ALKNET_CO_TEST(StreamConnection, AStreamDroppedUnfinishedIsTheEnd) {
