@@ -1,6 +1,7 @@
 // Shell completion, made from the same description of the command line as its help.
 #include <fmt/format.h>
 #include <algorithm>
+#include <utility>
 
 #include "commands.hpp"
 #include "output.hpp"
@@ -22,16 +23,35 @@ std::string joined(const std::vector<std::string>& words) {
     return fmt::format("{}", fmt::join(words, " "));
 }
 
-// First words, each once; "config" for "config check".
-std::vector<std::string> first_words(const std::vector<CommandInfo>& commands) {
-    std::vector<std::string> words;
+// Commands by their first word: one for "ping", several for "config".
+struct Group {
+    std::string word;
+    std::vector<CommandInfo> commands;
+
+    [[nodiscard]] bool nested() const { return split(commands.front().name).size() == 2; }
+    [[nodiscard]] std::vector<std::string> verbs() const {
+        std::vector<std::string> all;
+        for (const CommandInfo& command : commands) {
+            all.push_back(split(command.name).back());
+        }
+        return all;
+    }
+    [[nodiscard]] std::string about() const {
+        return nested() ? fmt::format("{}", fmt::join(verbs(), ", ")) : commands.front().about;
+    }
+};
+
+std::vector<Group> groups_of(const std::vector<CommandInfo>& commands) {
+    std::vector<Group> groups;
     for (const CommandInfo& command : commands) {
         const std::string word = split(command.name).front();
-        if (std::ranges::count(words, word) == 0) {
-            words.push_back(word);
+        auto found = std::ranges::find(groups, word, &Group::word);
+        if (found == groups.end()) {
+            found = groups.insert(found, Group{.word = word, .commands = {}});
         }
+        found->commands.push_back(command);
     }
-    return words;
+    return groups;
 }
 
 // What can stand in an option's place: words, or files and directories.
@@ -51,54 +71,89 @@ std::vector<std::string> words_of(const CommandInfo& command) {
     return words;
 }
 
-// The cases of `$previous`, which are the same in every command.
-std::string bash_values(const std::vector<CommandInfo>& commands) {
-    std::vector<std::string> seen;
-    std::string text;
+// Options that take a value wherever they are known, each once. The others (--address, --confirm)
+// are flags of some commands.
+std::vector<OptionInfo> valued_options(const std::vector<CommandInfo>& commands) {
+    std::vector<OptionInfo> valued;
+    std::vector<std::string> flags;
     for (const CommandInfo& command : commands) {
         for (const OptionInfo& option : command.options) {
-            if (option.operand() || option.value.empty() ||
-                std::ranges::count(seen, option.names.front()) != 0) {
-                continue;
+            if (!option.operand() && option.value.empty()) {
+                flags.push_back(option.names.front());
+            } else if (!option.operand() &&
+                       std::ranges::none_of(valued, [&](const OptionInfo& one) {
+                           return one.names == option.names;
+                       })) {
+                valued.push_back(option);
             }
-            seen.push_back(option.names.front());
-            const auto choices = option.choices();
-            const std::string kind =
-                takes_file(option) ? "-f" : fmt::format("-W '{}'", joined(choices));
-            text += fmt::format("    {}) COMPREPLY=($(compgen {} -- \"$current\")); return ;;\n",
-                                fmt::join(option.names, "|"), kind);
         }
+    }
+    std::erase_if(valued, [&](const OptionInfo& option) {
+        return std::ranges::count(flags, option.names.front()) != 0;
+    });
+    return valued;
+}
+
+std::string bash_values(const std::vector<OptionInfo>& options) {
+    std::string text;
+    for (const OptionInfo& option : options) {
+        const std::string kind =
+            takes_file(option) ? "-f" : fmt::format("-W '{}'", joined(option.choices()));
+        text += fmt::format("    {}) COMPREPLY=($(compgen {} -- \"$current\")); return ;;\n",
+                            fmt::join(option.names, "|"), kind);
     }
     return text;
 }
 
+// The command is the first word that is neither an option nor the value of one, and in a group the
+// second too.
 std::string bash(const std::vector<CommandInfo>& commands) {
+    const std::vector<OptionInfo> options = valued_options(commands);
+    std::string values;
+    for (const OptionInfo& option : options) {
+        values += joined(option.names) + " ";
+    }
     std::string cases;
+    std::vector<std::string> first;
+    std::string nested;
+    for (const Group& group : groups_of(commands)) {
+        first.push_back(group.word);
+        if (group.nested()) {
+            nested += group.word + " ";
+            cases +=
+                fmt::format("    '{}') words='{} --help' ;;\n", group.word, joined(group.verbs()));
+        }
+    }
     for (const CommandInfo& command : commands) {
-        cases += fmt::format("    '{}') words='{}' ;;\n", command.name, joined(words_of(command)));
+        // Nothing to offer: bash then completes the names of files.
+        const bool file = std::ranges::any_of(command.options, [](const OptionInfo& option) {
+            return option.operand() && takes_file(option);
+        });
+        cases += fmt::format("    '{}') words='{}'{} ;;\n", command.name, joined(words_of(command)),
+                             file ? "; [[ $current == -* ]] || words=" : "");
     }
     return fmt::format(
         "# bash completion for alknet\n"
         "_alknet() {{\n"
         "    local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD-1]}}\n"
-        "    local command=${{COMP_WORDS[1]}} words\n"
-        "    if ((COMP_CWORD == 1)); then\n"
-        "        COMPREPLY=($(compgen -W '{} --help --version' -- \"$current\"))\n"
-        "        return\n"
-        "    fi\n"
+        "    local command= words= word index values=' {}' groups=' {}'\n"
         "    case $previous in\n{}    esac\n"
-        "    if [[ $command == config ]]; then\n"
-        "        if ((COMP_CWORD == 2)); then\n"
-        "            COMPREPLY=($(compgen -W 'check' -- \"$current\"))\n"
-        "            return\n"
+        "    for ((index = 1; index < COMP_CWORD; index++)); do\n"
+        "        word=${{COMP_WORDS[index]}}\n"
+        "        if [[ $values == *\" $word \"* ]]; then\n"
+        "            ((index++))\n"
+        "        elif [[ $word != -* && -z $command ]]; then\n"
+        "            command=$word\n"
+        "        elif [[ $word != -* && $groups == *\" $command \"* ]]; then\n"
+        "            command=\"$command $word\"\n"
         "        fi\n"
-        "        command=\"config ${{COMP_WORDS[2]}}\"\n"
-        "    fi\n"
-        "    case $command in\n{}    esac\n"
+        "    done\n"
+        "    case $command in\n"
+        "    '') words='{} --help --version --home --json' ;;\n{}    esac\n"
         "    COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
         "}}\n"
         "complete -o default -F _alknet alknet\n",
-        joined(first_words(commands)), bash_values(commands), cases);
+        values, nested, bash_values(options), joined(first), cases);
 }
 
 // For zsh's _arguments and fish: single quotes, and in zsh brackets and colons, mean something.
@@ -143,27 +198,52 @@ std::string zsh_arguments(const CommandInfo& command) {
     return text;
 }
 
-std::string zsh(const std::vector<CommandInfo>& commands) {
-    std::string names;
+std::string zsh_words(const std::vector<std::pair<std::string, std::string>>& words) {
+    std::string text;
+    for (const auto& [word, about] : words) {
+        text += fmt::format(" '{}:{}'", word, escaped(about, ":\\"));
+    }
+    return text;
+}
+
+std::string zsh_case(const Group& group) {
+    if (!group.nested()) {
+        return fmt::format("    {}) _arguments{} ;;\n", group.word,
+                           zsh_arguments(group.commands.front()));
+    }
+    std::vector<std::pair<std::string, std::string>> verbs;
     std::string cases;
-    for (const CommandInfo& command : commands) {
-        const auto words = split(command.name);
-        names += fmt::format("        '{}:{}'\n", words.front(), escaped(command.about, ":\\"));
-        const std::string skip = words.size() == 2 ? "shift words; ((CURRENT--)); " : "";
-        cases += fmt::format("        {}) {}_arguments{} ;;\n", words.front(), skip,
-                             zsh_arguments(command));
+    for (const CommandInfo& command : group.commands) {
+        const std::string verb = split(command.name).back();
+        verbs.emplace_back(verb, command.about);
+        cases += fmt::format("        {}) _arguments{} ;;\n", verb, zsh_arguments(command));
+    }
+    return fmt::format(
+        "    {})\n"
+        "        if ((CURRENT == 2)); then\n"
+        "            commands=({} )\n"
+        "            _describe command commands\n"
+        "            return\n"
+        "        fi\n"
+        "        shift words; ((CURRENT--))\n"
+        "        case $words[1] in\n{}        esac ;;\n",
+        group.word, zsh_words(verbs), cases);
+}
+
+std::string zsh(const std::vector<CommandInfo>& commands) {
+    std::vector<std::pair<std::string, std::string>> first;
+    std::string cases;
+    for (const Group& group : groups_of(commands)) {
+        first.emplace_back(group.word, group.about());
+        cases += zsh_case(group);
     }
     return fmt::format(
         "#compdef alknet\n"
         "_alknet() {{\n"
         "    local -a commands\n"
-        "    commands=(\n{}    )\n"
         "    if ((CURRENT == 2)); then\n"
+        "        commands=({} )\n"
         "        _describe command commands\n"
-        "        return\n"
-        "    fi\n"
-        "    if [[ $words[2] == config && CURRENT -eq 3 ]]; then\n"
-        "        compadd check\n"
         "        return\n"
         "    fi\n"
         "    shift words; ((CURRENT--))\n"
@@ -174,7 +254,7 @@ std::string zsh(const std::vector<CommandInfo>& commands) {
         "else\n"
         "    compdef _alknet alknet\n"
         "fi\n",
-        names, cases);
+        zsh_words(first), cases);
 }
 
 std::string fish_option(const std::string& condition, const OptionInfo& option) {
@@ -196,20 +276,24 @@ std::string fish_option(const std::string& condition, const OptionInfo& option) 
 
 std::string fish(const std::vector<CommandInfo>& commands) {
     std::string text = "# fish completion for alknet\ncomplete -c alknet -f\n";
-    for (const CommandInfo& command : commands) {
-        const auto words = split(command.name);
+    for (const Group& group : groups_of(commands)) {
+        const std::string seen = "__fish_seen_subcommand_from " + group.word;
         text += fmt::format("complete -c alknet -n __fish_use_subcommand -a {} -d '{}'\n",
-                            words.front(), escaped(command.about, "\\"));
-        if (words.size() == 2) {
-            text += fmt::format(
-                "complete -c alknet -n '__fish_seen_subcommand_from {}; and not "
-                "__fish_seen_subcommand_from {}' -a {}\n",
-                words[0], words[1], words[1]);
-        }
-        const std::string condition = "__fish_seen_subcommand_from " + words.back();
-        for (const OptionInfo& option : command.options) {
-            if (!option.operand() || !option.choices().empty() || takes_file(option)) {
-                text += fish_option(condition, option);
+                            group.word, escaped(group.about(), "\\"));
+        for (const CommandInfo& command : group.commands) {
+            std::string condition = seen;
+            if (group.nested()) {
+                const std::string verb = split(command.name).back();
+                condition += "; and __fish_seen_subcommand_from " + verb;
+                text += fmt::format(
+                    "complete -c alknet -n '{}; and not __fish_seen_subcommand_from {}' -a {} -d "
+                    "'{}'\n",
+                    seen, joined(group.verbs()), verb, escaped(command.about, "\\"));
+            }
+            for (const OptionInfo& option : command.options) {
+                if (!option.operand() || !option.choices().empty() || takes_file(option)) {
+                    text += fish_option(condition, option);
+                }
             }
         }
     }

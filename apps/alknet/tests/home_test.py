@@ -297,10 +297,41 @@ class Pages(TestCase):
                               capture_output=True, text=True, check=True)
         self.assertEqual(done.stdout.splitlines(), ["--transport", "proxy quic tcp", "config completion", "check"])
 
+    def commands(self):
+        """From the help: each with its words."""
+        listed = re.findall(r"^  ([a-z]+(?: [a-z]+)?)(?:  .*)?$", run("help").stdout, re.MULTILINE)
+        self.assertIn("peer scopes", listed)
+        return [command.split() for command in listed]
+
+    def test_completion_knows_the_commands_of_every_group(self):
+        groups = {words[0]: set() for words in self.commands() if len(words) == 2}
+        for words in self.commands():
+            if len(words) == 2:
+                groups[words[0]].add(words[1])
+        lines = [line for group in groups for line in ([group, ""], ["--home", "h", group, ""],
+                                                       [group, "--home", "h", "--json", ""])]
+        lines += [["peer", "scopes", "bob", "--"], ["--json", "known", "remove", "h", "--"], ["peer", "inv"],
+                  ["config", "apply", ""], ["config", "apply", "--d"]]
+        script = run("completion", "bash").stdout
+        for words in lines:
+            quoted = " ".join(f"'{word}'" for word in words)
+            script += (f"\nCOMP_WORDS=(alknet {quoted}); COMP_CWORD={len(words)}\n"
+                       "_alknet\necho ${COMPREPLY[*]}\n")
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+        offered = [set(line.split()) for line in done.stdout.splitlines()]
+        self.assertEqual(done.stderr, "")
+        for words, found in zip(lines, offered, strict=True):
+            [group] = [word for word in words if word in groups]
+            if words[-1] == "" and "apply" not in words:
+                self.assertEqual(found, groups[group] | {"--help"}, words)
+        self.assertLess({"--set", "--add", "--remove", "--force"}, offered[-5])
+        self.assertEqual(offered[-4:], [{"--help", "--home", "--json"}, {"invite", "invitations"},
+                                        set(), {"--dry-run"}])
+
     def test_completion_of_all_shells_names_all_commands(self):
         for shell in ("bash", "zsh", "fish"):
             script = run("completion", shell).stdout
-            for word in ("init", "probe", "check", "transport", "quic", "tcp"):
+            for word in ("transport", "quic", "tcp", *{word for words in self.commands() for word in words}):
                 self.assertIn(word, script, shell)
 
     def test_manual_pages_name_every_command_key_and_exit_code(self):
