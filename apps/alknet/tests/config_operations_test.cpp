@@ -45,17 +45,16 @@ protected:
         auto state = store::Store::open(
             state_file(home()), {.database = identity::state_options(), .own_thread = false});
         ASSERT_TRUE(state);
-        auto registry =
-            make_node_operations({.loop = virtual_loop_.loop(),
-                                  .home = home(),
-                                  .state = *std::move(state),
-                                  .info = {},
-                                  .listening = [] { return std::vector<SocketAddress>(); },
-                                  .connections = {},
-                                  .close = {},
-                                  .reload = [this](bool) { return count_reload(reloads_); }});
-        ASSERT_TRUE(registry);
-        registry_ = *std::move(registry);
+        registry_ = std::make_shared<call::OperationRegistry>();
+        ASSERT_TRUE(add_node_operations(
+            *registry_, {.loop = virtual_loop_.loop(),
+                         .home = home(),
+                         .state = *std::move(state),
+                         .info = {},
+                         .listening = [] { return std::vector<SocketAddress>(); },
+                         .connections = {},
+                         .close = {},
+                         .reload = [this](bool) { return count_reload(reloads_); }}));
     }
 
     static task<result<void>> count_reload(int& reloads) {
