@@ -246,6 +246,54 @@ TEST_F(ConfigOperations, CheckSaysWhatAFileWouldBeTold) {
     EXPECT_TRUE(apply(local(), kEcho));
 }
 
+// A machine without a battery, and one long after this was written.
+TEST_F(ConfigOperations, WorkWhateverTheClockSays) {
+    const auto now = [&] { return virtual_loop_.clock().wall_now(); };
+    const WallTime in_1970{seconds(1)};
+    const WallTime in_2040{seconds(2'208'988'800)};
+    int round = 0;
+    for (const WallTime time : {in_1970, in_2040, in_1970}) {
+        const std::string name = "peer" + std::to_string(++round);
+        virtual_loop_.clock().step_wall(time - now());
+        ASSERT_TRUE(apply(remote(), kEcho)) << round;
+        EXPECT_EQ(waiting(), minutes(2));
+        virtual_loop_.advance(seconds(119));
+        EXPECT_EQ(waiting(), seconds(1));
+        ASSERT_TRUE(call("config/confirm", remote(), Json::object({})));
+        ASSERT_TRUE(apply(local(), ""));
+        ASSERT_TRUE(call("peers/add", local(), Json::object({{"name", name}, {"expires", "1h"}})));
+        const auto listed = call("peers/list", local(), Json::object({}));
+        ASSERT_TRUE(listed);
+        for (const Json& peer : *listed->find("peers")->as_array()) {
+            if (peer.text_of("name") == name) {
+                EXPECT_EQ(peer.text_of("standing"), "expiring");
+            }
+        }
+        const auto invited =
+            call("invitations/add", local(),
+                 Json::object({{"ttl", "10m"}, {"addresses", Json(Json::Array{"192.0.2.1:1"})}}));
+        ASSERT_TRUE(invited) << invited.error().message();
+        EXPECT_TRUE(invited->text_of("expires").starts_with(time == in_2040 ? "2040-" : "1970-"));
+        ASSERT_TRUE(
+            call("invitations/remove", local(), Json::object({{"id", invited->text_of("id")}})));
+        ASSERT_TRUE(call(
+            "tokens/add", local(),
+            Json::object({{"scopes", Json(Json::Array{"git:read"})}, {"expires", "2199-01-01"}})));
+    }
+}
+
+// What waits while the clock goes back by decades cannot be known to have waited long enough.
+TEST_F(ConfigOperations, WhatWaitsIsUndoneWhenTheClockGoesBack) {
+    virtual_loop_.clock().step_wall(std::chrono::hours(24 * 365 * 14));
+    ASSERT_TRUE(apply(remote(), kEcho));
+    virtual_loop_.clock().step_wall(-std::chrono::hours(24 * 365 * 50));
+    virtual_loop_.advance(seconds(1));
+    const auto late = call("config/confirm", remote(), Json::object({}));
+    ASSERT_FALSE(late);
+    EXPECT_TRUE(late.error().is(causes::kConfigNotPending));
+    EXPECT_EQ(text(), "");
+}
+
 TEST_F(ConfigOperations, RefuseWhatTheyDoNotKnow) {
     EXPECT_TRUE(apply(local(), kEcho, {{"stray", 1}}).error().is(causes::kUsage));
     EXPECT_TRUE(call("config/apply", local(), Json::object({})).error().is(causes::kUsage));

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/durable_file.hpp>
 #include <alknet/base/os_error.hpp>
 #include <alknet/config/home.hpp>
 #include <alknet/config/reference.hpp>
@@ -35,7 +36,7 @@ std::string variable(const char* name) {
 }
 
 std::unexpected<error> os_failure(std::string_view call, const fs::path& file, int number) {
-    return os_fail(call, number, file.native());
+    return file_fail(call, number, file);
 }
 
 // Whoever can write here decides what the node is and does.

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/durable_file.hpp>
@@ -93,6 +94,12 @@ const T* value_of(const std::vector<Value>& values, std::size_t column) {
     return column < values.size() ? std::get_if<T>(&values[column]) : nullptr;
 }
 
+// SQLite says only that a file is missing which it could not make.
+bool on_read_only_disk(const fs::path& file) {
+    struct statvfs disk{};
+    return ::statvfs(file.c_str(), &disk) == 0 && (disk.f_flag & ST_RDONLY) != 0;
+}
+
 }  // namespace
 
 result<void> check_owner_and_mode(unsigned mode, unsigned owner, unsigned self) {
@@ -118,8 +125,12 @@ std::unexpected<error> sqlite_failure(const SqliteFailure& from) {
         case SQLITE_CORRUPT:
         case SQLITE_NOTADB:
             return fail(causes::kStoreInvalid, std::move(detail));
-        case SQLITE_IOERR:
         case SQLITE_CANTOPEN:
+            if (on_read_only_disk(from.file)) {
+                return fail(causes::kDiskReadOnly, std::move(detail));
+            }
+            [[fallthrough]];
+        case SQLITE_IOERR:
         case SQLITE_PERM:
         case SQLITE_AUTH:
             return from.system_error == 0 ? fail(causes::kIo, std::move(detail))
