@@ -28,6 +28,14 @@ std::function<result<void>(const Identity&)> demand(std::string_view scope) {
     };
 }
 
+// What a service asks for where the configuration says nothing: a report tells of the machine and
+// has the node dial, and a measurement takes what bandwidth there is.
+std::string_view default_scope(std::string_view alpn) {
+    return alpn == doctor::kDoctorAlpn  ? doctor::kDiagnoseScope
+           : alpn == doctor::kBenchAlpn ? doctor::kBenchScope
+                                        : std::string_view();
+}
+
 /// A listener that is wanted, and the one that becomes it.
 struct Wanted {
     ListenerOptions options;
@@ -214,7 +222,7 @@ result<void> Node::may_open(const HandlerRegistry& registry, std::string_view al
 }
 
 // Every service of the node, once for each loop. The doctor's refuse strangers, whatever the rules
-// say.
+// say, and peers without their scope from the first rules on (apply_rules).
 result<void> Node::register_handlers(HandlerRegistry& registry, Loop& loop) const {
     ALKNET_CHECK(registry.add(std::make_shared<EchoHandler>()));
     ALKNET_CHECK(add_resume(registry, loop));
@@ -317,8 +325,12 @@ void Node::apply_rules(const config::DynamicConfig& config) {
     std::map<std::string, AlpnPolicy> policies;
     for (const std::string& alpn : registry_->alpns()) {
         AlpnPolicy& policy = policies[alpn];
-        const bool for_peers = alpn == doctor::kDoctorAlpn || alpn == doctor::kBenchAlpn;
+        const std::string_view needed = default_scope(alpn);
+        const bool for_peers = !needed.empty();
         policy.identity_required = for_peers;
+        if (for_peers) {
+            policy.demand = demand(needed);
+        }
         if (const auto rules = config.alpns.find(alpn); rules != config.alpns.end()) {
             policy.identity_required = for_peers || rules->second.identity_required;
             if (!rules->second.scope.empty()) {

@@ -100,7 +100,8 @@ class WithNode(TestCase):
         super().setUp()
         self.server = self.home("server")
         self.client = self.home("client")
-        self.server.configure(f'[[peer]]\nname = "client"\nkeys = ["{self.client.id}"]\n{self.listener}')
+        self.server.configure(f'[[peer]]\nname = "client"\nkeys = ["{self.client.id}"]\n'
+                              f'scopes = ["node:diagnose", "node:bench"]\n{self.listener}')
         self.node = Node(self.server, listen=() if self.listener else ("127.0.0.1:0",))
         self.node.__enter__()
         self.addCleanup(self.node.__exit__, None, None, None)
@@ -481,6 +482,33 @@ class Bench(WithNode):
         rest, _ = process.communicate(timeout=support.PATIENCE_S)
         self.assertEqual(process.returncode, 130)
         self.assertRegex(rest, r"(?m)^down +[\d.]+ Mbit/s, ")
+
+    def test_each_service_asks_for_its_own_scope(self):
+        config = self.server.config.read_text()
+        for kept in ("node:diagnose", "node:bench", "git:read"):
+            self.server.configure(config.replace('"node:diagnose", "node:bench"', f'"{kept}"'))
+            self.server.run("reload")
+            if kept != "node:bench":
+                for transport in ("quic", "tcp"):
+                    why = self.client.error("bench", self.node.address, "--only", transport, expect=EXIT_REFUSED)
+                    if transport == "quic":
+                        self.assertEqual(why["id"], "E-AUTH-SCOPE")
+                        self.assertIn("node:bench", why["detail"])
+            else:
+                self.client.run("bench", self.node.address, "--up", "--seconds", "1")
+            if kept != "node:diagnose":
+                shown = self.client.json("doctor", self.node.address)
+                self.assertEqual([way["outcome"] for way in shown["ways"]], ["stranger", "stranger"])
+                self.assertEqual(causes(shown), ["E-AUTH-SCOPE"])
+                self.assertIn("--add node:diagnose", shown["verdicts"][0]["remedy"])
+                self.assertIsNone(shown["there"])
+            else:
+                self.assertTrue(self.client.json("doctor", self.node.address)["ok"])
+        # The owner may ask for something else instead.
+        self.server.configure(config.replace('"node:diagnose", "node:bench"', '"git:read"') +
+                              '[alpn."alknet/bench"]\nscope = "git:read"\n')
+        self.server.run("reload")
+        self.client.run("bench", self.node.address, "--up", "--seconds", "1")
 
     def test_a_stranger_is_refused_on_each_transport(self):
         for transport in ("quic", "tcp"):

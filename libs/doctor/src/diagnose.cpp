@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 #include <algorithm>
+#include <alknet/base/causes.hpp>
 #include <alknet/doctor/diagnose.hpp>
 #include <alknet/doctor/local_checks.hpp>
 #include <cstdlib>
@@ -158,7 +159,15 @@ void judge_service(Look& look) {
                  look.pair.service + " is not offered there",
                  "see what is offered: alknet probe ADDRESS");
     }
-    if (look.direct.any(Outcome::stranger) || look.proxy.any(Outcome::stranger)) {
+    const bool lacks_scope = std::ranges::any_of(look.pair.ways, [](const WayReport& way) {
+        return way.outcome == Outcome::stranger &&
+               way.detail.find(causes::kScopeMissing.what) != std::string::npos;
+    });
+    if (lacks_scope) {
+        look.add(causes::kScopeMissing, Damage::quality, Effort::ask,
+                 "the other node knows this one, and does not let it ask for a diagnosis",
+                 "ask its owner: alknet peer scopes NAME --add " + std::string(kDiagnoseScope));
+    } else if (look.direct.any(Outcome::stranger) || look.proxy.any(Outcome::stranger)) {
         look.add(causes::kAuthRequired, Damage::quality, Effort::ask,
                  "the other node does not know this one, and tells strangers nothing",
                  "give its owner your node id: alknet id");

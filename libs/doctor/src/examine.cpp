@@ -197,10 +197,11 @@ Report report_from_here(const Examination& at) {
     return report;
 }
 
-// The node closes without a word to whom it does not know: a code over QUIC, an end over TCP.
+// The node closes without a word to whom it does not know: a code over QUIC, an end over TCP. A
+// known peer learns which scope it lacks.
 bool is_refusal(const error& why) {
-    return (why.is(causes::kClosed) &&
-            (why.code() == close_code::kAuthRequired || why.code() == 0)) ||
+    return (why.is(causes::kClosed) && (why.code() == close_code::kAuthRequired ||
+                                        why.code() == close_code::kForbidden || why.code() == 0)) ||
            why.is(causes::kReset) || why.is(causes::kAuthRequired);
 }
 

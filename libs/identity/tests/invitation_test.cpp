@@ -143,8 +143,9 @@ TEST(NeedsConfirmation, ForTheRuleOverANode) {
                              "git:admin:x",   "anything:shell:here"}) {
         EXPECT_TRUE(needs_confirmation(scope(text))) << text;
     }
-    for (const char* text : {"git:read", "git:read:*", "git:write:site", "sftp:read:home/*",
-                             "call:echo", "msg:send", "echo:use", "ssh:forward", "nodes:list"}) {
+    for (const char* text :
+         {"git:read", "git:read:*", "git:write:site", "sftp:read:home/*", "call:echo", "msg:send",
+          "echo:use", "ssh:forward", "nodes:list", "node:diagnose", "node:bench"}) {
         EXPECT_FALSE(needs_confirmation(scope(text))) << text;
     }
 }

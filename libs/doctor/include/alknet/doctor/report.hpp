@@ -14,6 +14,11 @@
 
 namespace alknet::doctor {
 
+/// What a peer needs for alknet/doctor and for alknet/bench, unless a configuration names another
+/// scope.
+inline constexpr std::string_view kDiagnoseScope = "node:diagnose";
+inline constexpr std::string_view kBenchScope = "node:bench";
+
 /// The ways to a node, the best first.
 enum class Way : std::uint8_t { quic_v6, quic_v4, tcp_v6, tcp_v4, proxy };
 inline constexpr std::size_t kWays = 5;
@@ -37,7 +42,7 @@ enum class Outcome : std::uint8_t {
     tls,         // TLS failed otherwise
     reset,       // cut in the handshake
     no_route,    // this machine cannot send there
-    stranger,    // the node does not know us, and the service is for known peers
+    stranger,    // the node does not let us: the service is for peers that may use it
     other,
     proxy_down,     // the proxy itself does not answer
     proxy_auth,     // it wants other credentials
