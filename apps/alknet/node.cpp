@@ -111,13 +111,13 @@ result<void> Node::build() {
     ALKNET_TRY(state_,
                store::Store::open(state_file(home_), {.database = identity::state_options()}));
     ALKNET_TRY(auto secrets, home_.load_secrets());
-    ALKNET_TRY(auto identities, make_identities());
+    ALKNET_TRY(resolver_, make_identities());
 
     ALKNET_CHECK(register_handlers(*registry_, loop_));
     EndpointOptions options{.network = options_.network,
                             .tls = tls_,
                             .registry = registry_,
-                            .identities = std::move(identities),
+                            .identities = resolver_,
                             .limits = config_.dynamic.limits,
                             .secrets = secrets,
                             .qlog_directory = config_.fixed.qlog_directory,

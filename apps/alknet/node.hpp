@@ -78,6 +78,10 @@ public:
     /// The addresses that are open, with the ports that they have.
     [[nodiscard]] std::vector<SocketAddress> listening() const;
     [[nodiscard]] Endpoint& endpoint() noexcept { return *endpoint_; }
+    /// Answers for all kinds of credentials.
+    [[nodiscard]] const std::shared_ptr<IdentityProvider>& resolver() const noexcept {
+        return resolver_;
+    }
     [[nodiscard]] const std::shared_ptr<store::Store>& state() const noexcept { return state_; }
 
     /// Tries listeners that a reload could not open again and again: what has the address, another
@@ -160,6 +164,7 @@ private:
     std::shared_ptr<HandlerRegistry> registry_ = std::make_shared<HandlerRegistry>();
     std::shared_ptr<identity::ConfigIdentityProvider> identities_;
     std::shared_ptr<identity::SignedTokenProvider> signed_tokens_;
+    std::shared_ptr<IdentityProvider> resolver_;
     std::shared_ptr<Snapshot<identity::PeerList>> written_;  // the peers of alknet.toml
     /// Where the doctor may dial back.
     Snapshot<WaysOfKeys> ways_{std::make_shared<const WaysOfKeys>()};

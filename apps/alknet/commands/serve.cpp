@@ -314,6 +314,7 @@ task<result<void>> obey_commands(Serving& serving) {
     }
     call::CallAdapterOptions options;
     options.registry = serving.operations;
+    options.identities = serving.node->resolver();
     options.metrics = serving.node->metrics();
     auto adapter = std::make_shared<call::CallAdapter>(std::move(options));
     co_return co_await serve_control(serving.loop, std::move(serving.control), std::move(adapter),

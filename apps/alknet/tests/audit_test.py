@@ -96,6 +96,22 @@ class Audit(TestCase):
             follower.kill()
             follower.wait(timeout=PATIENCE_S)
 
+    def test_names_the_revision_that_a_command_began_from(self):
+        home, key = self.home(), self.home("bob").id
+        for command in (("peer", "add", "bob", "--key", key), ("peer", "disable", "bob"),
+                        ("token", "add", "--scopes", "a:b"),
+                        ("peer", "invite", "--address", "192.0.2.1:1"), ("peer", "remove", "bob")):
+            home.run(*command)
+        revisions = [record["revision"] for record in self.records(home)]
+        self.assertEqual(len(revisions), 5)
+        # An invitation changes nobody's rights yet.
+        self.assertEqual(revisions[3], revisions[4])
+        self.assertEqual(len(set(revisions)), 4)
+        with Node(home) as node:
+            node.stop()
+        began = [record for record in self.records(home) if record["event"] == "node.started"][0]
+        self.assertNotIn(began["revision"], revisions)
+
     def test_has_tokens_and_invitations_and_no_secret_of_them(self):
         home = self.home()
         token = home.json("token", "add", "--scopes", "call:echo")

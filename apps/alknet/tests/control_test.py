@@ -134,6 +134,40 @@ class ControlSocket(TestCase):
             node.home.run("status")
 
 
+class Credentials(TestCase):
+    def call(self, node, operation, token):
+        with Control(node.home.path / "control.sock") as control:
+            control.ask("1", operation, input={}, auth_token=token)
+            kind, _, payload = control.next()
+            return kind, payload.get("code")
+
+    def test_one_key_is_one_peer_by_every_way(self):
+        home, bob = self.home(), self.home("bob")
+        home.run("peer", "add", "bob", "--key", bob.id, "--scopes", "peers:read")
+        bearer = home.json("token", "add", "--peer", "bob")["token"]
+        peer = home.json("peer", "list")["peers"][0]["id"]
+        with Node(home) as node:
+            bob.run("ping", node.address, "--count", 1, "--only", "quic")
+            bob.run("ping", node.address, "--count", 1, "--only", "tcp")
+            # A token is less than the socket gives, and nothing falls back to what that gives.
+            self.assertEqual(self.call(node, "/peers/list", bearer), ("call.responded", None))
+            self.assertEqual(self.call(node, "/tokens/list", bearer), ("call.error", "FORBIDDEN"))
+            self.assertEqual(self.call(node, "/peers/list", bearer[:-1]), ("call.error", "FORBIDDEN"))
+            # A node accepts signatures from the second after its start on.
+            for _ in range(1000):
+                signed = bob.json("token", "sign", "--for", node.address, "--purpose", "alknet/call")["token"]
+                if self.call(node, "/peers/list", signed)[0] == "call.responded":
+                    break
+            self.assertEqual(self.call(node, "/peers/list", signed), ("call.error", "FORBIDDEN"), "it was used")
+            node.stop()
+        records = [json.loads(line) for line in (home.path / "audit.log").read_text().splitlines()]
+        known = [(one["event"], one.get("transport"), one["peer"]) for one in records
+                 if one["event"] in ("connection.admitted", "token.accepted") and "peer" in one]
+        self.assertEqual(set(known), {("connection.admitted", "quic", peer), ("connection.admitted", "tcp", peer),
+                                      ("token.accepted", None, peer)})
+        self.assertEqual(sum(event == "token.accepted" for event, *_ in known), 3)
+
+
 class Commands(TestCase):
     def everything(self, home, key):
         """The answers of a row of commands, without what chance decides."""

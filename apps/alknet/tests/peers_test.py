@@ -421,6 +421,16 @@ class AuthorizedKeys(TestCase):
             self.write("")
             node.wait_for("config.reloaded")
             bob.error("ping", node.address, "--count", 1, expect=EXIT_REFUSED)
+            # Not one octet differs, and others could have written them.
+            self.write(f"{self.key_of(bob)} bob@laptop\n")
+            node.wait_for("config.reloaded")
+            (home.path / "keys").chmod(0o666)
+            self.assertIn("others can write", node.wait_for("authorized_keys.refused"))
+            node.wait_for("config.reloaded")
+            bob.error("ping", node.address, "--count", 1, expect=EXIT_REFUSED)
+            (home.path / "keys").chmod(0o600)
+            node.wait_for("config.reloaded")
+            bob.run("ping", node.address, "--count", 1)
             (home.path / "other").write_text(f"{self.key_of(bob)} bob\n")
             (home.path / "other").chmod(0o600)
             home.configure(self.rules.replace('"keys"', '"other"'))
@@ -436,6 +446,9 @@ class AuthorizedKeys(TestCase):
         self.assertEqual(len(listed["refused"]), 1)
         self.assertIn(f"{home.path}/keys:3: the option 'command'", listed["refused"][0])
         self.assertIn("refused: ", home.run("peer", "list").stdout)
+        # No fault of alknet.toml, and told all the same.
+        self.assertEqual(home.json("config", "check")["refused"], listed["refused"])
+        self.assertIn(f"refused: {home.path}/keys:3: the option 'command'", home.run("config", "check").stdout)
         self.assertIn("keys:2", home.error("peer", "remove", "bob-laptop", expect=EXIT_CONFIG)["detail"])
         decision = json.loads(home.run("access", "check", "--peer", "bob-laptop", "--do", "call:echo",
                                        "--json").stdout)

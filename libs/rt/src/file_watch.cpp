@@ -19,7 +19,8 @@ result<std::unique_ptr<FileWatch>> FileWatch::open(Loop& loop, const std::filesy
         return os_fail("inotify_init1", errno);
     }
     constexpr std::uint32_t kMask = IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM |
-                                    IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
+                                    IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF |
+                                    IN_ONLYDIR;
     if (inotify_add_watch(fd.get(), directory.c_str(), kMask) < 0) {
         return os_fail("inotify_add_watch", errno, directory.native());
     }

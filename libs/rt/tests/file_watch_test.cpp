@@ -79,6 +79,7 @@ TEST_F(FileWatchTest, TellsOfWritesReplacementsAndRemovals) {
                   fs::rename(directory / "new", file);
               }),
               1);
+    EXPECT_EQ(changes_after([&] { fs::permissions(file, fs::perms::owner_read); }), 1);
     EXPECT_EQ(changes_after([&] { fs::remove(file); }), 1);
     EXPECT_EQ(changes_after([&] { write(file, "four"); }), 1);
     EXPECT_EQ(changes_after([&] { fs::rename(file, directory / "old"); }), 1);
