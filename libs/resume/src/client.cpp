@@ -183,7 +183,8 @@ task<void> Client::keep(std::shared_ptr<Kept> kept, Transported transported) {
 
 // Until it is lost, done (success), or there is a better way (success, with `next`).
 task<result<void>> Client::carry(Kept& kept, Transported& transported) {
-    const Patience patience{.keep_alive = options_.keep_alive,
+    const bool quic = transported.way.connection->info().transport == Transport::quic;
+    const Patience patience{.keep_alive = quic ? options_.keep_alive_quic : options_.keep_alive,
                             .unanswered = options_.unanswered,
                             .answer_timeout = options_.answer_timeout,
                             .probe_timeout = options_.probe_timeout};

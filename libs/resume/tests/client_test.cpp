@@ -106,6 +106,29 @@ ALKNET_CO_TEST(ResumableClient, NoticesSilence) {
     co_await node.end();
 }
 
+ALKNET_CO_TEST(ResumableClient, AsksSeldomWhileNobodySpeaks) {
+    const ResumeClientOptions defaults;
+    for (const Transport transport : {Transport::tcp, Transport::quic}) {
+        Harness node(loop);
+        node.transport = transport;
+        auto client = node.client();
+        const auto connection = co_await client->open(std::string(kEchoAlpn));
+        ALKNET_CO_ASSERT_OK(connection);
+        node.silence->on = true;
+        const TimePoint before = loop.now();
+        const Duration silent =
+            transport == Transport::quic ? defaults.keep_alive_quic : defaults.keep_alive;
+        ALKNET_CO_ASSERT_OK(co_await loop.sleep(silent + defaults.answer_timeout - seconds(1)));
+        EXPECT_TRUE(node.resumptions.empty());
+        while (node.resumptions.empty()) {
+            ALKNET_CO_ASSERT_OK(co_await loop.sleep(seconds(1)));
+        }
+        EXPECT_LE(loop.now() - before, silent + defaults.answer_timeout + seconds(2));
+        co_await client->shutdown({});
+        co_await node.end();
+    }
+}
+
 ALKNET_CO_TEST(ResumableClient, LooksAtOnceAfterASleep) {
     Harness node(loop);
     auto client = node.client();

@@ -179,7 +179,7 @@ public:
         born_silent -= silence->on ? 1 : 0;
         ConnectionInfo info;
         info.alpn = kResumeAlpn;
-        info.transport = Transport::tcp;
+        info.transport = transport;
         info.peer = key_of(0xee);
         client_side = make_stream_connection(
             loop, std::make_unique<SilentStream>(std::move(near), silence), options_of(info));
@@ -230,8 +230,9 @@ public:
     std::deque<Cut> cuts;  // of the next connections
     bool unreachable = false;
     std::size_t attempts = 0;
-    Rung rung = Rung::quic_v4;    // by which the next connection goes
-    std::size_t born_silent = 0;  // so many of the next connections never say a word
+    Transport transport = Transport::tcp;  // as it calls itself
+    Rung rung = Rung::quic_v4;             // by which the next connection goes
+    std::size_t born_silent = 0;           // so many of the next connections never say a word
     std::vector<TimePoint> better_asked{};
     std::shared_ptr<Silence> silence;  // of the last connection
     std::shared_ptr<Connection> client_side;

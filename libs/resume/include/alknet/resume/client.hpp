@@ -36,9 +36,12 @@ struct ResumeClientOptions {
     std::size_t ring_bytes = 1 << 20;  // held in each direction at most
     /// For how long a lost stream is worth coming back to; the node may grant another time.
     Duration linger = std::chrono::hours(24);
-    /// How a silent death of the connection is noticed: after so long without a word, or so long
-    /// with something unacknowledged, the node is asked; after `answer_timeout` it is lost.
-    Duration keep_alive = std::chrono::seconds(20);
+    /// How a silent death of the connection is noticed, of which nobody tells: after so long
+    /// without a word, or so long with something unacknowledged, the node is asked; after
+    /// `answer_timeout` it is lost. QUIC keeps its path open by itself, and finds it again at
+    /// another address.
+    Duration keep_alive = std::chrono::seconds(45);
+    Duration keep_alive_quic = std::chrono::seconds(150);
     Duration unanswered = std::chrono::seconds(5);
     Duration answer_timeout = std::chrono::seconds(10);
     Duration probe_timeout = std::chrono::seconds(2);  // the same after `probe` or a sleep
