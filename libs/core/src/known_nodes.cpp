@@ -215,6 +215,16 @@ std::size_t KnownNodes::line_of(std::string_view name) const noexcept {
     return entry == nullptr ? 0 : static_cast<std::size_t>(entry - entries_.data()) + 2;
 }
 
+void KnownNodes::renew(std::string_view name, const NodeId& before, const NodeId& now) {
+    const KnownIdentity old{.kind = KnownIdentity::Kind::raw_key,
+                            .value = octets_of(before.bytes())};
+    for (Entry& entry : entries_) {
+        if (entry.name == name && entry.identity == old) {
+            entry.identity.value = octets_of(now.bytes());
+        }
+    }
+}
+
 bool KnownNodes::remove(std::string_view name) {
     const auto about = [name](const auto& one) { return one.name == name; };
     const std::size_t entries = std::erase_if(entries_, about);

@@ -102,6 +102,12 @@ public:
 private:
     struct Contact;
 
+    task<result<Dialled>> dial_told(NodeAddress address, DialOptions options);
+    task<result<std::optional<NodeId>>> successor(NodeAddress address, DialOptions options,
+                                                  NodeId pinned);
+    task<result<Dialled>> dial_renewed(NodeAddress address, DialOptions options, NodeId before,
+                                       NodeId now);
+    void note(const result<Dialled>& dialled) const;
     task<result<Dialled>> dial_known(NodeAddress address, DialOptions options, KnownNodes known);
     task<result<Dialled>> meet(NodeAddress address, DialOptions options);
     task<result<Dialled>> meet_held(Contact& contact);
@@ -143,7 +149,7 @@ task<result<std::shared_ptr<Connection>>> TrustingDialer::dial(NodeAddress addre
 
 task<result<Dialled>> TrustingDialer::dial_way(NodeAddress address, DialOptions options) {
     if (address.id || options.verify || address.host.empty()) {
-        co_return co_await dialer_->dial_way(std::move(address), std::move(options));
+        co_return co_await dial_told(std::move(address), std::move(options));
     }
     if (options_.file.empty()) {
         auto dialled = co_await dialer_->dial_way(std::move(address), std::move(options));
@@ -162,6 +168,77 @@ task<result<Dialled>> TrustingDialer::dial_way(NodeAddress address, DialOptions 
     co_return co_await meet(std::move(address), std::move(options));
 }
 
+/// Whoever is reached by a key that was demanded has it.
+void TrustingDialer::note(const result<Dialled>& dialled) const {
+    if (!options_.reached || !dialled) {
+        return;
+    }
+    const PeerIdentity& peer = dialled->connection->info().peer;
+    if (peer.kind == PeerIdentity::Kind::raw_key) {
+        options_.reached(peer.key);
+    }
+}
+
+/// nullopt too if nobody can be asked. Errors: kCancelled.
+task<result<std::optional<NodeId>>> TrustingDialer::successor(NodeAddress address,
+                                                              DialOptions options, NodeId pinned) {
+    if (!options_.successor || options.better_than) {
+        co_return std::nullopt;
+    }
+    auto found =
+        co_await options_.successor(std::move(address), std::move(options), std::move(pinned));
+    if (!found && !found.error().is(errc::cancelled)) {
+        co_return std::nullopt;  // what was wrong with the known key says more
+    }
+    co_return found;
+}
+
+/// Who has to be reached is said by the caller.
+task<result<Dialled>> TrustingDialer::dial_told(NodeAddress address, DialOptions options) {
+    std::optional<NodeId> pinned = address.id;
+    if (options.verify) {
+        const auto* const pin = std::get_if<tls::VerifyPin>(&*options.verify);
+        pinned = pin == nullptr ? std::nullopt : std::optional(pin->id);
+    }
+    auto dialled = co_await dialer_->dial_way(address, options);
+    if (!pinned) {
+        co_return dialled;
+    }
+    if (dialled || !dialled.error().is(causes::kPeerKeyMismatch)) {
+        note(dialled);
+        co_return dialled;
+    }
+    ALKNET_CO_TRY(const auto next, co_await successor(address, options, *pinned));
+    if (!next) {
+        co_return dialled;
+    }
+    address.id = *next;
+    options.verify.reset();
+    dialled = co_await dialer_->dial_way(std::move(address), std::move(options));
+    note(dialled);
+    co_return dialled;
+}
+
+/// A known name has another key from now on, once the node has proven it.
+task<result<Dialled>> TrustingDialer::dial_renewed(NodeAddress address, DialOptions options,
+                                                   NodeId before, NodeId now) {
+    const std::string name = known_name(address);
+    options.verify = tls::VerifyPin{now};
+    ALKNET_CO_TRY(Dialled dialled,
+                  co_await dialer_->dial_way(std::move(address), std::move(options)));
+    const auto work = [&](KnownNodes& known) -> result<void> {
+        known.renew(name, before, now);
+        return {};
+    };
+    const auto kept = co_await file_.change(loop_, work);
+    if (!kept) {
+        dialled.connection->close(close_code::kOk, {});
+        co_return unexpected(kept.error());
+    }
+    note(dialled);
+    co_return dialled;
+}
+
 /// What a known name demands is demanded on every rung, and nothing else helps.
 task<result<Dialled>> TrustingDialer::dial_known(NodeAddress address, DialOptions options,
                                                  KnownNodes known) {
@@ -172,9 +249,19 @@ task<result<Dialled>> TrustingDialer::dial_known(NodeAddress address, DialOption
     auto dialled = co_await dialer_->dial_way(address, std::move(demanding));
     // A connection that has a way already, and looks for a better one, stays where it is.
     if (dialled || !concerns_identity(dialled.error()) || options.better_than) {
+        if (identity.kind == KnownIdentity::Kind::raw_key) {
+            note(dialled);
+        }
         co_return dialled;
     }
     const error why = std::move(dialled).error();
+    if (identity.kind == KnownIdentity::Kind::raw_key && why.is(causes::kPeerKeyMismatch)) {
+        const NodeId before(identity.value);
+        ALKNET_CO_TRY(const auto next, co_await successor(address, options, before));
+        if (next) {
+            co_return co_await dial_renewed(std::move(address), std::move(options), before, *next);
+        }
+    }
     Survey survey;
     ALKNET_CO_CHECK(co_await look(std::move(address), std::move(options), survey));
     const bool same =

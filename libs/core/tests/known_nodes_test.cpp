@@ -113,6 +113,22 @@ TEST(KnownNodes, KeepsWhatWasSeenAndSaysWhere) {
     EXPECT_EQ(parsed("").entries().size(), 0U);
 }
 
+TEST(KnownNodes, GivesANameItsNextKey) {
+    KnownNodes known;
+    const KnownIdentity raw = raw_key();
+    const NodeId before(raw.value);
+    const NodeId now = NodeKey::generate()->id();
+    expect_known(known, kName, raw);
+    expect_known(known, "a.example:443", raw);
+    const std::string text = known.to_text();
+    known.renew(kName, now, before);
+    known.renew("b.example:443", before, now);
+    EXPECT_EQ(known.to_text(), text);
+    known.renew(kName, before, now);
+    EXPECT_EQ(known.find(kName)->identity.to_string(), now.fingerprint());
+    EXPECT_EQ(known.find("a.example:443")->identity, raw);
+}
+
 TEST(KnownNodes, NamesTheLineThatCannotBeUsed) {
     EXPECT_EQ(KnownNodes::parse("alknet-known-nodes 2\n").error().detail(),
               "line 1: this is no list of known nodes");

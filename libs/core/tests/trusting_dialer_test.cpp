@@ -78,6 +78,23 @@ protected:
         co_return answer;
     }
 
+    static task<result<std::optional<NodeId>>> answer_with(std::optional<NodeId> answer) {
+        co_return answer;
+    }
+    /// By a node id.
+    result<ConnectionInfo> visit_at(const NodeId& id, TrustOptions options,
+                                    DialOptions dialling = any()) {
+        const auto one = trusting(std::move(options));
+        NodeAddress target = bare();
+        target.id = id;
+        auto connection = run(one->dial(std::move(target), std::move(dialling)));
+        result<ConnectionInfo> seen = connection
+                                          ? result<ConnectionInfo>((*connection)->info())
+                                          : result<ConnectionInfo>(unexpected(connection.error()));
+        connection = fail(causes::kClosed);
+        run(done_after(one->shutdown()));
+        return seen;
+    }
     /// An answer that takes until somebody gives it.
     static task<result<bool>> wait_for(Event& asked, Event& answered) {
         asked.set();
@@ -157,6 +174,56 @@ TEST_F(Trusting, AFirstUseMayBeTrustedWithoutAQuestion) {
     const auto first = visit(tofu());
     ASSERT_TRUE(first) << first.error().message();
     EXPECT_EQ(lines(), key_line());
+}
+
+TEST_F(Trusting, AKeyMayHaveASuccessor) {
+    ASSERT_TRUE(visit(tofu()));
+    const NodeId before = server_tls->key().id();
+    const std::string known = lines();
+    become(make_context());
+    const NodeId now = server_tls->key().id();
+    std::vector<NodeId> asked;
+    std::vector<NodeId> reached;
+    const auto following = [&](std::optional<NodeId> answer) {
+        TrustOptions options;
+        options.successor = [&asked, answer](NodeAddress, DialOptions, NodeId pinned) {
+            asked.push_back(pinned);
+            return answer_with(answer);
+        };
+        options.reached = [&reached](const NodeId& key) { reached.push_back(key); };
+        return options;
+    };
+    // Nothing is believed.
+    const auto refused = visit(following(std::nullopt));
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is(causes::kPeerKeyMismatch));
+    EXPECT_EQ(lines(), known);
+    // What was believed must be proven.
+    const auto other = visit(following(NodeKey::generate()->id()));
+    ASSERT_FALSE(other);
+    EXPECT_TRUE(other.error().is(causes::kPeerKeyMismatch));
+    ASSERT_TRUE(visit_at(before, following(now)));
+    EXPECT_EQ(asked, (std::vector{before, before, before}));
+    EXPECT_EQ(reached, std::vector{now});
+    // Whoever has a way already stays there.
+    DialOptions climbing = any();
+    climbing.better_than = Rung::tcp_v4;
+    EXPECT_FALSE(visit_at(before, following(now), std::move(climbing)));
+    EXPECT_EQ(asked.size(), 3U);
+}
+
+TEST_F(Trusting, AKnownNameGetsTheSuccessor) {
+    ASSERT_TRUE(visit(tofu()));
+    become(make_context());
+    TrustOptions options;
+    options.successor = [now = server_tls->key().id()](NodeAddress, DialOptions, NodeId) {
+        return answer_with(now);
+    };
+    const auto seen = visit(std::move(options));
+    ASSERT_TRUE(seen) << seen.error().message();
+    EXPECT_EQ(lines(), key_line());
+    EXPECT_TRUE(broken.empty());
+    ASSERT_TRUE(visit());
 }
 
 TEST_F(Trusting, AChangedKeyStopsOnEveryRung) {

@@ -1,7 +1,9 @@
 // Any octets as the statement of a new key: what is read has one text, and what was changed does
 // not hold.
+#include <algorithm>
 #include <alknet/base/assert.hpp>
 #include <alknet/base/bytes.hpp>
+#include <alknet/identity/rotate_frames.hpp>
 #include <alknet/identity/rotation.hpp>
 #include <string>
 #include <utility>
@@ -62,9 +64,54 @@ void check_making(const Rotation& from) {
     ALKNET_ASSERT(!made || check_rotation(*made, begin));
 }
 
+// What one statement can be part of: no chain is longer than it, and nothing undoes what is known.
+void check_chains(const Rotation& rotation, WallTime now) {
+    const std::vector<Rotation> one = {rotation};
+    const auto chain = chain_between(one, rotation.from, rotation.to, now);
+    ALKNET_ASSERT(chain.has_value() == check_rotation(rotation, now).has_value());
+    ALKNET_ASSERT(!chain || *chain == one);
+    ALKNET_ASSERT(rotation.from == rotation.to ||
+                  !chain_between(one, rotation.to, rotation.from, now));
+    const std::vector<Rotation> gap = {rotation, rotation};
+    ALKNET_ASSERT(!chain_between(gap, rotation.from, NodeId(), now));
+    KeyChange known{.from = rotation.from, .to = rotation.to};
+    ALKNET_ASSERT(check_history({&known, 1}, rotation).has_value() ==
+                  (rotation.from != rotation.to));
+    known.to = NodeId();
+    ALKNET_ASSERT(!check_history({&known, 1}, rotation));
+    known.from = rotation.to;
+    ALKNET_ASSERT(!check_history({&known, 1}, rotation));
+}
+
+void check_message(const RotateMessage& message) {
+    const auto again = decode_rotate(encode_rotate(message));
+    const bool good = again.has_value() && again->has_value();
+    ALKNET_ASSERT(!good || **again == message);
+    for (const auto type : {RotateMessage::Type::ask, RotateMessage::Type::answer,
+                            RotateMessage::Type::tell, RotateMessage::Type::heard}) {
+        const bool asks = type == RotateMessage::Type::ask || type == RotateMessage::Type::heard;
+        RotateMessage other{.type = type, .chain = message.chain};
+        const auto decoded = decode_rotate(encode_rotate(other));
+        ALKNET_ASSERT(!asks || message.chain.empty() || !decoded);
+        other.chain.resize(kRotationChainMax + 1);
+        ALKNET_ASSERT(!decode_rotate(encode_rotate(other)));
+    }
+}
+
+/// As it comes from a connection.
+void check_frame(BytesView bytes) {
+    const auto message = decode_rotate(bytes);
+    if (message && *message) {
+        ALKNET_ASSERT(std::ranges::equal(encode_rotate(**message), bytes));
+        check_message(**message);
+    }
+    ALKNET_ASSERT(!message || *message || bytes.size() < kRotateBytesMax);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    check_frame(view_octets(data, size));
     const std::string_view text = as_text(view_octets(data, size));
     const auto rotation = decode_rotation(text);
     if (!rotation) {
@@ -75,5 +122,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_acceptance(*rotation, WallTime());
     check_acceptance(*rotation, WallTime(std::chrono::seconds(2'000'000'000)));
     check_making(*rotation);
+    check_chains(*rotation, WallTime(std::chrono::seconds(1'800'000'000)));
+    check_chains(*rotation, WallTime());
+    check_message({.type = RotateMessage::Type::tell, .chain = {*rotation}});
+    check_message({.type = RotateMessage::Type::tell, .chain = {*rotation, *rotation}});
     return 0;
 }

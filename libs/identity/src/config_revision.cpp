@@ -71,6 +71,12 @@ std::string config_revision(std::string_view text, const PeerList& stored) {
         put(out, token.grants);
         put(out, token.expires);
     }
+    for (const KeyChange& change : stored.changes) {
+        put(out, change.from.fingerprint());
+        put(out, change.to.fingerprint());
+        put(out, std::optional(change.ends));
+        out.number(static_cast<std::uint8_t>(change.used));
+    }
     return hex_encode(BytesView(crypto::sha256(out.view())).first(kDigestOctets));
 }
 

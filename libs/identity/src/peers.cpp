@@ -79,6 +79,7 @@ result<std::shared_ptr<const PeerDirectory>> PeerDirectory::create(PeerList list
                                         std::to_string(kTokensMax) + " tokens and " +
                                         std::to_string(kAssertionsMax) + " assertions");
     }
+    apply_key_changes(list);
     std::shared_ptr<PeerDirectory> directory(new PeerDirectory(std::move(list)));
     ALKNET_CHECK(directory->index());
     return directory;
@@ -211,6 +212,9 @@ std::optional<WallTime> PeerDirectory::next_change(WallTime now) const {
         if (peer.enabled && peer.expires) {
             consider(*peer.expires);
             consider(later(*peer.expires, kExpiryGrace));
+        }
+        for (const auto& [key, end] : peer.ending) {
+            consider(end);
         }
     }
     return next;

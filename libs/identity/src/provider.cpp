@@ -13,7 +13,9 @@ task<result<std::optional<Identity>>> ConfigIdentityProvider::resolve_from_finge
     std::string fingerprint) {
     const auto peers = peers_.get();
     const PeerRecord* peer = peers->find_fingerprint(fingerprint);
-    co_return peer == nullptr ? std::nullopt : identity_of(*peer, clock_.wall_now());
+    const WallTime now = clock_.wall_now();
+    co_return peer == nullptr || !key_holds(*peer, fingerprint, now) ? std::nullopt
+                                                                     : identity_of(*peer, now);
 }
 
 task<result<std::optional<Identity>>> ConfigIdentityProvider::resolve_from_token(

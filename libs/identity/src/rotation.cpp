@@ -4,6 +4,7 @@
 #include <alknet/base/encoding.hpp>
 #include <alknet/base/wire.hpp>
 #include <alknet/identity/rotation.hpp>
+#include <utility>
 
 namespace alknet::identity {
 
@@ -11,7 +12,7 @@ namespace {
 
 constexpr std::string_view kMark = "alkrot1";
 constexpr std::string_view kLabel("alknet-key-rotation-v1\0", 23);
-constexpr std::size_t kOctets = 2 * NodeId::kSize + 2 * sizeof(std::uint64_t) + 2 * 64;
+static_assert(kRotationOctets == 2 * NodeId::kSize + 2 * sizeof(std::uint64_t) + 2 * 64);
 
 void put_terms(WireWriter& out, const Rotation& rotation) {
     out.append(rotation.from.bytes());
@@ -55,12 +56,31 @@ result<Rotation> make_rotation(const NodeKey& from, const NodeKey& to, WallTime 
     return rotation;
 }
 
-std::string encode_rotation(const Rotation& rotation) {
+Bytes rotation_octets(const Rotation& rotation) {
     WireWriter out;
     put_terms(out, rotation);
     out.append(rotation.by_from);
     out.append(rotation.by_to);
-    return std::string(kMark) + base32_encode(out.view());
+    return out.take();
+}
+
+std::string encode_rotation(const Rotation& rotation) {
+    return std::string(kMark) + base32_encode(rotation_octets(rotation));
+}
+
+result<Rotation> rotation_of(BytesView octets) {
+    WireReader in(octets);
+    const auto from = NodeId::from_bytes(in.take(NodeId::kSize));
+    const auto to = NodeId::from_bytes(in.take(NodeId::kSize));
+    if (!from || !to || octets.size() != kRotationOctets) {
+        return fail(causes::kRotationInvalid, "it has not two keys and two signatures");
+    }
+    Rotation rotation{.from = *from, .to = *to};
+    rotation.not_before = in.number<std::uint64_t>();
+    rotation.not_after = in.number<std::uint64_t>();
+    std::ranges::copy(in.take(rotation.by_from.size()), rotation.by_from.begin());
+    std::ranges::copy(in.take(rotation.by_to.size()), rotation.by_to.begin());
+    return rotation;
 }
 
 result<Rotation> decode_rotation(std::string_view text) {
@@ -71,22 +91,12 @@ result<Rotation> decode_rotation(std::string_view text) {
         return invalid();
     }
     const auto octets = base32_decode(text.substr(kMark.size()));
-    if (!octets || octets->size() != kOctets) {
+    if (!octets) {
         return invalid();
     }
-    WireReader in(*octets);
-    const auto from = NodeId::from_bytes(in.take(NodeId::kSize));
-    const auto to = NodeId::from_bytes(in.take(NodeId::kSize));
-    if (!from || !to) {
-        return invalid();
-    }
-    Rotation rotation{.from = *from, .to = *to};
-    rotation.not_before = in.number<std::uint64_t>();
-    rotation.not_after = in.number<std::uint64_t>();
-    std::ranges::copy(in.take(rotation.by_from.size()), rotation.by_from.begin());
-    std::ranges::copy(in.take(rotation.by_to.size()), rotation.by_to.begin());
+    auto rotation = rotation_of(*octets);
     // Capital letters decode too, and nothing else has one text only.
-    return encode_rotation(rotation) == text ? result<Rotation>(rotation) : invalid();
+    return rotation && encode_rotation(*rotation) == text ? std::move(rotation) : invalid();
 }
 
 result<void> check_rotation(const Rotation& rotation, WallTime now) {
@@ -110,11 +120,41 @@ result<void> check_rotation(const Rotation& rotation, WallTime now) {
     return {};
 }
 
+result<std::vector<Rotation>> chain_between(std::span<const Rotation> all, const NodeId& from,
+                                            const NodeId& to, WallTime now) {
+    const auto begin = std::ranges::find(all, from, &Rotation::from);
+    std::vector<Rotation> chain;
+    for (auto link = begin; link != all.end() && chain.size() < kRotationChainMax; ++link) {
+        if (!chain.empty() && chain.back().to != link->from) {
+            break;
+        }
+        ALKNET_CHECK(check_rotation(*link, now));
+        chain.push_back(*link);
+        if (link->to == to) {
+            return chain;
+        }
+    }
+    return fail(causes::kRotationInvalid, "no statement leads from the known key to that one");
+}
+
+result<void> check_history(std::span<const KeyChange> changes, const Rotation& rotation) {
+    if (std::ranges::count(changes, rotation.to, &KeyChange::from) != 0) {
+        return fail(causes::kRotationInvalid, "the key that comes was left before");
+    }
+    for (const KeyChange& one : changes) {
+        const bool same = one.from == rotation.from && one.to == rotation.to;
+        if (!same && (one.from == rotation.from || one.to == rotation.to)) {
+            return fail(causes::kRotationInvalid, "another change of one of the keys is known");
+        }
+    }
+    return {};
+}
+
 result<RotatedPeer> accept_rotation(const PeerDirectory& peers, const Rotation& rotation,
                                     WallTime now) {
     ALKNET_CHECK(check_rotation(rotation, now));
     const PeerRecord* peer = peers.find_fingerprint(rotation.from.fingerprint());
-    if (peer == nullptr) {
+    if (peer == nullptr || !key_holds(*peer, rotation.from.fingerprint(), now)) {
         return fail(causes::kRotationInvalid, "no peer has the key that goes");
     }
     const Standing standing = standing_of(*peer, now);

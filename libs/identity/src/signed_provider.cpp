@@ -26,6 +26,9 @@ result<NodeId> signer_of(const SignedToken& token, const NodeId& audience, std::
 result<Identity> identity_of_signer(const PeerDirectory& peers, const NodeId& signer,
                                     WallTime now) {
     const PeerRecord* peer = peers.find_fingerprint(signer.fingerprint());
+    if (peer != nullptr && !key_holds(*peer, signer.fingerprint(), now)) {
+        return fail(causes::kTokenInvalid, "signed token: its peer has another key now");
+    }
     auto identity = peer == nullptr ? std::nullopt : identity_of(*peer, now);
     if (!identity) {
         return fail(causes::kTokenInvalid,

@@ -3,6 +3,7 @@
 #include <alknet/base/encoding.hpp>
 #include <alknet/crypto/digest.hpp>
 #include <alknet/identity/fingerprint.hpp>
+#include <alknet/identity/rotation_state.hpp>
 #include <alknet/identity/state.hpp>
 #include <map>
 
@@ -86,6 +87,15 @@ constexpr std::string_view kSchema3 = R"(
 CREATE TABLE signed_token (
     signer TEXT PRIMARY KEY,
     newest INTEGER NOT NULL          -- seconds since 1970
+) STRICT, WITHOUT ROWID;
+)";
+// What was said of a key holds as long as the row is there.
+constexpr std::string_view kSchema4 = R"(
+CREATE TABLE key_change (
+    old  TEXT PRIMARY KEY,
+    new  TEXT NOT NULL UNIQUE,
+    ends INTEGER NOT NULL,           -- seconds since 1970
+    used INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 )";
 constexpr std::int32_t kApplicationId = 0x616c6b31;  // "alk1"
@@ -248,7 +258,7 @@ result<bool> remove_from(Database& state, const std::string& table, std::string_
 }  // namespace
 
 store::DatabaseOptions state_options() {
-    return {.schema = {kSchema1, kSchema2, kSchema3}, .application_id = kApplicationId};
+    return {.schema = {kSchema1, kSchema2, kSchema3, kSchema4}, .application_id = kApplicationId};
 }
 
 std::string make_peer_id() {
@@ -263,11 +273,16 @@ result<PeerList> load_peers(Database& state) {
     ALKNET_CHECK(load_keys(state, loading));
     ALKNET_CHECK(load_rights(state, loading));
     ALKNET_CHECK(load_tokens(state, loading));
+    ALKNET_TRY(loading.list.changes, load_key_changes(state));
     return std::move(loading.list);
 }
 
 result<void> save_peer(Database& state, const PeerRecord& peer) {
-    ALKNET_CHECK(state.run("DELETE FROM peer WHERE id = ?", {peer.id}));
+    ALKNET_TRY(const auto before,
+               state.query("DELETE FROM peer WHERE id = ? RETURNING id", {peer.id}));
+    if (before.empty()) {
+        ALKNET_CHECK(forget_key_changes(state, peer.fingerprints));
+    }
     ALKNET_CHECK(state.run(
         "INSERT INTO peer VALUES (?, ?, ?, ?, ?)",
         {peer.id, peer.name, std::int64_t{peer.enabled}, seconds(peer.expires), peer.address}));
@@ -280,6 +295,13 @@ result<void> save_peer(Database& state, const PeerRecord& peer) {
 }
 
 result<bool> remove_peer(Database& state, std::string_view id) {
+    ALKNET_TRY(const auto rows,
+               state.query("SELECT fingerprint FROM peer_key WHERE peer = ?", {std::string(id)}));
+    std::vector<std::string> keys;
+    for (const Row& row : rows) {
+        keys.emplace_back(row.text(0));
+    }
+    ALKNET_CHECK(forget_key_changes(state, keys));
     ALKNET_CHECK(state.run("DELETE FROM token WHERE peer = ?", {std::string(id)}));
     return remove_from(state, "peer", id);
 }

@@ -3,7 +3,7 @@
 //
 //   alknet.toml                the configuration, written by people
 //   alknet.toml.previous, .pending, .applied, config.lock  changes of it (change.hpp)
-//   node.key                   the node's private key (PKCS#8 PEM)
+//   node.key, .next, .rotations, .told  its private key (PKCS#8 PEM), and the one to come
 //   cert.pem, cert-key.pem     a certificate that nobody signed, for peers without raw public keys
 //   endpoint.secrets           what tokens and stateless resets are made with
 //   manifest.toml              the version of this layout

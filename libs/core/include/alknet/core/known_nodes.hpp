@@ -78,6 +78,8 @@ public:
     [[nodiscard]] const std::vector<FirstContact>& first_contacts() const noexcept {
         return contacts_;
     }
+    /// If the name is known by the key `before`, it is known by `now` from then on.
+    void renew(std::string_view name, const NodeId& before, const NodeId& now);
     /// True if there was such an entry, or a first contact, which then fails.
     bool remove(std::string_view name);
 

@@ -1,5 +1,6 @@
 // TrustingDialer: who is believed to be a host that is named without its key. A decorator of
-// Dialer; addresses with a node id, and dials that say themselves what they verify, pass it.
+// Dialer; addresses with a node id, and dials that say themselves what they verify, pass it, unless
+// what they demand has a successor.
 //
 // A name is known in one way from the first time on (KnownNodes): by a certificate that the
 // system's authorities verify, or, if somebody agrees to trust it on first use, by its key. No
@@ -13,6 +14,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace alknet {
@@ -43,6 +45,14 @@ struct TrustOptions {
     std::function<task<result<bool>>(TrustQuestion)> ask;
     /// Told before the dial fails with kPeerKeyMismatch. May be null.
     std::function<void(const TrustBroken&)> broken;
+    /// The key that whoever showed another one than `pinned` has instead, if that was believed;
+    /// nullopt: it was not. Asked before the dial fails with kPeerKeyMismatch; then the node must
+    /// prove the new key, and a known name has it from then on. Null: a key has no successor.
+    std::function<task<result<std::optional<NodeId>>>(NodeAddress address, DialOptions options,
+                                                      NodeId pinned)>
+        successor{};
+    /// Told of every key that was demanded and proven. May be null.
+    std::function<void(const NodeId&)> reached{};
     /// The command that forgets NAME, without NAME.
     std::string remove_command = "alknet known remove";
 };

@@ -70,6 +70,8 @@ struct PeerRecord {
     bool renewable = true;  // false: when it expires there is no grace, and nothing to renew
     std::string address;    // where to reach it; empty: not known
     Origin origin;
+    /// Of its keys, those that it will not have any more from then on: it has said so (KeyChange).
+    std::map<std::string, WallTime> ending{};
 
     bool operator==(const PeerRecord&) const = default;
 };
@@ -103,6 +105,16 @@ enum class Standing : std::uint8_t {
 [[nodiscard]] std::string_view to_string(Standing standing) noexcept;
 [[nodiscard]] Standing standing_of(const PeerRecord& peer, WallTime now) noexcept;
 
+/// A statement of a new key that was accepted (rotation_state.hpp).
+struct KeyChange {
+    NodeId from{};
+    NodeId to{};
+    WallTime ends{};    // from then on the old key is nobody's
+    bool used = false;  // the new key was shown, and the old one is nobody's from then on
+
+    bool operator==(const KeyChange&) const = default;
+};
+
 /// What must come out when `peer` asks for `wanted` (policy.hpp, check_assertions).
 struct Assertion {
     std::string peer;  // its name; need not be known
@@ -119,9 +131,18 @@ struct PeerList {
     std::vector<Role> roles;
     std::vector<TokenRecord> tokens;
     std::vector<Assertion> assertions;
+    std::vector<KeyChange> changes{};  // each of another key
 
     bool operator==(const PeerList&) const = default;
 };
+
+/// Gives the peers the keys that they have said they would have, wherever the peers were written
+/// down, and takes from them what they have had. A key that is another peer's stays there.
+void apply_key_changes(PeerList& list);
+
+/// Whether `proven`, one of the peer's keys, is its key still.
+[[nodiscard]] bool key_holds(const PeerRecord& peer, const std::string& proven,
+                             WallTime now) noexcept;
 
 /// Immutable, so that any thread may use it.
 class PeerDirectory {
@@ -141,15 +162,18 @@ public:
 
     /// By id. Null: there is none.
     [[nodiscard]] const PeerRecord* find(std::string_view id) const;
+    /// What was accepted of new keys.
+    [[nodiscard]] const std::vector<KeyChange>& changes() const noexcept { return list_.changes; }
     /// By the name that people use.
     [[nodiscard]] const PeerRecord* find_name(std::string_view name) const;
-    /// `proven` is canonical: what TLS proved. Finds records with the `SHA256:` form too.
+    /// `proven` is canonical: what TLS proved. Finds records with the `SHA256:` form too. Whether
+    /// it is the peer's still: key_holds.
     [[nodiscard]] const PeerRecord* find_fingerprint(const std::string& proven) const;
     /// The Ed25519 keys of which a signed token may name this one.
     [[nodiscard]] std::vector<NodeId> find_keys(const KeyId& key) const;
     /// Compares in constant time what has the same first octets.
     [[nodiscard]] const TokenRecord* find_token(const TokenHash& hash) const;
-    /// The first moment after `now` at which somebody's standing changes.
+    /// The first moment after `now` at which somebody's standing changes, or a key ends.
     [[nodiscard]] std::optional<WallTime> next_change(WallTime now) const;
 
 private:

@@ -1,6 +1,7 @@
 // The statement by which a node changes its key: both keys sign it (docs/protocol/rotation.md).
 #pragma once
 
+#include <alknet/base/bytes.hpp>
 #include <alknet/base/result.hpp>
 #include <alknet/crypto/node_key.hpp>
 #include <alknet/identity/peers.hpp>
@@ -8,8 +9,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace alknet::identity {
 
@@ -38,8 +41,29 @@ struct Rotation {
 /// Has one text for each statement. Signatures are not looked at. Errors: kRotationInvalid.
 [[nodiscard]] result<Rotation> decode_rotation(std::string_view text);
 
+/// The statement as it travels: kRotationOctets of them.
+inline constexpr std::size_t kRotationOctets = 208;
+[[nodiscard]] Bytes rotation_octets(const Rotation& rotation);
+/// Signatures are not looked at. Errors: kRotationInvalid.
+[[nodiscard]] result<Rotation> rotation_of(BytesView octets);
+
 /// Whether both keys have signed it, and it holds now. Errors: kRotationInvalid with what is wrong.
 [[nodiscard]] result<void> check_rotation(const Rotation& rotation, WallTime now);
+
+/// So many keys one after the other are believed at once.
+inline constexpr std::size_t kRotationChainMax = 8;
+
+/// The part of `all`, in which each statement begins with the key that the one before it has led
+/// to, that leads from one key to the other. Errors: kRotationInvalid if there is none, or one of
+/// its statements does not hold now.
+[[nodiscard]] result<std::vector<Rotation>> chain_between(std::span<const Rotation> all,
+                                                          const NodeId& from, const NodeId& to,
+                                                          WallTime now);
+
+/// What was accepted before stays: a key has one successor, and a key that was left never comes
+/// back, whoever has signed it. Errors: kRotationInvalid.
+[[nodiscard]] result<void> check_history(std::span<const KeyChange> changes,
+                                         const Rotation& rotation);
 
 /// Whom a statement concerns.
 struct RotatedPeer {

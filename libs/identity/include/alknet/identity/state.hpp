@@ -25,9 +25,10 @@ result<PeerList> load_peers(store::Database& state);
 [[nodiscard]] std::string make_peer_id();
 
 /// Adds the peer, or puts what it says in the place of what stands under its id. The caller has
-/// made sure that a directory can be made with it. Errors: those of Database.
+/// made sure that a directory can be made with it. What was accepted of the keys of a new one is
+/// forgotten (rotation_state.hpp). Errors: those of Database.
 result<void> save_peer(store::Database& state, const PeerRecord& peer);
-/// Its tokens go too. False: there was none.
+/// Its tokens go too, and what was accepted of its keys. False: there was none.
 result<bool> remove_peer(store::Database& state, std::string_view id);
 
 /// Errors: those of Database.
