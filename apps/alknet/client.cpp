@@ -11,6 +11,7 @@
 #include <csignal>
 
 #include "commands/commands.hpp"
+#include "key_follower.hpp"
 #include "peers.hpp"
 #include "trust.hpp"
 
@@ -21,7 +22,8 @@ namespace {
 struct Person {
     std::shared_ptr<const NodeKey> key;
     std::vector<config::Peer> peers;
-    std::filesystem::path home{};  // what is remembered stands there; empty: nothing is
+    std::optional<config::Home> home{};  // what is remembered stands there; none: nothing is
+    std::vector<identity::KeyChange> changes{};
 };
 
 // The home, if there is one.
@@ -55,11 +57,13 @@ result<Person> person(const CommandLine& line, Client::As as) {
     if (home) {
         ALKNET_TRY(auto config, home->load_config());
         self.peers = std::move(config.dynamic.peers);
-        self.home = home->directory();
+        self.home = *home;
         ALKNET_TRY(const auto stored, stored_peers(*home));
         for (const identity::PeerRecord& peer : stored.peers) {
             self.peers.push_back(as_entry(peer));
         }
+        self.changes = stored.changes;
+        follow_key_changes(self.peers, self.changes, SystemClock().wall_now());
         if (as == Client::As::owner && line.identity.empty()) {
             ALKNET_TRY(self.key, home->load_key(config.fixed));
         }
@@ -185,6 +189,19 @@ result<std::unique_ptr<Dialer>> make_dialer(Loop& loop, std::shared_ptr<net::Net
     return Dialer::create(loop, std::move(network), std::move(tls), Log());
 }
 
+task<result<std::optional<NodeId>>> find_successor(std::shared_ptr<KeyFollower> follower,
+                                                   NodeAddress address, DialOptions options,
+                                                   NodeId pinned) {
+    co_return co_await follower->successor(std::move(address), std::move(options), pinned);
+}
+
+void follow_keys(TrustOptions& trust, const std::shared_ptr<KeyFollower>& follower) {
+    trust.successor = [follower](NodeAddress address, DialOptions options, NodeId pinned) {
+        return find_successor(follower, std::move(address), std::move(options), pinned);
+    };
+    trust.reached = [follower](const NodeId& key) { follower->reached(key); };
+}
+
 }  // namespace
 
 result<std::unique_ptr<Client>> Client::create(const CommandLine& line, As as, bool tofu) {
@@ -197,12 +214,15 @@ result<std::unique_ptr<Client>> Client::create(const CommandLine& line, As as, b
     client->network_ = net::make_system_network();
     ALKNET_TRY(auto own, make_dialer(*client->loop_, client->network_, std::move(self.key)));
     ALKNET_TRY(auto stranger, make_dialer(*client->loop_, client->network_, NodeKey::generate()));
-    TrustOptions trust = trust_options(*client->loop_, line, self.home, tofu);
+    const std::filesystem::path home = self.home ? self.home->directory() : std::filesystem::path();
+    TrustOptions trust = trust_options(*client->loop_, line, home, tofu);
     client->known_file_ = trust.file;
+    follow_keys(trust, std::make_shared<KeyFollower>(*client->loop_, *stranger, self.home,
+                                                     std::move(self.changes)));
     client->dialer_ =
         make_trusting_dialer(*client->loop_, std::move(own), std::move(stranger), std::move(trust));
-    if (!self.home.empty()) {
-        client->paths_file_ = self.home / "paths";
+    if (!home.empty()) {
+        client->paths_file_ = home / "paths";
     }
     if (!client->paths_file_.empty()) {
         client->paths_ = std::make_shared<PathMemory>(load_path_memory(client->paths_file_, Log()));

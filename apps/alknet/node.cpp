@@ -9,6 +9,7 @@
 #include <alknet/doctor/local_checks.hpp>
 #include <alknet/identity/config_revision.hpp>
 #include <alknet/identity/join.hpp>
+#include <alknet/identity/key_use.hpp>
 #include <alknet/identity/policy.hpp>
 #include <alknet/identity/state.hpp>
 #include <map>
@@ -94,6 +95,7 @@ result<std::unique_ptr<Node>> Node::create(Loop& loop, config::Home home, config
 
 result<void> Node::build() {
     ALKNET_TRY(key_, home_.load_key(config_.fixed));
+    ALKNET_CHECK(read_key_news());
     ALKNET_TRY(tls_, make_tls(config_.dynamic, nullptr));
     source_.text = std::move(options_.config_text);
     ALKNET_TRY(source_.stored, stored_peers(home_));
@@ -149,7 +151,11 @@ result<std::shared_ptr<IdentityProvider>> Node::make_identities() {
     apply_token_rules(config_.dynamic.signed_tokens);
     auto chain = std::make_shared<identity::IdentityChain>(
         std::vector<std::shared_ptr<IdentityProvider>>{identities_, signed_tokens_});
-    return std::make_shared<identity::AuditedIdentities>(std::move(chain), audit_);
+    auto audited = std::make_shared<identity::AuditedIdentities>(std::move(chain), audit_);
+    return std::make_shared<identity::KeyUse>(
+        std::move(audited),
+        identity::KeyUseOptions{
+            .peers = identities_, .state = state_, .changed = options_.state_changed, .log = log_});
 }
 
 void Node::apply_token_rules(const identity::SignedTokenRules& rules) {
@@ -231,6 +237,7 @@ result<void> Node::register_handlers(HandlerRegistry& registry, Loop& loop) cons
         ALKNET_CHECK(registry.add(std::make_shared<call::CallAdapter>(
             call::CallAdapterOptions{.registry = options_.operations, .metrics = metrics_})));
     }
+    ALKNET_CHECK(registry.add(make_rotate_handler()));
     doctor::DoctorHandlerOptions diagnosis;
     diagnosis.program = "alknet " ALKNET_VERSION;
     diagnosis.dialer = Dialer::create(loop, options_.network, tls_, log_);
@@ -386,6 +393,9 @@ task<result<void>> Node::reload() {
         log_.error("config.rejected",
                    {{"id", why.cause().id}, {"what", why.cause().what}, {"detail", why.detail()}});
         co_return applied;
+    }
+    if (const auto news = read_key_news(); !news) {
+        log_.error("key.news_unread", {{"detail", news.error().message()}});
     }
     audit("config.reloaded", nullptr);
     log_.info("config.reloaded",

@@ -7,6 +7,7 @@
 #include <alknet/call/operations.hpp>
 #include <alknet/config/change.hpp>
 #include <alknet/config/home.hpp>
+#include <alknet/core/dial.hpp>
 #include <alknet/core/endpoint.hpp>
 #include <alknet/identity/audit_log.hpp>
 #include <alknet/identity/provider.hpp>
@@ -27,6 +28,8 @@
 #include <string_view>
 #include <vector>
 
+#include "json.hpp"
+#include "key_news.hpp"
 #include "node_info.hpp"
 #include "peers.hpp"
 
@@ -91,6 +94,9 @@ public:
     /// Ends what a peer's term no longer allows, each time that one ends. For ever. Errors:
     /// kCancelled.
     task<result<void>> watch_terms();
+    /// Tells peers that have an address what has become of this node's key. For ever. Errors:
+    /// kCancelled.
+    task<result<void>> announce_key();
     /// Undoes a change of alknet.toml that nobody confirms in time (config/change.hpp). For ever.
     /// Errors: kCancelled.
     task<result<void>> watch_pending();
@@ -124,6 +130,9 @@ private:
     result<void> build();
     result<void> register_handlers(HandlerRegistry& registry, Loop& loop) const;
     [[nodiscard]] std::shared_ptr<ProtocolHandler> make_join_handler() const;
+    [[nodiscard]] std::shared_ptr<ProtocolHandler> make_rotate_handler() const;
+    result<void> read_key_news();
+    task<bool> announce_to(Dialer& dialer, identity::PeerRecord peer);
     /// Those that a join must not touch. Warns of the lines of authorized_keys that are refused.
     [[nodiscard]] std::shared_ptr<const identity::PeerList> fixed_peers(
         const config::DynamicConfig& config, const identity::PeerList& stored) const;
@@ -169,6 +178,9 @@ private:
     /// Where the doctor may dial back.
     Snapshot<WaysOfKeys> ways_{std::make_shared<const WaysOfKeys>()};
     std::shared_ptr<store::Store> state_;
+    const std::shared_ptr<Snapshot<KeyNews>> key_news_ =
+        std::make_shared<Snapshot<KeyNews>>(std::make_shared<const KeyNews>());
+    Event key_news_changed_;
     Event terms_changed_;
     Event config_changed_;
     std::string recorded_;  // what alknet.toml.applied says

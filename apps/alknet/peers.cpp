@@ -111,6 +111,7 @@ result<std::shared_ptr<const identity::PeerDirectory>> peers_of(const ConfigPlac
     identity::PeerList list = written_peers(place, config, stored).list;
     list.peers.insert(list.peers.end(), stored.peers.begin(), stored.peers.end());
     list.tokens.insert(list.tokens.end(), stored.tokens.begin(), stored.tokens.end());
+    list.changes = stored.changes;
     return identity::PeerDirectory::create(std::move(list));
 }
 

@@ -175,6 +175,11 @@ struct AuditOptions {
     bool follow = false;
     std::string head;
 };
+struct KeyOptions {
+    enum class Action : std::uint8_t { rotate, change, abandon };
+    Action action = Action::rotate;
+    Duration overlap = std::chrono::hours(24 * 30);
+};
 struct KnownOptions {
     enum class Action : std::uint8_t { list, remove };
     Action action = Action::list;
@@ -197,7 +202,8 @@ using Verb =
                  ExplainOptions, ConfigCheckOptions, ConfigShowOptions, ConfigDiffOptions,
                  ConfigApplyOptions, ConfigPendingOptions, PeerOptions, InvitationOptions,
                  JoinOptions, TokenOptions, TokenSignOptions, AccessCheckOptions, AuditOptions,
-                 KnownOptions, CompletionOptions, ManualOptions, HelpOptions, VersionOptions>;
+                 KeyOptions, KnownOptions, CompletionOptions, ManualOptions, HelpOptions,
+                 VersionOptions>;
 
 struct CommandLine {
     std::optional<std::filesystem::path> home;

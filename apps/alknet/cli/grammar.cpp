@@ -26,6 +26,7 @@ Grammar::Grammar() {
     add_token_commands(*this);
     add_access_commands(*this);
     add_audit_commands(*this);
+    add_key_commands(*this);
     add_known_commands(*this);
     add_network_commands(*this);
     add_call_commands(*this);

@@ -13,11 +13,11 @@ CLI::Option* metavar(CLI::Option* option, std::string value) {
 }
 
 CLI::Option* add_duration(CLI::App& command, const std::string& name, Duration& into,
-                          const std::string& about) {
-    const auto assign = [&into, name](const std::string& text) {
+                          const std::string& about, Duration max) {
+    const auto assign = [&into, name, max](const std::string& text) {
         const auto duration = config::parse_duration(text);
         const bool nothing = name == "--timeout" && duration && *duration == Duration();
-        if (!duration || nothing || *duration > std::chrono::hours(24)) {
+        if (!duration || nothing || *duration > max) {
             throw CLI::ValidationError(name + " is a duration such as 500ms, 2s or 1m, and not '" +
                                        text + "'");
         }

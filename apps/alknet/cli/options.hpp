@@ -16,9 +16,9 @@ namespace alknet::app {
 /// Names the option's value in the help.
 CLI::Option* metavar(CLI::Option* option, std::string value);
 
-/// At most a day; the help names the default, which `into` has.
+/// At most `max`; the help names the default, which `into` has.
 CLI::Option* add_duration(CLI::App& command, const std::string& name, Duration& into,
-                          const std::string& about);
+                          const std::string& about, Duration max = std::chrono::hours(24));
 
 /// From 1 to `max`; likewise.
 CLI::Option* add_count(CLI::App& command, const std::string& name, std::uint32_t& into,

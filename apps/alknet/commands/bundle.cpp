@@ -100,7 +100,7 @@ void drop_secret(Redactor& redact, std::string_view secret) {
 }
 
 void drop_files(Bundling& bundling) {
-    for (const char* name : {"node.key", "cert-key.pem", "endpoint.secrets"}) {
+    for (const char* name : {"node.key", "node.key.next", "cert-key.pem", "endpoint.secrets"}) {
         const std::string text = read_end(bundling.home / name, kFileBytesMax);
         drop_secret(bundling.redact, text);
         std::string_view rest = text;

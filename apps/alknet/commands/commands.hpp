@@ -37,6 +37,7 @@ result<ExitCode> run(const CommandLine& line, const TokenOptions& options);
 result<ExitCode> run(const CommandLine& line, const TokenSignOptions& options);
 result<ExitCode> run(const CommandLine& line, const AccessCheckOptions& options);
 result<ExitCode> run(const CommandLine& line, const AuditOptions& options);
+result<ExitCode> run(const CommandLine& line, const KeyOptions& options);
 result<ExitCode> run(const CommandLine& line, const KnownOptions& options);
 result<ExitCode> run(const CommandLine& line, const CompletionOptions& options);
 result<ExitCode> run(const CommandLine& line, const ManualOptions& options);

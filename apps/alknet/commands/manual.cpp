@@ -115,6 +115,8 @@ std::string program_page() {
     page.paragraph("In the node's directory, which its owner alone can write to:");
     page.item("alknet.toml", "The configuration; see alknet.toml(5).");
     page.item("node.key", "The private key. Whoever has it is this node.");
+    page.item("node.key.next, node.key.rotations, node.key.told",
+              "The key to come, the statements of changed keys, and whether others know.");
     page.item("cert.pem, cert-key.pem",
               "A self-signed certificate for clients that know no raw public keys.");
     page.item("endpoint.secrets", "What address tokens and stateless resets are made with.");
