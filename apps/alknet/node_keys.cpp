@@ -58,6 +58,13 @@ task<bool> Node::announce_to(Dialer& dialer, identity::PeerRecord peer) {
     DialOptions options;
     options.alpns = {std::string(identity::kRotateAlpn)};
     options.transport.handshake_timeout = kAnnounceTimeout;
+    const auto& written = config_.dynamic.peers;
+    const auto rules = std::ranges::find(written, peer.name, &config::Peer::name);
+    if (rules != written.end()) {  // nothing else is tried
+        options.quic = rules->transports.quic;
+        options.tcp = rules->transports.tcp;
+        options.proxy = rules->transports.proxy;
+    }
     const auto connection = co_await dialer.dial(std::move(address), std::move(options));
     if (!connection) {
         co_return false;
@@ -87,6 +94,9 @@ task<result<void>> Node::announce_key() {
         bool all = true;
         if (!nothing) {
             const auto dialer = Dialer::create(loop_, options_.network, tls_, log_);
+            dialer->set_place({.proxies = net::ProxySettings::from_environment(),
+                               .memory = nullptr,
+                               .network = {}});
             const auto peers = identities_->peers();
             for (const identity::PeerRecord& peer : peers->peers()) {
                 if (peer.address.empty() || told.contains(peer.id)) {

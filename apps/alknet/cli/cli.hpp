@@ -176,9 +176,10 @@ struct AuditOptions {
     std::string head;
 };
 struct KeyOptions {
-    enum class Action : std::uint8_t { rotate, change, abandon };
+    enum class Action : std::uint8_t { rotate, change, abandon, announce };
     Action action = Action::rotate;
     Duration overlap = std::chrono::hours(24 * 30);
+    Duration timeout = std::chrono::seconds(10);
 };
 struct KnownOptions {
     enum class Action : std::uint8_t { list, remove };

@@ -27,6 +27,11 @@ void add_key_commands(Grammar& grammar) {
     const auto change =
         leaf("switch", "Show the new key from now on; the old one is gone", Action::change);
     change.first->footer("The node must not run.");
+    const auto [announce, announcing] =
+        leaf("announce", "Tell the peers that have an address, now", Action::announce);
+    add_duration(*announce, "--timeout", announcing->timeout,
+                 "How long each handshake, and each answer, may take");
+    announce->footer("A running node does it by itself; this is for a home in which none runs.");
     const auto abandon = leaf("abandon", "Forget the key to come", Action::abandon);
     abandon.first->footer("Only while nobody was told of it.");
 }

@@ -1,11 +1,15 @@
 // alknet key: from one key of a node to the next.
 #include <fmt/format.h>
 #include <unistd.h>
+#include <alknet/base/causes.hpp>
 #include <alknet/identity/key_files.hpp>
+#include <alknet/identity/rotate.hpp>
 
 #include "audit_change.hpp"
+#include "client.hpp"
 #include "commands.hpp"
 #include "control_client.hpp"
+#include "key_news.hpp"
 #include "output.hpp"
 #include "peers.hpp"
 
@@ -48,21 +52,22 @@ result<void> report(const CommandLine& line, std::string_view done, const Rotati
 }
 
 // A running node tells others of it from now on.
-result<std::string> tell_node(const Keys& keys) {
-    ALKNET_TRY(const auto running,
-               ask_running_node(keys.home, "config/reload", Json(Json::Object())));
-    return running ? std::string("the node tells its peers; later: stop it, and alknet key switch")
-                   : std::string(
-                         "next: alknet serve, which tells its peers; later: alknet key "
-                         "switch");
+std::string tell_node(const Keys& keys) {
+    const auto running = ask_running_node(keys.home, "config/reload", Json(Json::Object()));
+    if (!running) {  // what was done stays
+        return "the running node could not be told: " + printable(running.error().message()) +
+               "; try alknet reload";
+    }
+    return *running ? "the node tells its peers; later: stop it, and alknet key switch"
+                    : "next: alknet serve or alknet key announce, which tell the peers; later: "
+                      "alknet key switch";
 }
 
 result<void> rotate(const CommandLine& line, const Keys& keys, Duration overlap) {
     ALKNET_CHECK(audit(keys, "key.rotated"));
     ALKNET_TRY(const Rotation made,
                identity::prepare_key(keys.files, SystemClock().wall_now(), overlap));
-    ALKNET_TRY(const std::string next, tell_node(keys));
-    return report(line, "a key is to come", made, next);
+    return report(line, "a key is to come", made, tell_node(keys));
 }
 
 // Beneath a running node there would be two keys in use.
@@ -76,10 +81,80 @@ result<void> change(const CommandLine& line, const Keys& keys) {
 result<void> abandon(const CommandLine& line, const Keys& keys) {
     ALKNET_CHECK(audit(keys, "key.abandoned"));
     ALKNET_TRY(const Rotation gone, identity::abandon_key(keys.files));
-    ALKNET_TRY(const auto running,
-               ask_running_node(keys.home, "config/reload", Json(Json::Object())));
-    return report(line, "no key is to come", gone,
-                  running ? "the node has forgotten it too" : "the key stays as it was");
+    const auto running = ask_running_node(keys.home, "config/reload", Json(Json::Object()));
+    return report(
+        line, "no key is to come", gone,
+        running && *running ? "the node has forgotten it too" : "the key stays as it was");
+}
+
+// ---- announce ----
+
+struct Announcing {
+    const CommandLine& line;
+    Client& client;
+    Duration timeout;
+    std::vector<Rotation> chain;
+    std::size_t asked = 0;
+    std::size_t failed = 0;
+};
+
+result<void> report(const Announcing& announcing, const config::Peer& peer,
+                    const result<void>& told) {
+    if (announcing.line.json) {
+        return print_line(Json::object({{"peer", peer.name},
+                                        {"told", told.has_value()},
+                                        {"error", told ? Json() : Json(told.error().cause().id)}})
+                              .text());
+    }
+    return print_line(
+        told ? fmt::format("{}: was told", printable(peer.name))
+             : fmt::format("{}: {}", printable(peer.name), printable(told.error().message())));
+}
+
+task<result<void>> announce_to(Announcing& announcing, config::Peer peer) {
+    ALKNET_CO_TRY(Target target, resolve_target(peer.name, announcing.client.peers()));
+    ALKNET_CO_TRY(DialOptions options,
+                  dial_options({}, target, {std::string(identity::kRotateAlpn)}));
+    options.transport.handshake_timeout = announcing.timeout;
+    ALKNET_CO_TRY(const auto connection, co_await announcing.client.dialer().dial(
+                                             std::move(target.address), std::move(options)));
+    const auto told =
+        co_await identity::tell_rotations(connection, announcing.chain, announcing.timeout);
+    connection->close(close_code::kOk, {});
+    co_return told ? told : unexpected(explain_close(told.error()));
+}
+
+task<result<void>> announce_to_all(Announcing& announcing) {
+    for (const config::Peer& peer : announcing.client.peers()) {
+        if (!peer.address) {
+            continue;
+        }
+        ++announcing.asked;
+        const result<void> told = co_await announce_to(announcing, peer);
+        if (!told && told.error().is(errc::cancelled)) {
+            co_return told;
+        }
+        announcing.failed += told ? 0 : 1;
+        ALKNET_CO_CHECK(report(announcing, peer, told));
+    }
+    co_return result<void>();
+}
+
+result<ExitCode> announce(const CommandLine& line, const Keys& keys, Duration timeout) {
+    ALKNET_TRY(const auto news, KeyNews::load(keys.files));
+    std::vector<Rotation> chain = news->tell();
+    if (chain.empty()) {
+        return fail(causes::kUsage,
+                    "there is no statement to tell of; make one: alknet key rotate");
+    }
+    ALKNET_TRY(const auto client, Client::create(line));
+    Announcing announcing{
+        .line = line, .client = *client, .timeout = timeout, .chain = std::move(chain)};
+    ALKNET_CHECK(client->run(announce_to_all(announcing)));
+    if (announcing.asked == 0) {
+        return fail(causes::kUsage, "no peer has an address");
+    }
+    return announcing.failed == 0 ? ExitCode::ok : ExitCode::unreachable;
 }
 
 }  // namespace
@@ -100,6 +175,8 @@ result<ExitCode> run(const CommandLine& line, const KeyOptions& options) {
         case Action::abandon:
             ALKNET_CHECK(abandon(line, keys));
             break;
+        case Action::announce:
+            return announce(line, keys, options.timeout);
     }
     return ExitCode::ok;
 }

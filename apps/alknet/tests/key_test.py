@@ -1,9 +1,10 @@
 """alknet key: a node's key and the next one, and who believes it."""
 
+import json
 import shutil
 import unittest
 
-from support import EXIT_REFUSED, EXIT_USAGE, Node, TestCase
+from support import EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE, Node, TestCase
 
 SERVED = ("--count", 1)
 
@@ -60,15 +61,10 @@ class OwnKey(KeyTest):
         self.assertEqual([one["fingerprint"] for one in after["previous"]], [old])
         self.assertIn(f"previous     {old}", self.alice.run("id").stdout)
         self.alice.error("key", "switch", expect=EXIT_USAGE)
-        events = [one["event"] for one in map(self.record, self.alice.run(
+        events = [one["event"] for one in map(json.loads, self.alice.run(
             "audit", "show", "--json").stdout.splitlines())]
         self.assertEqual([one for one in events if one.startswith("key.")],
                          ["key.rotated", "key.rotated", "key.switched", "key.switched"])
-
-    @staticmethod
-    def record(line):
-        import json
-        return json.loads(line)
 
     def test_the_one_to_come_can_be_forgotten_until_it_was_told(self):
         old, new = self.rotate(self.alice)
@@ -212,11 +208,6 @@ address = "{node.bare}"
 class Receiver(KeyTest):
     """Bob's node knows alice, who comes with her new key."""
 
-    def known_to_bob(self, home, node):
-        """Whether bob's node takes this home for somebody it knows."""
-        done = home.json("doctor", f"alknet://{self.bob.id}@{node.bare}", expect=None)
-        return done
-
     def comes_in(self, home, node, expect=0):
         return home.run("bench", f"alknet://{self.bob.id}@{node.bare}", "--down", "--seconds", 1,
                         expect=expect)
@@ -253,6 +244,21 @@ class Receiver(KeyTest):
         self.serve(self.alice).wait_for("key.announced")
         self.comes_in(self.alice, bob)
         bob.wait_for("peer.key_changed")
+
+    def test_is_told_by_a_command(self):
+        bob = self.serve(self.bob)
+        self.know(self.bob, "alice", self.alice, scopes=("node:bench",))
+        self.assertIn("no statement", self.alice.error("key", "announce", expect=EXIT_USAGE)["detail"])
+        self.rotate(self.alice)
+        self.switch(self.alice)
+        self.assertIn("no peer has", self.alice.error("key", "announce", expect=EXIT_USAGE)["detail"])
+        self.know(self.alice, "bob", self.bob, bob.bare)
+        told = self.alice.json("key", "announce")
+        self.assertEqual(told, {"peer": "bob", "told": True, "error": None})
+        bob.wait_for("config.reloaded")
+        self.comes_in(self.alice, bob)
+        bob.__exit__()
+        self.alice.run("key", "announce", "--timeout", "200ms", expect=EXIT_UNREACHABLE)
 
     def test_hears_nothing_of_strangers(self):
         bob = self.serve(self.bob)
