@@ -21,7 +21,8 @@ constexpr std::size_t kPiece = 64 << 10;
 /// long for a record comes as its beginning.
 result<std::uint64_t> read_lines(const fs::path& file,
                                  const std::function<result<void>(std::string_view)>& each) {
-    const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    // As for who writes: what a link leads to is no log, and a device may never end.
+    const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
     if (!fd) {
         return file_fail("open", errno, file);
     }

@@ -94,6 +94,14 @@ TEST(AuditVerifier, ALogThatIsGoneIsNamed) {
               "audit.log:0: records 1 to 5 are missing at the end\n");
 }
 
+TEST(AuditVerifier, ALinkIsNoLog) {
+    const Written w;
+    std::filesystem::remove(w.log);
+    std::filesystem::create_symlink("/dev/zero", w.log);
+    EXPECT_FALSE(verify_audit(w.dir.path(), {}));
+    EXPECT_FALSE(read_audit(w.dir.path(), 0, [](const AuditRecord&) { return result<void>(); }));
+}
+
 TEST(AuditVerifier, AHeadThatIsGoneOrDamagedIsSaid) {
     const Written w;
     replace_content(w.dir / kAuditHeadFile, "nonsense");
