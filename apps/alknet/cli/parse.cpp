@@ -87,7 +87,7 @@ error incomplete_command(const CLI::App& root) {
     bool value = false;
     for (const std::string& word : groups.front()->remaining()) {
         if (!value && !word.starts_with('-')) {
-            return unknown_command(group + " " + word);
+            return unknown_command(std::string(group).append(" ").append(word));
         }
         value = word == "--home";
     }
