@@ -255,7 +255,7 @@ ALKNET_CO_TEST(KeyUse, TheOldKeyEndsWithItsTime) {
     const WallTime end = world.loop.wall_now() + std::chrono::hours(1);
     list.changes = {{.from = key_number(0)->id(), .to = key_number(1)->id(), .ends = end}};
     ConfigIdentityProvider peers(world.loop.clock(), directory(std::move(list)));
-    EXPECT_EQ(peers.next_change(), end);
+    EXPECT_EQ(peers.next_change(world.loop.wall_now()), end);
     EXPECT_TRUE((co_await peers.resolve_from_fingerprint(key_text(0))).value());
     ALKNET_CO_ASSERT_OK(co_await world.loop.sleep(std::chrono::hours(1)));
     EXPECT_FALSE((co_await peers.resolve_from_fingerprint(key_text(0))).value());
