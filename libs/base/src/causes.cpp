@@ -494,6 +494,7 @@ constexpr std::array kAll = {
     &causes::kAuditBroken,
     &causes::kRotationInvalid,
     &causes::kNoOperation,
+    &causes::kOperationType,
     &causes::kInvitationInvalid,
     &causes::kInvitationRefused,
 };

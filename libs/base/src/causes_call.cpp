@@ -13,4 +13,15 @@ constexpr Cause kNoOperation{
         "there. Whoever is not known is told of what strangers may call, and of nothing else.",
 };
 
+constexpr Cause kOperationType{
+    .id = "E-CALL-TYPE",
+    .condition = errc::invalid,
+    .what = "the operation is not called in this way",
+    .next = "subscribe to a subscription, and call everything else",
+    .explain =
+        "A query and a mutation give one answer, a subscription gives items until it ends. alknet "
+        "call NODE --list shows which operation is of which kind; --subscribe is for "
+        "subscriptions.",
+};
+
 }  // namespace alknet::causes

@@ -31,6 +31,10 @@ task<result<void>> CallAdapter::handle(std::shared_ptr<Connection> connection, A
 
 task<void> CallAdapter::shutdown() {
     shared_->draining = true;
+    const auto subscriptions = shared_->subscriptions;
+    for (Cancel* one : subscriptions) {
+        one->request();  // only marks them and makes them ready
+    }
     while (shared_->in_flight > 0) {
         if (!co_await shared_->ended.wait()) {
             co_return;

@@ -26,6 +26,10 @@ public:
     task<result<Json>> call(std::string operation, Json input, CallOptions options) override {
         return peer_.call(std::move(operation), std::move(input), std::move(options));
     }
+    task<result<std::unique_ptr<Subscription>>> subscribe(std::string operation, Json input,
+                                                          SubscribeOptions options) override {
+        return peer_.subscribe(std::move(operation), std::move(input), std::move(options));
+    }
     [[nodiscard]] std::size_t pending() const noexcept override { return peer_.pending(); }
 
     task<void> close() override {

@@ -45,6 +45,7 @@ EventBody responded(Members& payload) {
     Responded response;
     response.output = payload.any("output");
     response.seq = payload.number("seq");
+    response.missed = payload.number("missed");
     return response;
 }
 
@@ -114,6 +115,7 @@ Json payload_of(const Requested& request) {
 Json payload_of(const Responded& response) {
     Json::Object payload{{"output", response.output}};
     add(payload, "seq", response.seq);
+    add(payload, "missed", response.missed);
     return payload;
 }
 

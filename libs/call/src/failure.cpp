@@ -12,6 +12,9 @@ std::string_view code_of(const error& why) noexcept {
     if (why.is(causes::kNoHandler)) {
         return failure_code::kNotFound;
     }
+    if (why.is(causes::kOperationType)) {
+        return failure_code::kInvalidOperationType;
+    }
     switch (why.condition()) {
         case errc::not_found:
             return failure_code::kNotFound;
@@ -56,7 +59,7 @@ constexpr std::array kMeanings = {
     Meaning{failure_code::kLimit, &causes::kLimit},
     Meaning{failure_code::kUnavailable, &causes::kShuttingDown},
     Meaning{failure_code::kProtocol, &causes::kProtocol},
-    Meaning{failure_code::kInvalidOperationType, &causes::kUsage},
+    Meaning{failure_code::kInvalidOperationType, &causes::kOperationType},
 };
 
 }  // namespace

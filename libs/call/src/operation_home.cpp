@@ -3,31 +3,59 @@
 #include <alknet/rt/cancel.hpp>
 #include <alknet/rt/wait.hpp>
 #include <exception>
+#include <optional>
 #include <string>
 #include <utility>
 
 namespace alknet::call {
 
 /// Crosses from one loop to the other and back; each member is used on one side at a time.
-struct OperationHome::Errand {
-    Errand(Loop& from, const CallFunction& what, CallContext whose, Json with)
-        : caller(from), function(what), context(std::move(whose)), input(std::move(with)) {}
+struct OperationHome::Errand : std::enable_shared_from_this<Errand> {
+    Errand(Loop& home, Loop& from, CallContext whose, Json with)
+        : at(home), caller(from), context(std::move(whose)), input(std::move(with)) {}
+    Loop& at;
     Loop& caller;
-    const CallFunction& function;
+    Work work{};
     CallContext context;
     Json input;
     // At home.
     Cancel* running = nullptr;
     bool unwanted = false;
+    Event taken;  // the item: the next one may come
     // Set at home before the caller is told.
+    std::optional<Item> item{};
     result<Json> outcome;
-    std::exception_ptr exception;
+    std::exception_ptr exception{};
     // At the caller's.
-    Event ended;
+    Event told;
+    bool fresh = false;  // there is an item
+    bool ended = false;
 
-    void tell_caller(const std::shared_ptr<Errand>& self) {
-        caller.post([self] { self->ended.set(); });
+    void tell_caller(bool end) {
+        caller.post([self = shared_from_this(), end] {
+            (end ? self->ended : self->fresh) = true;
+            self->told.set();
+        });
     }
+    void tell_home() {
+        at.post([self = shared_from_this()] { self->taken.set(); });
+    }
+};
+
+/// One item crosses at a time.
+class OperationHome::HomeSink final : public ItemSink {
+public:
+    explicit HomeSink(Errand& errand) : errand_(errand) {}
+    task<result<void>> give(Item item) override {
+        ALKNET_CO_CHECK(co_await errand_.taken.wait());
+        errand_.taken.clear();
+        errand_.item = std::move(item);
+        errand_.tell_caller(false);
+        co_return result<void>();
+    }
+
+private:
+    Errand& errand_;
 };
 
 /// Of a caller that waits. One that is taken down where it waits wants nothing more.
@@ -43,7 +71,7 @@ public:
     }
 
     void end() {
-        if (errand_->ended.is_set() || std::exchange(told_, true)) {
+        if (errand_->ended || std::exchange(told_, true)) {
             return;
         }
         home_->loop_.post([errand = errand_] {
@@ -70,23 +98,64 @@ task<result<Json>> OperationHome::run(const CallFunction& function, CallContext 
     if (here.loop == &loop_) {
         co_return co_await function(std::move(context), std::move(input));
     }
-    // Each posts twice at most, so that the loop's inbox has room for all.
+    auto errand = std::make_shared<Errand>(loop_, *here.loop, std::move(context), std::move(input));
+    errand->work = [&function](Errand& given) {
+        return function(std::move(given.context), std::move(given.input));
+    };
+    co_return co_await send(std::move(errand), nullptr);
+}
+
+task<result<Json>> OperationHome::subscribed(Errand& errand, const SubscribeFunction& function) {
+    HomeSink sink(errand);
+    errand.taken.set();
+    ALKNET_CO_CHECK(co_await function(std::move(errand.context), std::move(errand.input), sink));
+    // The last item is on its way until it is taken.
+    ALKNET_CO_CHECK(co_await errand.taken.wait());
+    co_return Json();
+}
+
+task<result<void>> OperationHome::subscribe(const SubscribeFunction& function, CallContext context,
+                                            Json input, ItemSink& items) {
+    const TaskContext here = co_await current_context();
+    if (here.loop == &loop_) {
+        co_return co_await function(std::move(context), std::move(input), items);
+    }
+    auto errand = std::make_shared<Errand>(loop_, *here.loop, std::move(context), std::move(input));
+    errand->work = [&function](Errand& given) { return subscribed(given, function); };
+    ALKNET_CO_CHECK(co_await send(std::move(errand), &items));
+    co_return result<void>();
+}
+
+task<result<Json>> OperationHome::send(std::shared_ptr<Errand> errand, ItemSink* items) {
+    // Each has at most three posts on its way, so that the loops' inboxes have room for all.
     if (++errands_ > kErrandsMax) {
         --errands_;
         co_return fail(causes::kLimit,
                        "errands_max: " + std::to_string(kErrandsMax) + " calls from other loops");
     }
-    const auto errand =
-        std::make_shared<Errand>(*here.loop, function, std::move(context), std::move(input));
     Guard guard(shared_from_this(), errand);
     loop_.post([self = shared_from_this(), errand] { self->begin(errand); });
-    const result<void> waited = co_await errand->ended.wait();
-    if (!waited) {
-        guard.end();
-        co_await errand->ended.wait_uncancellable();
+    result<void> wanted;
+    while (!errand->ended) {
+        if (wanted) {
+            wanted = co_await errand->told.wait();
+        } else {
+            guard.end();
+            co_await errand->told.wait_uncancellable();
+        }
+        errand->told.clear();
+        if (std::exchange(errand->fresh, false)) {
+            if (wanted) {
+                wanted = co_await items->give(std::move(*errand->item));
+            }
+            errand->tell_home();
+        }
     }
     if (errand->exception) {
         std::rethrow_exception(errand->exception);
+    }
+    if (!wanted && !wanted.error().is(errc::cancelled)) {
+        co_return unexpected(wanted.error());
     }
     co_return std::move(errand->outcome);
 }
@@ -94,7 +163,7 @@ task<result<Json>> OperationHome::run(const CallFunction& function, CallContext 
 void OperationHome::begin(const std::shared_ptr<Errand>& errand) {
     if (closed_) {
         errand->outcome = fail(causes::kShuttingDown);
-        errand->tell_caller(errand);
+        errand->tell_caller(true);
         return;
     }
     scope_.spawn(work(errand), "call.errand");
@@ -108,13 +177,13 @@ task<void> OperationHome::work(std::shared_ptr<Errand> errand) {
     }
     errand->running = &cancel;
     try {
-        auto work = errand->function(std::move(errand->context), std::move(errand->input));
+        auto work = errand->work(*errand);
         errand->outcome = co_await std::move(work).under(cancel);
     } catch (...) {
         errand->exception = std::current_exception();
     }
     errand->running = nullptr;
-    errand->tell_caller(errand);
+    errand->tell_caller(true);
 }
 
 task<void> OperationHome::close() {

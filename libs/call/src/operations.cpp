@@ -90,7 +90,15 @@ result<Json> checked_input(const Schema& schema, Json input) {
 }
 
 std::string_view to_string(Operation::Kind kind) noexcept {
-    return kind == Operation::Kind::query ? "query" : "mutation";
+    switch (kind) {
+        case Operation::Kind::query:
+            return "query";
+        case Operation::Kind::mutation:
+            return "mutation";
+        case Operation::Kind::subscription:
+            break;
+    }
+    return "subscription";
 }
 
 OperationRegistry::OperationRegistry(std::shared_ptr<OperationHome> home) : home_(std::move(home)) {
@@ -156,11 +164,28 @@ task<result<Json>> OperationRegistry::call_internal(std::string name, CallContex
 
 task<result<Json>> OperationRegistry::run(const Operation& operation, CallContext context,
                                           Json input) const {
+    if (operation.kind == Operation::Kind::subscription) {
+        co_return fail(causes::kOperationType, "/" + operation.name + " is a subscription");
+    }
     ALKNET_CO_TRY(input, checked_input(operation.input, std::move(input)));
     if (home_ == nullptr) {
         co_return co_await operation.run(std::move(context), std::move(input));
     }
     co_return co_await home_->run(operation.run, std::move(context), std::move(input));
+}
+
+task<result<void>> OperationRegistry::subscribe(std::string name, CallContext context, Json input,
+                                                ItemSink& items) const {
+    ALKNET_CO_TRY(const Operation* operation, find(name, context.identity));
+    if (operation->kind != Operation::Kind::subscription) {
+        co_return fail(causes::kOperationType, "/" + name + " is no subscription");
+    }
+    ALKNET_CO_TRY(input, checked_input(operation->input, std::move(input)));
+    if (home_ == nullptr) {
+        co_return co_await operation->subscribe(std::move(context), std::move(input), items);
+    }
+    co_return co_await home_->subscribe(operation->subscribe, std::move(context), std::move(input),
+                                        items);
 }
 
 std::vector<const Operation*> OperationRegistry::visible_to(

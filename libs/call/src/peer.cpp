@@ -148,10 +148,10 @@ task<void> CallPeer::serve(StreamPtr stream) {
         (void)co_await stream->idle.wait_uncancellable();
     }
     if (outcome) {
-        (void)co_await stream->stream->finish();
+        co_await stream->turn.finish(*stream->stream);
     } else if (is_its_fault(outcome.error())) {
         (void)co_await tell(stream, {}, to_failed(outcome.error()));
-        (void)co_await stream->stream->finish();
+        co_await stream->turn.finish(*stream->stream);
         stream->stream->stop(default_close_code(outcome.error().condition()));
     }
     pending_.end_stream(stream->number, outcome ? error(causes::kClosed) : outcome.error());
@@ -203,7 +203,12 @@ task<result<void>> CallPeer::take(EventEnvelope envelope, std::size_t bytes, Str
                                         std::move(stream));
     }
     if (auto* response = std::get_if<Responded>(&envelope.event)) {
-        (void)pending_.end(id, std::move(response->output));
+        Item item{.output = std::move(response->output),
+                  .seq = response->seq,
+                  .missed = response->missed};
+        co_await pending_.give(std::move(id), std::move(item));
+    } else if (std::holds_alternative<Completed>(envelope.event)) {
+        (void)pending_.end(id, Json());
     } else if (std::holds_alternative<Aborted>(envelope.event)) {
         if (const auto found = in_flight_.find(id); found != in_flight_.end()) {
             found->second->cancel.request();
@@ -287,32 +292,99 @@ task<result<void>> CallPeer::identify(Requested& request, Stream& stream) {
     co_return result<void>();
 }
 
+CallContext CallPeer::context_of(Requested& request, const InFlight& entry, Duration limit) const {
+    return {.identity = entry.stream->identity,
+            .transport = options_.transport,
+            .connected = began_,
+            .deadline = time_after(loop_.now(), limit),
+            .traceparent = std::move(request.traceparent),
+            .resume_after = request.resume_after};
+}
+
+task<result<Json>> CallPeer::run_call(Requested request, InFlight& entry) {
+    const Duration limit = time_for(request, options_.limits);
+    CallContext context = context_of(request, entry, limit);
+    auto work =
+        options_.registry->call(request.operation, std::move(context), std::move(request.input));
+    co_return co_await with_timeout(limit, std::move(work).under(entry.cancel));
+}
+
+/// Of one subscription. An abort does not wait for what is being written.
+class CallPeer::StreamSink final : public ItemSink {
+public:
+    StreamSink(CallPeer& peer, Place& place) : peer_(peer), place_(place) {}
+
+    task<result<void>> give(Item item) override {
+        seq_ = item.seq.value_or(seq_ + 1);
+        EventEnvelope envelope{
+            .id = place_.id(),
+            .event =
+                Responded{.output = std::move(item.output), .seq = seq_, .missed = item.missed}};
+        ALKNET_CO_TRY(Bytes frame, encode_frame(envelope, peer_.options_.limits.frame_bytes_max));
+        const auto written = std::make_shared<ItemWritten>();
+        const StreamPtr& stream = place_.entry().stream;
+        ++stream->running;  // until it is written
+        peer_.scope_.spawn(peer_.write_item(stream, std::move(frame), written), "call.item");
+        ALKNET_CO_CHECK(co_await written->ended.wait());
+        co_return written->outcome;
+    }
+
+private:
+    CallPeer& peer_;
+    Place& place_;
+    std::uint64_t seq_ = 0;
+};
+
+task<result<void>> CallPeer::run_subscription(Requested request, Place& place) {
+    InFlight& entry = place.entry();
+    const Duration limit =
+        request.timeout_ms ? time_for(request, options_.limits) : Duration::max();
+    CallContext context = context_of(request, entry, limit);
+    StreamSink sink(*this, place);
+    auto work = options_.registry->subscribe(request.operation, std::move(context),
+                                             std::move(request.input), sink);
+    Cancel ending(&entry.cancel);
+    options_.counts->subscriptions.insert(&ending);
+    auto outcome = co_await with_timeout(limit, std::move(work).under(ending));
+    options_.counts->subscriptions.erase(&ending);
+    if (options_.counts->draining && ending.requested() && !entry.cancel.requested()) {
+        outcome = fail(causes::kShuttingDown);
+    }
+    co_return outcome;
+}
+
 task<void> CallPeer::answer(Requested request, std::unique_ptr<Place> place) {
     InFlight& entry = place->entry();
-    const Duration limit = time_for(request, options_.limits);
-    result<Json> outcome = fail(causes::kNoOperation, "/" + request.operation);
+    const std::string& name = request.operation;
+    EventBody event = to_failed(error(causes::kNoOperation, "/" + name));
+    bool ok = false;
     if (options_.registry != nullptr) {
-        CallContext context{.identity = entry.stream->identity,
-                            .transport = options_.transport,
-                            .connected = began_,
-                            .deadline = time_after(loop_.now(), limit),
-                            .traceparent = std::move(request.traceparent)};
-        auto work = options_.registry->call(request.operation, std::move(context),
-                                            std::move(request.input));
-        outcome = co_await with_timeout(limit, std::move(work).under(entry.cancel));
+        const auto found = options_.registry->find(name, entry.stream->identity);
+        if (found && (*found)->kind == Operation::Kind::subscription) {
+            const auto outcome = co_await run_subscription(std::move(request), *place);
+            ok = outcome.has_value();
+            event = ok ? EventBody(Completed{}) : to_failed(outcome.error());
+        } else {
+            auto outcome = co_await run_call(std::move(request), entry);
+            ok = outcome.has_value();
+            event = ok ? EventBody(Responded{.output = *std::move(outcome)})
+                       : to_failed(outcome.error());
+        }
     }
     if (entry.cancel.requested()) {
         count("aborted");
         co_return;  // whoever asked wants no answer
     }
-    count(outcome ? "ok" : "failed");
-    EventBody event = Responded{};
-    if (outcome) {
-        event = Responded{.output = *std::move(outcome)};
-    } else {
-        event = to_failed(outcome.error());
-    }
+    count(ok ? "ok" : "failed");
     (void)co_await tell(entry.stream, place->id(), std::move(event));
+}
+
+task<void> CallPeer::write_item(StreamPtr stream, Bytes frame,
+                                std::shared_ptr<ItemWritten> written) {
+    written->outcome = co_await stream->turn.write(*stream->stream, std::move(frame));
+    written->ended.set();
+    --stream->running;
+    stream->idle.wake_all();
 }
 
 task<result<void>> CallPeer::tell(StreamPtr stream, std::string id, EventBody event) {
@@ -388,17 +460,103 @@ task<result<Json>> CallPeer::call(std::string operation, Json input, CallOptions
                                             options_.limits.frame_bytes_max));
     scope_.spawn(send(stream, std::move(frame)), "call.send");
     result<Json> outcome = co_await with_timeout(options.timeout, entry.wait());
-    if (!entry.ended()) {
+    if (!entry.ended() || entry.more()) {
         ALKNET_CO_TRY(Bytes abort, encode_frame({.id = entry.id(), .event = Aborted{}}));
         scope_.spawn(send(stream, std::move(abort)), "call.abort");
     }
     co_return outcome;
 }
 
+/// A subscription of ours.
+class CallPeer::Subscribed final : public Subscription {
+public:
+    Subscribed(CallPeer& peer, StreamPtr stream, bool own)
+        : peer_(peer),
+          stream_(std::move(stream)),
+          own_(own),
+          entry_(peer.pending_, peer.id_prefix_ + std::to_string(++peer.ids_made_), stream_->number,
+                 items_) {}
+    Subscribed(const Subscribed&) = delete;
+    Subscribed& operator=(const Subscribed&) = delete;
+    ~Subscribed() override {
+        items_->close();
+        Bytes abort;
+        if (!entry_.ended()) {
+            auto frame = encode_frame({.id = entry_.id(), .event = Aborted{}});
+            abort = frame ? *std::move(frame) : Bytes();
+        }
+        peer_.scope_.spawn(peer_.end_subscription(stream_, std::move(abort), own_), "call.abort");
+    }
+
+    [[nodiscard]] const std::string& id() const noexcept { return entry_.id(); }
+
+    task<result<std::optional<Item>>> next() override {
+        auto item = co_await items_->recv();
+        if (item) {
+            co_return *std::move(item);
+        }
+        if (!entry_.ended()) {
+            co_return unexpected(std::move(item).error());
+        }
+        ALKNET_CO_CHECK(entry_.outcome());
+        co_return std::nullopt;
+    }
+
+private:
+    CallPeer& peer_;
+    StreamPtr stream_;
+    bool own_;
+    std::shared_ptr<Channel<Item>> items_ = std::make_shared<Channel<Item>>(kItemsMax);
+    PendingRequestMap::Entry entry_;
+};
+
+task<void> CallPeer::end_subscription(StreamPtr stream, Bytes abort, bool finish) {
+    if (!abort.empty()) {
+        (void)co_await stream->turn.write(*stream->stream, std::move(abort));
+    }
+    if (finish) {
+        co_await stream->turn.finish(*stream->stream);
+    }
+}
+
+task<result<std::unique_ptr<Subscription>>> CallPeer::subscribe(std::string operation, Json input,
+                                                                SubscribeOptions options) {
+    if (!is_operation_name(operation)) {
+        co_return fail(causes::kUsage, "an operation is SERVICE/NAME");
+    }
+    if (pending_.size() >= options_.limits.pending_max) {
+        co_return fail(
+            causes::kLimit,
+            "pending_max: " + std::to_string(options_.limits.pending_max) + " calls that wait");
+    }
+    // The first stream is for calls; a connection of one stream has no other.
+    ALKNET_CO_TRY(StreamPtr stream, co_await outgoing());
+    auto opened = co_await connection_->open_bi();
+    const bool own = opened.has_value();
+    if (own) {
+        stream = add(*std::move(opened));
+    } else if (!opened.error().is(causes::kNotSupported)) {
+        co_return unexpected(std::move(opened).error());
+    }
+    auto subscription = std::make_unique<Subscribed>(*this, stream, own);
+    Requested request{.operation = std::move(operation),
+                      .input = std::move(input),
+                      .traceparent = std::move(options.traceparent),
+                      .resume_after = options.resume_after};
+    if (options.timeout) {
+        request.timeout_ms = static_cast<std::uint64_t>(
+            std::chrono::duration_cast<std::chrono::milliseconds>(*options.timeout).count());
+    }
+    ALKNET_CO_TRY(Bytes frame, encode_frame({.id = subscription->id(), .event = std::move(request)},
+                                            options_.limits.frame_bytes_max));
+    scope_.spawn(send(stream, std::move(frame)), "call.send");
+    co_return subscription;
+}
+
 task<void> CallPeer::finish() {
     const auto streams = streams_;
     for (const auto& [number, stream] : streams) {
-        (void)co_await stream->stream->finish();
+        co_await stream->turn.finish(*stream->stream);
     }
 }
 

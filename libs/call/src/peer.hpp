@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "pending.hpp"
@@ -25,6 +26,7 @@ struct CallCounts {
     std::size_t in_flight = 0;
     WaitList ended;  // woken when one of those has
     bool draining = false;
+    std::set<Cancel*> subscriptions;  // those that run: they would not end by themselves
     MetricFamily<Counter>* requests = nullptr;
     Counter* unknown_events = nullptr;
 };
@@ -38,6 +40,12 @@ struct CallPeerOptions {
     std::shared_ptr<CallCounts> counts;
 };
 
+/// Of an item's frame.
+struct ItemWritten {
+    Event ended;
+    result<void> outcome{};
+};
+
 class CallPeer {
 public:
     CallPeer(Loop& loop, std::shared_ptr<Connection> connection, CallPeerOptions options,
@@ -46,6 +54,8 @@ public:
     /// Accepts streams until the connection ends. Errors: what ended it other than in order.
     task<result<void>> run();
     task<result<Json>> call(std::string operation, Json input, CallOptions options);
+    task<result<std::unique_ptr<Subscription>>> subscribe(std::string operation, Json input,
+                                                          SubscribeOptions options);
     /// Finishes the streams that are there, in order.
     task<void> finish();
 
@@ -73,6 +83,8 @@ private:
         StreamPtr stream;
     };
     class Place;
+    class StreamSink;
+    class Subscribed;
 
     task<result<void>> wait_for_room();
     task<result<void>> wait_closed();
@@ -85,6 +97,12 @@ private:
     task<result<void>> identify(Requested& request, Stream& stream);
     [[nodiscard]] result<void> admit(std::size_t bytes) const;
     task<void> answer(Requested request, std::unique_ptr<Place> place);
+    task<result<Json>> run_call(Requested request, InFlight& entry);
+    task<result<void>> run_subscription(Requested request, Place& place);
+    task<void> write_item(StreamPtr stream, Bytes frame, std::shared_ptr<ItemWritten> written);
+    task<void> end_subscription(StreamPtr stream, Bytes abort, bool finish);
+    [[nodiscard]] CallContext context_of(Requested& request, const InFlight& entry,
+                                         Duration limit) const;
     task<result<void>> tell(StreamPtr stream, std::string id, EventBody event);
     task<void> send(StreamPtr stream, Bytes frame);
     task<result<StreamPtr>> outgoing();

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <alknet/base/result.hpp>
-#include <alknet/call/json.hpp>
+#include <alknet/call/operations.hpp>
+#include <alknet/rt/channel.hpp>
 #include <alknet/rt/wait.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,8 +21,10 @@ public:
     /// One call's place, for as long as its task waits.
     class Entry {
     public:
-        Entry(PendingRequestMap& map, std::string id, std::uint64_t stream)
-            : map_(map), id_(std::move(id)), stream_(stream) {
+        /// `items` are where a subscription's go, which are closed at its end; null for a call.
+        Entry(PendingRequestMap& map, std::string id, std::uint64_t stream,
+              std::shared_ptr<Channel<Item>> items = nullptr)
+            : map_(map), id_(std::move(id)), stream_(stream), items_(std::move(items)) {
             map_.entries_.emplace(id_, this);
         }
         Entry(const Entry&) = delete;
@@ -29,6 +33,10 @@ public:
 
         [[nodiscard]] const std::string& id() const noexcept { return id_; }
         [[nodiscard]] bool ended() const noexcept { return outcome_.has_value(); }
+        /// The answer was a subscription's first item: more would come.
+        [[nodiscard]] bool more() const noexcept { return more_; }
+        /// Once it has ended.
+        [[nodiscard]] const result<Json>& outcome() const { return *outcome_; }
         /// Errors: what the call ended with; kCancelled.
         task<result<Json>> wait() {
             ALKNET_CO_CHECK(co_await ended_.wait());
@@ -41,16 +49,39 @@ public:
             if (!outcome_) {
                 outcome_ = std::move(outcome);
                 ended_.set();
+                if (items_ != nullptr) {
+                    items_->close();
+                }
             }
         }
         PendingRequestMap& map_;
         std::string id_;
         std::uint64_t stream_;
+        std::shared_ptr<Channel<Item>> items_;
+        bool more_ = false;
         std::optional<result<Json>> outcome_{};
         Event ended_;
     };
 
     [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
+    /// Waits while the items of a subscription are not taken.
+    task<void> give(std::string id, Item item) {
+        const auto found = entries_.find(id);
+        if (found == entries_.end()) {
+            co_return;
+        }
+        if (found->second->items_ == nullptr) {
+            found->second->more_ = item.seq.has_value();
+            found->second->end(std::move(item.output));
+            co_return;
+        }
+        const std::shared_ptr<Channel<Item>> items = found->second->items_;
+        const bool only = !item.seq;
+        (void)co_await items->send(std::move(item));
+        if (only) {
+            (void)end(id, Json());  // a call's answer
+        }
+    }
     /// False: nobody waits for that (any more).
     bool end(std::string_view id, result<Json> outcome) {
         const auto found = entries_.find(id);

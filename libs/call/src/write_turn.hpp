@@ -28,6 +28,22 @@ public:
         co_return written;
     }
 
+    /// After what waits for its turn. Once: later writes fail, and later ends do nothing.
+    task<void> finish(BiStream& stream) {
+        while (taken_) {
+            if (!co_await waiting_.wait()) {
+                co_return;
+            }
+        }
+        if (!broken_) {
+            taken_ = true;
+            broken_ = true;
+            (void)co_await stream.finish();
+            taken_ = false;
+        }
+        waiting_.wake_one();
+    }
+
 private:
     bool taken_ = false;
     bool broken_ = false;

@@ -92,7 +92,7 @@ struct World {
                    std::optional<Identity> identity = known(), CallLimits limits = {},
                    std::shared_ptr<IdentityProvider> identities = nullptr)
         : loop(on), scope(on) {
-        options.registry = make_registry(seen);
+        options.registry = registry;
         options.identities = std::move(identities);
         options.limits = limits;
         options.metrics = metrics;
@@ -132,6 +132,7 @@ struct World {
 
     Loop& loop;
     Seen seen;
+    std::shared_ptr<OperationRegistry> registry = make_registry(seen);
     CallAdapterOptions options;
     std::shared_ptr<Metrics> metrics = std::make_shared<Metrics>();
     std::shared_ptr<CallAdapter> adapter;

@@ -28,6 +28,8 @@ std::map<std::string, EventEnvelope> events() {
         {"requested-full", {.id = "req-2", .event = full}},
         {"responded", {.id = "req-1", .event = Responded{.output = "127.0.0.1 localhost"}}},
         {"responded-seq", {.id = "req-2", .event = Responded{.output = 1.5, .seq = 8}}},
+        {"responded-missed",
+         {.id = "req-2", .event = Responded{.output = 1.5, .seq = 8, .missed = 3}}},
         {"completed", {.id = "req-2", .event = Completed{}}},
         {"aborted", {.id = "req-1", .event = Aborted{}}},
         {"error",

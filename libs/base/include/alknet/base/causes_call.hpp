@@ -6,5 +6,6 @@
 namespace alknet::causes {
 
 extern const Cause kNoOperation;
+extern const Cause kOperationType;
 
 }  // namespace alknet::causes

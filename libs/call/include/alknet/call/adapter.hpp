@@ -26,7 +26,8 @@ public:
 
     [[nodiscard]] std::vector<std::string> alpns() const override;
     task<result<void>> handle(std::shared_ptr<Connection> connection, AuthContext auth) override;
-    /// New requests are refused with UNAVAILABLE; returns when those that run have been answered.
+    /// New requests are refused with UNAVAILABLE, and subscriptions end with it; returns when those
+    /// that run have been answered.
     task<void> shutdown() override;
 
     [[nodiscard]] std::size_t in_flight() const noexcept;

@@ -25,6 +25,23 @@ struct CallOptions {
     std::optional<std::string> auth_token{};
 };
 
+struct SubscribeOptions {
+    std::optional<Duration> timeout{};  // nullopt: as long as it lasts
+    std::string traceparent{};
+    std::optional<std::uint64_t> resume_after{};  // the number of the last item that was taken
+};
+
+/// Of a client, which outlives it. Its end aborts what has not ended.
+class Subscription {
+public:
+    /// How many items wait here; then the stream is read no further.
+    static constexpr std::size_t kItemsMax = 32;
+
+    virtual ~Subscription() = default;
+    /// nullopt: it has ended in order. Errors: what it ended with; kCancelled, and it goes on.
+    virtual task<result<std::optional<Item>>> next() = 0;
+};
+
 class CallClient {
 public:
     /// The connection was dialled with kCallAlpn, and is this object's from now on.
@@ -38,6 +55,12 @@ public:
     /// large; what ended the connection; kCancelled.
     virtual task<result<Json>> call(std::string operation, Json input,
                                     CallOptions options = {}) = 0;
+
+    /// On a stream of its own, whose pace is the taker's, where the connection has several; on the
+    /// only one, items that are not taken hold up everything else. Errors as of `call`; those that
+    /// the other end tells come from `next`.
+    virtual task<result<std::unique_ptr<Subscription>>> subscribe(
+        std::string operation, Json input, SubscribeOptions options = {}) = 0;
 
     /// Calls that wait for an answer.
     [[nodiscard]] virtual std::size_t pending() const noexcept = 0;

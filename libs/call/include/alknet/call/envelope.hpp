@@ -38,7 +38,8 @@ struct Requested {
 /// call.responded
 struct Responded {
     Json output;
-    std::optional<std::uint64_t> seq{};  // of a subscription
+    std::optional<std::uint64_t> seq{};     // of a subscription
+    std::optional<std::uint64_t> missed{};  // how many before this one are lost
 
     bool operator==(const Responded&) const = default;
 };

@@ -8,6 +8,7 @@
 #include <alknet/rt/scope.hpp>
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <memory>
 
 namespace alknet::call {
@@ -29,13 +30,21 @@ public:
     /// Exceptions of the work come out here.
     task<result<Json>> run(const CallFunction& function, CallContext context, Json input);
 
+    /// Likewise; `items` is used on the caller's loop, one at a time.
+    task<result<void>> subscribe(const SubscribeFunction& function, CallContext context, Json input,
+                                 ItemSink& items);
+
     /// On its loop. Ends what runs for other loops, and from then on nothing more does.
     task<void> close();
 
 private:
     struct Errand;
     class Guard;
+    class HomeSink;
+    using Work = std::function<task<result<Json>>(Errand& errand)>;
     explicit OperationHome(Loop& loop) : loop_(loop), scope_(loop) {}
+    task<result<Json>> send(std::shared_ptr<Errand> errand, ItemSink* items);
+    static task<result<Json>> subscribed(Errand& errand, const SubscribeFunction& function);
     void begin(const std::shared_ptr<Errand>& errand);
     static task<void> work(std::shared_ptr<Errand> errand);
 

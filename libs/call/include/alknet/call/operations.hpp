@@ -29,6 +29,7 @@ struct CallContext {
     TimePoint connected{};  // when the connection began
     TimePoint deadline = TimePoint::max();
     std::string traceparent{};
+    std::optional<std::uint64_t> resume_after{};  // of a subscription: what the caller had last
 };
 
 /// Runs below a Cancel that is requested when the caller aborts, goes away, or its time is up; it
@@ -36,8 +37,27 @@ struct CallContext {
 /// alone, which end the connection.
 using CallFunction = std::function<task<result<Json>>(CallContext context, Json input)>;
 
+/// One of what a subscription gives.
+struct Item {
+    Json output;
+    std::optional<std::uint64_t> seq{};     // nullopt: the next number, from 1
+    std::optional<std::uint64_t> missed{};  // how many before it are lost
+};
+
+class ItemSink {
+public:
+    virtual ~ItemSink() = default;
+    /// Ends when the next one may be given: as fast as the other end takes them. Errors:
+    /// kCancelled; kLimit for one that is too large; what ended the stream.
+    virtual task<result<void>> give(Item item) = 0;
+};
+
+/// Likewise, and its end is that of the subscription. `items` is there until then.
+using SubscribeFunction =
+    std::function<task<result<void>>(CallContext context, Json input, ItemSink& items)>;
+
 struct Operation {
-    enum class Kind : std::uint8_t { query, mutation };
+    enum class Kind : std::uint8_t { query, mutation, subscription };
     enum class Visibility : std::uint8_t {
         external,
         internal,  // for the node itself: whoever calls from outside is told that there is none
@@ -53,6 +73,7 @@ struct Operation {
     Schema input{};
     Schema output{};
     CallFunction run;
+    SubscribeFunction subscribe{};  // of a subscription, in place of `run`
 };
 [[nodiscard]] std::string_view to_string(Operation::Kind kind) noexcept;
 
@@ -80,8 +101,12 @@ public:
     /// whether there is one or not.
     [[nodiscard]] result<const Operation*> find(std::string_view name,
                                                 const std::optional<Identity>& caller) const;
-    /// From outside: the same, and then what the operation gives.
+    /// From outside: the same, and then what the operation gives. Errors: kOperationType for a
+    /// subscription.
     [[nodiscard]] task<result<Json>> call(std::string name, CallContext context, Json input) const;
+    /// Likewise for a subscription. `items` is of the caller's loop.
+    [[nodiscard]] task<result<void>> subscribe(std::string name, CallContext context, Json input,
+                                               ItemSink& items) const;
     /// From the node itself, which may call everything. Errors: kNoOperation; the operation's.
     [[nodiscard]] task<result<Json>> call_internal(std::string name, CallContext context,
                                                    Json input) const;
