@@ -3,6 +3,7 @@
 #include <unistd.h>
 #include <algorithm>
 #include <alknet/identity/audit_log.hpp>
+#include <alknet/identity/config_revision.hpp>
 #include <array>
 #include <iostream>
 #include <string>
@@ -31,6 +32,11 @@ result<void> audit_change(const config::Home& home, const config::Config& config
         return {};
     }
     return kept;
+}
+
+result<std::string> revision_now(const config::Home& home, const identity::PeerList& stored) {
+    ALKNET_TRY(const std::string text, config::read_config_text(home.config_file()));
+    return identity::config_revision(text, stored);
 }
 
 }  // namespace alknet::app

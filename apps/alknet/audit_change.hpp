@@ -4,6 +4,7 @@
 #include <alknet/base/result.hpp>
 #include <alknet/config/home.hpp>
 #include <alknet/core/audit.hpp>
+#include <alknet/identity/peers.hpp>
 #include <string>
 
 namespace alknet::app {
@@ -15,5 +16,10 @@ namespace alknet::app {
 /// warning is printed. Errors: with it, those of AuditFile::append.
 result<void> audit_change(const config::Home& home, const config::Config& config, AuditEntry entry,
                           const std::string& revision);
+
+/// The revision of alknet.toml as it stands there, with these peers and tokens. Errors: those of
+/// reading it.
+[[nodiscard]] result<std::string> revision_now(const config::Home& home,
+                                               const identity::PeerList& stored);
 
 }  // namespace alknet::app

@@ -55,6 +55,7 @@ constexpr std::array kByCause = {
     Mapping{&causes::kStoreInvalid, ExitCode::config},
     Mapping{&causes::kNoHandler, ExitCode::refused},
     Mapping{&causes::kNoOperation, ExitCode::refused},
+    Mapping{&causes::kOperationType, ExitCode::usage},
     Mapping{&causes::kNoCommonAlpn, ExitCode::refused},
     Mapping{&causes::kTls, ExitCode::refused},
     Mapping{&causes::kVersionMismatch, ExitCode::refused},

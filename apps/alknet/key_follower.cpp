@@ -36,7 +36,8 @@ result<std::vector<Rotation>> accept(store::Database& database, const config::Ho
     }
     ALKNET_TRY(const auto accepted, identity::accept_key_change(database, fixed, chain, now));
     if (accepted.changed) {
-        ALKNET_CHECK(audit_change(home, config, identity::audit_entry(accepted)));
+        ALKNET_TRY(const std::string revision, revision_now(home, stored));
+        ALKNET_CHECK(audit_change(home, config, identity::audit_entry(accepted), revision));
     }
     return chain;
 }

@@ -110,6 +110,11 @@ result<void> Node::build() {
                identity::AuditLog::start(
                    {.home = home_.directory(), .rules = config_.dynamic.audit, .log = log_}));
     audit_->set_revision(identity::config_revision(source_.text, source_.stored));
+    decisions_ = audit_;
+    if (options_.events != nullptr) {
+        options_.events->set_next(audit_);
+        decisions_ = options_.events;
+    }
     ALKNET_TRY(state_,
                store::Store::open(state_file(home_), {.database = identity::state_options()}));
     ALKNET_TRY(auto secrets, home_.load_secrets());
@@ -125,7 +130,7 @@ result<void> Node::build() {
                             .qlog_directory = config_.fixed.qlog_directory,
                             .log = log_,
                             .metrics = metrics_,
-                            .audit = audit_};
+                            .audit = decisions_};
     if (options_.loops != nullptr) {
         const auto handlers = [this](HandlerRegistry& registry, Loop& loop) {
             return register_handlers(registry, loop);
@@ -151,7 +156,7 @@ result<std::shared_ptr<IdentityProvider>> Node::make_identities() {
     apply_token_rules(config_.dynamic.signed_tokens);
     auto chain = std::make_shared<identity::IdentityChain>(
         std::vector<std::shared_ptr<IdentityProvider>>{identities_, signed_tokens_});
-    auto audited = std::make_shared<identity::AuditedIdentities>(std::move(chain), audit_);
+    auto audited = std::make_shared<identity::AuditedIdentities>(std::move(chain), decisions_);
     return std::make_shared<identity::KeyUse>(
         std::move(audited),
         identity::KeyUseOptions{
@@ -174,7 +179,7 @@ void Node::audit(std::string_view event, const error* why) const {
         entry.detail = why->detail();
     }
     entry.more.emplace_back("node", key_->id().fingerprint());
-    audit_->record(std::move(entry));
+    decisions_->record(std::move(entry));
 }
 
 // One for each loop; a client that comes back to another loop than its stream's is handed on.
@@ -193,7 +198,7 @@ result<void> Node::add_resume(HandlerRegistry& registry, Loop& loop) const {
             entry.reason = may.error().cause().id;
             entry.detail = may.error().detail();
             entry.repeats = true;
-            audit_->record(std::move(entry));
+            decisions_->record(std::move(entry));
         }
         return may;
     };
@@ -270,7 +275,7 @@ std::shared_ptr<ProtocolHandler> Node::make_join_handler() const {
         return identities->peers()->find_fingerprint(fingerprint) != nullptr;
     };
     options.log = log_;
-    options.audit = audit_;
+    options.audit = decisions_;
     return std::make_shared<identity::JoinHandler>(std::move(options));
 }
 

@@ -28,6 +28,7 @@
 #include <string_view>
 #include <vector>
 
+#include "event_feed.hpp"
 #include "json.hpp"
 #include "key_news.hpp"
 #include "node_info.hpp"
@@ -57,6 +58,8 @@ struct NodeOptions {
     std::function<void()> state_changed;
     /// What peers can call, each with its scopes; null: alknet/call is not served.
     std::shared_ptr<const call::OperationRegistry> operations{};
+    /// Told of everything that the audit log is; null: nobody watches.
+    std::shared_ptr<EventFeed> events{};
 };
 
 class Node {
@@ -168,6 +171,7 @@ private:
     NodeOptions options_;
     Log log_;
     std::shared_ptr<identity::AuditLog> audit_;
+    std::shared_ptr<AuditSink> decisions_;  // leads there
     std::shared_ptr<const NodeKey> key_;
     std::shared_ptr<const tls::TlsContext> tls_;
     std::shared_ptr<HandlerRegistry> registry_ = std::make_shared<HandlerRegistry>();

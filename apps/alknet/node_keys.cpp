@@ -31,7 +31,7 @@ std::shared_ptr<ProtocolHandler> Node::make_rotate_handler() const {
     options.fixed = [written = written_] { return written->get(); };
     options.changed = options_.state_changed;
     options.log = log_;
-    options.audit = audit_;
+    options.audit = decisions_;
     return std::make_shared<identity::RotateHandler>(std::move(options));
 }
 

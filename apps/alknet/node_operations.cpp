@@ -190,6 +190,18 @@ result<void> add_desk(call::OperationRegistry& registry, const Options& options)
     return {};
 }
 
+result<void> add_events(call::OperationRegistry& registry, const Options& options) {
+    ALKNET_TRY(call::Operation operation, described("events/watch", "events:read",
+                                                    "what the node decides, as it happens", false));
+    operation.kind = call::Operation::Kind::subscription;
+    operation.input = call::compiled_schema<Nothing>(call::Direction::input);
+    operation.subscribe = [options](call::CallContext context, Json /*input*/,
+                                    call::ItemSink& items) {
+        return options->events->watch(context.resume_after, items);
+    };
+    return registry.add(std::move(operation));
+}
+
 }  // namespace
 
 result<void> add_node_operations(call::OperationRegistry& registry, NodeOperationsOptions options) {
@@ -201,6 +213,7 @@ result<void> add_node_operations(call::OperationRegistry& registry, NodeOperatio
     ALKNET_CHECK(add.mutation("config/reload", "config:reload",
                               "read alknet.toml and state.db again, and apply them",
                               config_reload));
+    ALKNET_CHECK(add_events(registry, shared));
     return add_desk(registry, shared);
 }
 

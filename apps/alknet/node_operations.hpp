@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "event_feed.hpp"
 #include "node_info.hpp"
 
 namespace alknet::app {
@@ -30,6 +31,7 @@ struct NodeOperationsOptions {
     /// Reads alknet.toml and state.db again and applies them, and ends once what they no longer
     /// allow has been cut. `always`: also when neither says something else than before.
     std::function<task<result<void>>(bool always)> reload;
+    std::shared_ptr<EventFeed> events;
 };
 
 /// All of them. They refer to what `options` does.

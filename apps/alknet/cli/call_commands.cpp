@@ -26,8 +26,17 @@ void add_call_commands(Grammar& grammar) {
     metavar(command.add_option("--schema", call->schema,
                                "Show what this operation takes instead, as JSON Schema"),
             "OPERATION");
+    auto* const subscribe =
+        command.add_flag("--subscribe", call->subscribe,
+                         "Print the items of a subscription as they come, until it ends: each with "
+                         "its number (seq), and how many before it are lost (missed)");
+    metavar(command.add_option_function<std::uint64_t>(
+                "--after", [call](std::uint64_t number) { call->after = number; },
+                "Go on after the item of this number"),
+            "SEQ")
+        ->needs(subscribe);
     add_wishes(command, call->wishes);
-    add_duration(command, "--timeout", call->timeout, "How long the answer may take");
+    add_duration(command, "--timeout", call->timeout, "How long an answer may take");
 }
 
 }  // namespace alknet::app

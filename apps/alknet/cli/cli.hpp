@@ -68,6 +68,8 @@ struct CallOptions {
     std::vector<std::string> input;  // JSON, @FILE, -, KEY=VALUE, KEY:=JSON
     bool list = false;
     std::string schema;  // the operation whose schema is wanted
+    bool subscribe = false;
+    std::optional<std::uint64_t> after{};  // the number of the item to go on after
     DialWishes wishes{};
     Duration timeout = std::chrono::seconds(30);
 };

@@ -1,6 +1,6 @@
 // alknet call: an operation of another node.
 #include <unistd.h>
-#include <alknet/base/causes.hpp>
+#include <alknet/base/causes_call.hpp>
 #include <alknet/call/client.hpp>
 #include <utility>
 
@@ -13,6 +13,9 @@
 namespace alknet::app {
 
 namespace {
+
+/// Of a subscription, which may have nothing to say for long.
+constexpr Duration kKeepAlive = std::chrono::seconds(25);
 
 struct Calling {
     const CommandLine& line;
@@ -29,13 +32,21 @@ bool for_people(const CommandLine& line) {
     return !line.json && ::isatty(STDOUT_FILENO) == 1;
 }
 
+task<result<Json>> described(Calling& calling, call::CallClient& client) {
+    const std::string name = "/" + without_slash(calling.options.operation);
+    const call::CallOptions how{.timeout = calling.options.timeout};
+    co_return co_await client.call("services/schema", Json::object({{"name", name}}), how);
+}
+
 task<result<Json>> input_of(Calling& calling, call::CallClient& client) {
     Json schema;
-    if (needs_schema(calling.options.input)) {
-        const std::string name = "/" + without_slash(calling.options.operation);
-        ALKNET_CO_TRY(Json answer,
-                      co_await client.call("services/schema", Json::object({{"name", name}}),
-                                           call::CallOptions{.timeout = calling.options.timeout}));
+    if (calling.options.subscribe || needs_schema(calling.options.input)) {
+        ALKNET_CO_TRY(Json answer, co_await described(calling, client));
+        // What is no subscription must not happen by mistake.
+        if (calling.options.subscribe && answer.text_of("kind") != "subscription") {
+            co_return fail(causes::kOperationType, calling.options.operation + " is a " +
+                                                       std::string(answer.text_of("kind")));
+        }
         if (Json* input = answer.find("input"); input != nullptr) {
             schema = std::move(*input);
         }
@@ -64,16 +75,58 @@ result<void> print_answer(const Calling& calling, const Json& answer) {
     return print_text(calling.options.list ? operations_text(answer) : json_for_people(answer));
 }
 
+result<void> print_item(const Calling& calling, const call::Item& item) {
+    Json::Object shown;
+    if (item.seq) {
+        shown.emplace_back("seq", *item.seq);
+    }
+    if (item.missed) {
+        shown.emplace_back("missed", *item.missed);
+    }
+    shown.emplace_back("output", item.output);
+    const Json line(std::move(shown));
+    return for_people(calling.line) ? print_text(json_for_people(line) + "\n")
+                                    : print_line(line.text());
+}
+
+task<result<void>> print_items(Calling& calling, call::Subscription& subscription) {
+    for (;;) {
+        ALKNET_CO_TRY(const auto item, co_await subscription.next());
+        if (!item) {
+            co_return result<void>();
+        }
+        ALKNET_CO_CHECK(print_item(calling, *item));
+    }
+}
+
+task<result<void>> subscribe(Calling& calling, call::CallClient& client) {
+    ALKNET_CO_TRY(Json input, co_await input_of(calling, client));
+    call::SubscribeOptions how{.resume_after = calling.options.after};
+    ALKNET_CO_TRY(const auto subscription,
+                  co_await client.subscribe(without_slash(calling.options.operation),
+                                            std::move(input), std::move(how)));
+    co_return co_await print_items(calling, *subscription);
+}
+
+task<result<void>> call_and_print(Calling& calling, call::CallClient& client) {
+    ALKNET_CO_TRY(const Json answer, co_await ask(calling, client));
+    co_return print_answer(calling, answer);
+}
+
 task<result<void>> call_node(Calling& calling) {
     ALKNET_CO_TRY(DialOptions dial, dial_options(calling.options.wishes, calling.target,
                                                  {std::string(call::kCallAlpn)}));
+    if (calling.options.subscribe) {
+        dial.transport.keep_alive = kKeepAlive;
+    }
     ALKNET_CO_TRY(auto connection,
                   co_await calling.client.dialer().dial(calling.target.address, std::move(dial)));
     const auto client = call::CallClient::create(calling.client.loop(), connection);
-    const auto answer = co_await ask(calling, *client);
+    auto work =
+        calling.options.subscribe ? subscribe(calling, *client) : call_and_print(calling, *client);
+    auto outcome = co_await std::move(work);
     co_await client->close();
-    ALKNET_CO_CHECK(answer);
-    co_return print_answer(calling, *answer);
+    co_return outcome;
 }
 
 result<void> check(const CallOptions& options) {
@@ -81,6 +134,9 @@ result<void> check(const CallOptions& options) {
     const bool operation = !options.operation.empty();
     if ((options.list ? 1 : 0) + (schema ? 1 : 0) + (operation ? 1 : 0) != 1) {
         return fail(causes::kUsage, "one of OPERATION, --list and --schema is needed");
+    }
+    if (options.subscribe && !operation) {
+        return fail(causes::kUsage, "--subscribe takes an OPERATION");
     }
     const std::string name = without_slash(schema ? options.schema : options.operation);
     if (!options.list && !call::is_operation_name(name)) {

@@ -33,7 +33,9 @@ result<void> audit(const Keys& keys, std::string_view event) {
     if (state.next != nullptr) {
         entry.more.emplace_back("to", state.next->id().fingerprint());
     }
-    return audit_change(keys.home, keys.config, std::move(entry));
+    ALKNET_TRY(const auto stored, stored_peers(keys.home));
+    ALKNET_TRY(const std::string revision, revision_now(keys.home, stored));
+    return audit_change(keys.home, keys.config, std::move(entry), revision);
 }
 
 result<void> report(const CommandLine& line, std::string_view done, const Rotation& rotation,

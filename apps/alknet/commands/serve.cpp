@@ -304,7 +304,8 @@ result<void> offer_operations(Serving& serving) {
         .connections = [&serving] { return serving.node->endpoint().list_connections(); },
         .close = [&serving](
                      std::string_view id) { return serving.node->endpoint().close_connection(id); },
-        .reload = [&serving](bool always) { return reload_and_wait(serving, always); }};
+        .reload = [&serving](bool always) { return reload_and_wait(serving, always); },
+        .events = serving.node_options.events};
     return add_node_operations(*serving.operations, std::move(operations));
 }
 
@@ -356,6 +357,7 @@ task<result<void>> serve(Serving& serving, Signals& signals) {
     serving.operation_home = call::OperationHome::create(serving.loop);
     serving.operations = std::make_shared<call::OperationRegistry>(serving.operation_home);
     serving.node_options.operations = serving.operations;
+    serving.node_options.events = std::make_shared<EventFeed>(serving.loop);
     ALKNET_CO_TRY(serving.node,
                   Node::create(serving.loop, serving.home, serving.config, serving.node_options));
     ALKNET_CO_CHECK(offer_operations(serving));
@@ -412,7 +414,8 @@ result<ExitCode> run(const CommandLine& line, const ServeOptions& options) {
                                      .undone = undone,
                                      .loops = loops.get(),
                                      .state_changed = {},
-                                     .operations = {}},
+                                     .operations = {},
+                                     .events = {}},
                     .node = nullptr,
                     .control = nullptr,
                     .reload_wanted = {}};

@@ -3,6 +3,8 @@
 import json
 import os
 import pty
+import select
+import signal
 import subprocess
 import unittest
 
@@ -194,6 +196,55 @@ class Calls(TestCase):
             down = self.bob.error("call", node.address, "node/info", "--only", "tcp",
                                   expect=support.EXIT_UNREACHABLE)
             self.assertNotEqual(down["next"], "")
+
+    def subscribe(self, node, *arguments):
+        process = subprocess.Popen(
+            [support.PROGRAM, "call", node.address, "events/watch", "--subscribe", *map(str, arguments),
+             "--home", str(self.bob.path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL, env=support.clean_environment())
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.kill)
+        return process
+
+    def test_subscribe_to_what_the_node_decides(self):
+        self.admit("events:read", "config:reload")
+        for loops in (1, 2):
+            self.node_home.configure(f"[runtime]\nloops = {loops}\n")
+            with Node(self.node_home) as node:
+                for transport in TRANSPORTS:
+                    process = self.subscribe(node, "--only", transport)
+                    # Nothing says that it watches: the events of this come before and after.
+                    seen = []
+                    while not seen:
+                        self.call(node, "config/reload")
+                        if select.select([process.stdout], [], [], 0.2)[0]:
+                            seen.append(json.loads(process.stdout.readline()))
+                    last = self.call(node, "config/reload")
+                    while seen[-1]["output"]["event"] != "config.reloaded":
+                        seen.append(json.loads(process.stdout.readline()))
+                    numbers = [one["seq"] for one in seen]
+                    self.assertEqual(numbers, list(range(numbers[0], numbers[0] + len(seen))))
+                    self.assertEqual(last, {"reloaded": True})
+                    process.send_signal(signal.SIGINT)
+                    self.assertEqual(process.wait(PATIENCE_S), 130)
+                    # Whoever comes back gets what came meanwhile.
+                    again = self.subscribe(node, "--only", transport, "--after", numbers[0] - 1)
+                    for expected in seen:
+                        self.assertEqual(json.loads(again.stdout.readline()), expected)
+                    again.kill()
+                wrong = self.bob.error("call", node.address, "config/reload", "--subscribe", expect=EXIT_USAGE)
+                self.assertEqual(wrong["id"], "E-CALL-TYPE")
+                ahead = self.bob.error("call", node.address, "events/watch", "--subscribe", "--after", 2**60,
+                                       expect=EXIT_USAGE)
+                self.assertIn("resume_after", ahead["detail"])
+                # Of an earlier run: what is missing is told.
+                old = self.subscribe(node, "--after", 1)
+                self.assertGreaterEqual(json.loads(old.stdout.readline())["missed"], 1)
+                # Nobody watches who is not allowed to any more, and a node that stops tells why it ends.
+                self.node_home.run("peer", "scopes", "bob", "--remove", "events:read", "--add", "node:read")
+                self.assertEqual(old.wait(PATIENCE_S), EXIT_REFUSED)
+                self.node_home.run("peer", "scopes", "bob", "--remove", "node:read", "--add", "events:read")
 
     def on_a_terminal(self, *arguments):
         ours, theirs = pty.openpty()
