@@ -119,13 +119,13 @@ task<result<void>> wait_for_an_answer(Knocking& knocking) {
 task<result<bool>> knock(Loop& loop, net::Network& network, std::vector<SocketAddress> remotes,
                          Duration timeout) {
     Knocking knocking;
-    for (std::size_t i = 0; i < std::min(remotes.size(), kKnockAddressesMax); ++i) {
-        const bool v6 = remotes[i].family() == SocketAddress::Family::v6;
+    for (const SocketAddress& remote : remotes) {
+        const bool v6 = remote.family() == SocketAddress::Family::v6;
         const SocketAddress any = v6 ? SocketAddress::v6({}, 0) : SocketAddress::v4({}, 0);
         if (auto socket = network.bind_udp(loop, any, net::UdpOptions{})) {
             knocking.knockers.push_back(
                 std::make_unique<Knocker>(std::move(*socket), knocking.changed));
-            knocking.knockers.back()->ask(remotes[i]);
+            knocking.knockers.back()->ask(remote);
         }
     }
     const auto waited = co_await with_timeout(timeout, wait_for_an_answer(knocking));

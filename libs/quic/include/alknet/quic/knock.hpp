@@ -15,11 +15,9 @@ namespace alknet::quic {
 
 /// A server answers no smaller one (RFC 9000 section 5.2.2).
 inline constexpr std::size_t kKnockBytes = 1200;
-/// Addresses that are asked at the same time; the rest of them is not.
-inline constexpr std::size_t kKnockAddressesMax = 2;
 
-/// One packet to each; whether any of them was answered within `timeout`. `network` outlives it.
-/// Errors: kCancelled.
+/// One packet to each, from a socket of its own; whether any of them was answered within `timeout`.
+/// `network` outlives it. Errors: kCancelled.
 task<result<bool>> knock(Loop& loop, net::Network& network, std::vector<SocketAddress> remotes,
                          Duration timeout);
 
