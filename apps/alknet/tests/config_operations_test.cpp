@@ -13,6 +13,7 @@
 #include <iterator>
 
 #include "control_server.hpp"
+#include "json.hpp"
 #include "node_operations.hpp"
 #include "peers.hpp"
 
@@ -46,15 +47,16 @@ protected:
             state_file(home()), {.database = identity::state_options(), .own_thread = false});
         ASSERT_TRUE(state);
         registry_ = std::make_shared<call::OperationRegistry>();
-        ASSERT_TRUE(add_node_operations(
-            *registry_, {.loop = virtual_loop_.loop(),
-                         .home = home(),
-                         .state = *std::move(state),
-                         .info = {},
-                         .listening = [] { return std::vector<SocketAddress>(); },
-                         .connections = {},
-                         .close = {},
-                         .reload = [this](bool) { return count_reload(reloads_); }}));
+        ASSERT_TRUE(add_node_operations(*registry_,
+                                        {.loop = virtual_loop_.loop(),
+                                         .home = home(),
+                                         .state = *std::move(state),
+                                         .info = {},
+                                         .listening = [] { return std::vector<SocketAddress>(); },
+                                         .connections = {},
+                                         .close = {},
+                                         .reload = [this](bool) { return count_reload(reloads_); },
+                                         .events = nullptr}));
     }
 
     static task<result<void>> count_reload(int& reloads) {
