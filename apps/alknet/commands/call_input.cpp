@@ -88,11 +88,24 @@ Json list_of(std::string_view text) {
     return all;
 }
 
+// What a value has to be; null beside it is what is left out.
+std::string_view type_of(const Json& property) {
+    const Json* type = property.find("type");
+    if (type != nullptr && type->as_array() != nullptr) {
+        for (const Json& one : *type->as_array()) {
+            if (one.as_string() != nullptr && *one.as_string() != "null") {
+                return *one.as_string();
+            }
+        }
+    }
+    return property.text_of("type");
+}
+
 // As the schema says, else JSON if it is, else a text.
 result<Json> typed(const Assignment& given, const Json& schema) {
     const Json* properties = schema.find("properties");
     const Json* property = properties == nullptr ? nullptr : properties->find(given.key);
-    const std::string_view type = property == nullptr ? "" : property->text_of("type");
+    const std::string_view type = property == nullptr ? "" : type_of(*property);
     const std::string name(given.key);
     if (type == "string") {
         return Json(given.value);

@@ -59,7 +59,7 @@ result<ConfigDiffInput> input_of(const std::filesystem::path& file) {
         return unexpected(
             config::as_error(config::parse(text, {.file = file.native(), .base = {}}).problems));
     }
-    return ConfigDiffInput{.text = std::move(text), .file = given(file.native())};
+    return ConfigDiffInput{.text = {.value = std::move(text)}, .file = given(file.native())};
 }
 
 std::string outcome_of(const Json& output) {

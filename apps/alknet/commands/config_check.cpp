@@ -43,10 +43,11 @@ result<Json> check_file(const CommandLine& line, const std::filesystem::path& fi
     std::error_code failure;
     const auto base = std::filesystem::absolute(file, failure).parent_path();
     if (to_valid_utf8(text) == text && open_home(line)) {
-        return at_own_node(line, "config/check",
-                           call::to_json(ConfigCheckInput{.text = std::move(text),
-                                                          .file = given(file.native()),
-                                                          .base = given(base.native())}));
+        return at_own_node(
+            line, "config/check",
+            call::to_json(ConfigCheckInput{.text = ConfigText{.value = std::move(text)},
+                                           .file = given(file.native()),
+                                           .base = given(base.native())}));
     }
     ALKNET_TRY(const Checked checked,
                check_config({.text = std::move(text), .file = file.native(), .base = base}, {}));

@@ -70,7 +70,10 @@ Json as_json(const config::Problem& problem) {
 // Of alknet.toml itself, or of a text that somebody shows.
 result<Json> check(const DeskRequest& request, const identity::PeerList& stored,
                    const ConfigCheckInput& input) {
-    std::optional<std::string> text = input.text;
+    std::optional<std::string> text;
+    if (input.text) {
+        text = input.text->value;
+    }
     const std::filesystem::path own = request.home.config_file();
     CheckOptions options{
         .file = input.file ? input.file->value : own.native(),

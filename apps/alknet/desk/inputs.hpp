@@ -3,6 +3,7 @@
 #pragma once
 
 #include <alknet/call/described.hpp>
+#include <alknet/config/config.hpp>
 #include <alknet/identity/peers.hpp>
 #include <array>
 #include <cstddef>
@@ -118,21 +119,23 @@ struct InvitationConfirmInput {
     static constexpr About<1> kAbout = {"that both sides see"};
 };
 
+using ConfigText = call::Text<config::kFileBytesMax>;
+
 struct ConfigCheckInput {
-    std::optional<std::string> text{};
+    std::optional<ConfigText> text{};
     std::optional<Word> file{};
     std::optional<Word> base{};
     static constexpr About<3> kAbout = {"instead of alknet.toml", "what it is called in the answer",
                                         "the directory of paths in it that are relative"};
 };
 struct ConfigDiffInput {
-    std::string text;
+    ConfigText text;
     std::optional<Word> file{};
     static constexpr About<2> kAbout = {"in place of alknet.toml",
                                         "what it is called in the answer"};
 };
 struct ConfigApplyInput {
-    std::string text;
+    ConfigText text;
     std::optional<Word> file{};
     bool dry_run = false;
     bool force = false;

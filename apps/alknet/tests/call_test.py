@@ -87,7 +87,7 @@ class Calls(TestCase):
         self.admit("node:read", "tokens:read")
         with Node(self.node_home) as node, Control(self.node_home.path / "control.sock") as control:
             control.ask("1", "/services/list")
-            everything = {one["name"]: one["scope"] for one in control.next()[2]["output"]["operations"]}
+            everything = {one["name"]: one.get("scope") for one in control.next()[2]["output"]["operations"]}
             mine = {one["name"] for one in self.call(node, "--list")["operations"]}
             self.assertEqual(mine, {name for name, scope in everything.items()
                                     if scope in (None, "node:read", "tokens:read")})

@@ -1,6 +1,5 @@
 """doctor and its kin, with real nodes on this machine."""
 
-import base64
 import json
 import signal
 import socket
@@ -10,20 +9,14 @@ import threading
 import unittest
 
 import support
-from support import (EXIT_CONFIG, EXIT_FAILURE, EXIT_OK, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE,
-                     Node, TestCase, run)
-
-OTHER_ID = "e78c2766a792f09bfccb51493968ac322283e8d021a30063784d806929762ecc"
+from support import (EXIT_CONFIG, EXIT_FAILURE, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE,
+                     OTHER_ID, Node, TestCase, WithNode, by_name, run)
 
 
 def free_port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
-
-
-def by_name(shown):
-    return {check["name"]: check for check in shown["checks"]}
 
 
 class Here(TestCase):
@@ -91,22 +84,6 @@ class Here(TestCase):
         self.assertEqual(groups, ["node", "system", "network", "certificates"])
 
 
-class WithNode(TestCase):
-    """A node that knows the client."""
-
-    listener = ""
-
-    def setUp(self):
-        super().setUp()
-        self.server = self.home("server")
-        self.client = self.home("client")
-        self.server.configure(f'[[peer]]\nname = "client"\nkeys = ["{self.client.id}"]\n'
-                              f'scopes = ["node:diagnose", "node:bench"]\n{self.listener}')
-        self.node = Node(self.server, listen=() if self.listener else ("127.0.0.1:0",))
-        self.node.__enter__()
-        self.addCleanup(self.node.__exit__, None, None, None)
-
-
 def causes(shown):
     return [verdict["id"] for verdict in shown["verdicts"]]
 
@@ -137,9 +114,13 @@ class Pair(WithNode):
         self.node.stop()
         self.assertEqual(by_name(self.client.json("doctor"))["TLS opened on the way"]["status"], "skipped")
 
-    def test_the_other_end_dials_back_where_a_node_runs_here(self):
+    def listen_here(self):
         port = free_port()
         self.client.configure(f'[[listener]]\nname = "main"\naddresses = ["127.0.0.1:{port}"]\n')
+        return port
+
+    def test_the_other_end_dials_back_where_a_node_runs_here(self):
+        port = self.listen_here()
         with Node(self.client, listen=()):
             shown = self.client.json("doctor", self.node.address)
         ways = {way["way"]: way for way in shown["there"]["ways"]}
@@ -148,9 +129,9 @@ class Pair(WithNode):
             self.assertEqual(ways[name]["remote"], f"127.0.0.1:{port}")
 
     def test_the_other_end_dials_back_by_no_other_way_than_it_may(self):
-        port = free_port()
-        self.client.configure(f'[[listener]]\nname = "main"\naddresses = ["127.0.0.1:{port}"]\n')
-        self.server.configure(f'[[peer]]\nname = "here"\nkeys = ["{self.client.id}"]\ntransports = ["tcp"]\n')
+        self.listen_here()
+        self.server.configure(f'[[peer]]\nname = "here"\nkeys = ["{self.client.id}"]\ntransports = ["tcp"]\n'
+                              'scopes = ["node:diagnose"]\n')
         self.node.stop()
         with Node(self.server, listen=("127.0.0.1:0",)) as node, Node(self.client, listen=()):
             shown = self.client.json("doctor", node.address)
@@ -336,110 +317,6 @@ class ThroughAProxy(WithNode):
         error = self.client.error("ping", self.node.address, "--all-transports", "--only", "proxy",
                                   expect=EXIT_USAGE)
         self.assertIn("HTTPS_PROXY", error["detail"])
-
-
-class Bundle(WithNode):
-    """Nothing that is planted may come out, in no form in which it is stored."""
-
-    PASSWORD = "p@ss:wo/rd-planted"
-    WRITTEN = "p%40ss%3Awo%2Frd-planted"
-    TOKEN = "alk_plantedabcdefgh234567abcdefgh234567abcdefgh234567ab"
-
-    def setUp(self):
-        super().setUp()
-        self.client.configure(
-            "# planted-comment\n"
-            '[[listener]]\nname = "plantedlistener"\naddresses = ["192.0.2.77:4433"]\nquic = false\n'
-            f'[[peer]]\nname = "plantedfriend"\nkeys = ["{self.server.id}"]\n'
-            'address = "planted.example.org:4433"\n'
-            f'[[peer]]\nname = "plantednear"\nkeys = ["{OTHER_ID}"]\naddress = "{self.node.bare}"\n')
-        self.environment = support.clean_environment(
-            HTTPS_PROXY=f"http://planteduser:{self.WRITTEN}@plantedproxy.example:3128",
-            NO_PROXY="plantedexception.example", HOME=str(self.directory / "plantedhome"), USER="plantedperson")
-        self.log = self.directory / "log"
-        self.log.write_text(
-            f"time=2026-11-22T19:09:16Z level=info event=auth.attempt remote_addr=198.51.100.9:1 result=unknown "
-            f'key_fingerprint=ed25519:{OTHER_ID} token={self.TOKEN} detail="plantedfriend at home"\n'
-            f"plantedline {self.TOKEN}\n")
-
-    def secrets(self):
-        """Texts that must not be found."""
-        found = [self.PASSWORD, self.WRITTEN, self.TOKEN, "planted", self.client.id, self.server.id, OTHER_ID,
-                 "192.0.2.77", "198.51.100.9", str(self.directory), socket.gethostname()]
-        for pair in (f"planteduser:{self.PASSWORD}", f"planteduser:{self.WRITTEN}", self.PASSWORD):
-            found += [base64.b64encode(pair.encode()).decode(), pair.encode().hex()]
-        for value in self.client.identity.values():
-            if isinstance(value, str) and len(value) > 20:
-                found.append(value)
-        for name in ("node.key", "cert-key.pem", "endpoint.secrets"):
-            octets = (self.client.path / name).read_bytes()
-            found += [octets.hex(), base64.b64encode(octets).decode()]
-            if name != "endpoint.secrets":
-                lines = [line for line in octets.split(b"\n") if line and not line.startswith(b"-----")]
-                found += [line.decode() for line in lines if len(line) > 8]
-                der = base64.b64decode(b"".join(lines))
-                found += [der.hex(), der[-32:].hex(), base64.b64encode(der[-32:]).decode().rstrip("=")]
-        return found
-
-    def look_through(self, text):
-        for secret in self.secrets():
-            self.assertNotIn(secret.lower(), text.lower())
-
-    def bundle(self, *arguments, expect=EXIT_OK):
-        file = self.directory / "bundle.json"
-        done = self.client.run("doctor", *arguments, "--bundle", file, env=self.environment, expect=expect)
-        self.assertEqual(file.stat().st_mode & 0o777, 0o600)
-        self.assertIn(f"wrote {file}\n", done.stdout)
-        text = file.read_text()
-        self.look_through(text)
-        return json.loads(text)
-
-    def test_this_node(self):
-        bundle = self.bundle("--log", self.log, expect=EXIT_FAILURE)
-        self.assertEqual(bundle["bundle"], 1)
-        self.assertTrue(bundle["left_out"])
-        self.assertIn("network", {check["group"] for check in bundle["checks"]})
-        self.assertTrue(bundle["machine"]["kernel"].startswith("Linux "))
-        listener, = bundle["configuration"]["listeners"]
-        self.assertEqual((listener["name"], listener["addresses"], listener["quic"]),
-                         ("listener-1", ["public-v4-1:4433"], False))
-        first, second = bundle["configuration"]["peers"]
-        self.assertEqual((first["name"], second["name"]), ("peer-1", "peer-2"))
-        self.assertRegex(first["address"], r"^host-\d:4433$")
-        self.assertEqual(second["address"], self.node.bare)
-        self.assertRegex(bundle["environment"]["HTTPS_PROXY"], r"^http://host-\d:3128$")
-        self.assertEqual(bundle["environment"]["NO_PROXY"], "set")
-        self.assertIn("node.key", {file["name"] for file in bundle["home"]})
-        self.assertEqual(bundle["log"], {"lines": ["time=2026-11-22T19:09:16Z level=info event=auth.attempt "
-                                                   "result=unknown"], "left_out": 1})
-
-    def test_a_pair(self):
-        bundle = self.bundle(self.node.address, expect=EXIT_FAILURE)
-        self.assertEqual([way["way"] for way in bundle["pair"]["ways"]], ["QUIC IPv4", "TCP IPv4"])
-        self.client.run("ping", self.node.address, "--count", "1")
-        (self.directory / "bundle.json").unlink()
-        self.assertTrue(self.bundle(expect=EXIT_FAILURE)["paths"])
-
-    def test_a_configuration_with_a_mistake_is_not_quoted(self):
-        self.client.configure('key = "planted-value"\nplantedkey = 5\n[[peer]]\nname = "planted name"\n')
-        check = by_name(self.bundle(expect=EXIT_FAILURE))["key and configuration"]
-        self.assertEqual(check["status"], "fail")
-        self.assertIn("alknet.toml:", check["value"])
-
-    def test_no_node_at_all(self):
-        shown = json.loads(run("doctor", "--bundle", "-", "--home", self.directory / "none",
-                               env=self.environment).stdout)
-        self.assertIsNone(shown["configuration"])
-        self.look_through(json.dumps(shown))
-
-    def test_nothing_is_overwritten(self):
-        file = self.directory / "bundle.json"
-        file.write_text("mine")
-        self.client.configure('[[listener]]\nname = "l"\naddresses = ["127.0.0.1:0"]\n')
-        self.client.error("doctor", "--bundle", file, expect=EXIT_FAILURE)
-        self.assertEqual(file.read_text(), "mine")
-        self.client.error("doctor", "--bundle", "-", "--log", self.directory / "nothing", expect=EXIT_FAILURE)
-        self.client.error("doctor", "--log", self.log, expect=EXIT_USAGE)
 
 
 class Bench(WithNode):

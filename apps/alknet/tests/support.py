@@ -14,6 +14,8 @@ PROGRAM = os.environ.get("ALKNET_PROGRAM", "alknet")
 # Only for what would otherwise hang for ever; nothing is measured.
 PATIENCE_S = 60
 EXIT_OK, EXIT_FAILURE, EXIT_USAGE, EXIT_CONFIG, EXIT_UNREACHABLE, EXIT_REFUSED = range(6)
+# A node that nobody is.
+OTHER_ID = "e78c2766a792f09bfccb51493968ac322283e8d021a30063784d806929762ecc"
 
 
 def clean_environment(**more):
@@ -129,3 +131,23 @@ class TestCase(unittest.TestCase):
     def home(self, name="home", **init):
         return Home(self.directory, name, **init)
 
+
+class WithNode(TestCase):
+    """A node that knows the client."""
+
+    listener = ""
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.home("server")
+        self.client = self.home("client")
+        self.server.configure(f'[[peer]]\nname = "client"\nkeys = ["{self.client.id}"]\n'
+                              f'scopes = ["node:diagnose", "node:bench"]\n{self.listener}')
+        self.node = Node(self.server, listen=() if self.listener else ("127.0.0.1:0",))
+        self.node.__enter__()
+        self.addCleanup(self.node.__exit__, None, None, None)
+
+
+def by_name(shown):
+    """The checks of what doctor shows."""
+    return {check["name"]: check for check in shown["checks"]}

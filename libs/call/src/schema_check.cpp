@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include <alknet/call/schema.hpp>
+#include <array>
 #include <unordered_set>
 
 #include "json_pointer.hpp"
@@ -30,11 +31,21 @@ std::uint8_t types_of(const Json& value) noexcept {
     return value.as_array() != nullptr ? kTypeArray : kTypeObject;
 }
 
+// For a person, to whom null beside another type says no more than that it may be left out.
 std::string type_names(std::uint8_t types) {
+    constexpr std::array<std::pair<JsonType, std::string_view>, 7> kWords{{
+        {kTypeNull, "null"},
+        {kTypeBoolean, "true or false"},
+        {kTypeInteger, "a whole number"},
+        {kTypeNumber, "a number"},
+        {kTypeString, "a text"},
+        {kTypeArray, "a list"},
+        {kTypeObject, "an object"},
+    }};
     std::string all;
-    for (const auto& [name, type] : kJsonTypes) {
-        if ((types & type) != 0) {
-            all += (all.empty() ? "" : " or ") + std::string(name);
+    for (const auto& [type, words] : kWords) {
+        if ((types & type) != 0 && (type != kTypeNull || types == kTypeNull)) {
+            all += (all.empty() ? "" : " or ") + std::string(words);
         }
     }
     return all;

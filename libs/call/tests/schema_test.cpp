@@ -51,12 +51,13 @@ TEST(Schema, NamesThePlaceAndWhatIsWantedThere) {
                       "items": {"type": "integer", "minimum": 1, "maximum": 65535}},
             "a/b~c": {"enum": [1, "x"]}}})");
     EXPECT_EQ(checked(schema, R"({"name": "bob", "ports": [1, 22.0]})"), "good");
-    EXPECT_EQ(checked(schema, R"([])"), " must be object");
+    EXPECT_EQ(checked(schema, R"([])"), " must be an object");
     EXPECT_EQ(checked(schema, R"({})"), " must have a member 'name'");
     EXPECT_EQ(checked(schema, R"({"name": "böb"})"), "/name must match ^[a-z]*$");
     EXPECT_EQ(checked(schema, R"({"name": "böbs"})"), "/name must have at most 3 characters");
     EXPECT_EQ(checked(schema, R"({"name": "b", "ports": [1, 0]})"), "/ports/1 must be at least 1");
-    EXPECT_EQ(checked(schema, R"({"name": "b", "ports": [1, 1.5]})"), "/ports/1 must be integer");
+    EXPECT_EQ(checked(schema, R"({"name": "b", "ports": [1, 1.5]})"),
+              "/ports/1 must be a whole number");
     EXPECT_EQ(checked(schema, R"({"name": "b", "ports": [1, 1.0]})"),
               "/ports must not have an element twice");
     EXPECT_EQ(checked(schema, R"({"name": "b", "ports": [1, 2, 3]})"),
@@ -88,7 +89,7 @@ TEST(Schema, MayStandInsideItself) {
         "$defs": {"a/b%": {"type": "integer"}}})");
     EXPECT_EQ(checked(tree, R"({"children": [{"value": 1}, {"children": []}]})"), "good");
     EXPECT_EQ(checked(tree, R"({"children": [{"children": [{"value": "1"}]}]})"),
-              "/children/0/children/0/value must be integer");
+              "/children/0/children/0/value must be a whole number");
 }
 
 TEST(Schema, ThatIsNotUnderstoodIsRefused) {
@@ -125,7 +126,7 @@ TEST(Schema, FromElsewhereSaysWhatItDoesNotEnforce) {
         UnknownKeywords::noted);
     ASSERT_TRUE(schema);
     EXPECT_THAT(schema->ignored(), ElementsAre("/properties/a/unevaluatedItems"));
-    EXPECT_EQ(checked(*schema, R"({"a": 1})"), "/a must be string");
+    EXPECT_EQ(checked(*schema, R"({"a": 1})"), "/a must be a text");
 }
 
 TEST(SchemaLimits, SchemasAndTheirDepth) {
