@@ -1,12 +1,17 @@
 #include "context_impl.hpp"
 
+#include <fcntl.h>
 #include <gnutls/crypto.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <algorithm>
 #include <alknet/base/assert.hpp>
 #include <alknet/base/causes.hpp>
-#include <fstream>
+#include <alknet/base/unique_fd.hpp>
+#include <cerrno>
 #include <limits>
 #include <set>
+#include <span>
 #include <string>
 
 namespace alknet::tls {
@@ -122,19 +127,34 @@ result<void> check_alpn(std::string_view name) {
     return {};
 }
 
+bool read_whole(int fd, std::span<std::byte> into) {
+    while (!into.empty()) {
+        const ssize_t got = ::read(fd, into.data(), into.size());
+        if (got == 0 || (got < 0 && errno != EINTR)) {
+            return false;
+        }
+        into = into.subspan(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    }
+    return true;
+}
+
 result<crypto::SecretBytes> read_pem(const std::filesystem::path& file) {
-    std::ifstream in(file, std::ios::binary | std::ios::ate);
-    const std::streamoff size = in ? static_cast<std::streamoff>(in.tellg()) : -1;
-    if (size < 0) {
+    // Whoever waits for a writer of a pipe waits for ever.
+    const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    struct stat status{};
+    if (!fd || ::fstat(fd.get(), &status) != 0) {
         return unusable(file, "it cannot be opened");
     }
-    if (static_cast<std::size_t>(size) > kFileBytesMax) {
+    if (!S_ISREG(status.st_mode)) {
+        return unusable(file, "it is not a regular file");
+    }
+    const auto size = static_cast<std::size_t>(status.st_size);
+    if (size > kFileBytesMax) {
         return unusable(file, "it is larger than any certificate file");
     }
     // GnuTLS wants PEM text that ends in a zero octet.
-    crypto::SecretBytes text(static_cast<std::size_t>(size) + 1);
-    in.seekg(0);
-    if (!in.read(reinterpret_cast<char*>(text.span().data()), size)) {
+    crypto::SecretBytes text(size + 1);
+    if (!read_whole(fd.get(), text.span().first(size))) {
         return unusable(file, "it cannot be read");
     }
     text.span().back() = std::byte{0};

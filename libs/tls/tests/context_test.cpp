@@ -60,6 +60,9 @@ TEST_F(ContextTest, SaysWhichFileIsOfNoUse) {
     expect_refused(make({.chain = nothing, .key = good.key}), "nothing");
     expect_refused(make({.chain = good.chain, .key = junk}), "junk");
     expect_refused(make({.chain = good.chain, .key = other.key}), "other.key");
+    ASSERT_EQ(::mkfifo((dir / "pipe").c_str(), 0600), 0);
+    expect_refused(make({.chain = dir / "pipe", .key = good.key}), "pipe");
+    expect_refused(make({.chain = dir.path(), .key = good.key}), "not a regular file");
 }
 
 TEST_F(ContextTest, RefusesFilesOfAbsurdSize) {
