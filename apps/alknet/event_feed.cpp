@@ -70,8 +70,8 @@ void EventFeed::keep(Json output) {
 void EventFeed::record(AuditEntry entry) noexcept {
     try {
         keep(described(entry, loop_.wall_now()));
-    } catch (const std::exception&) {
-        // Without memory for it the number is missing, and watchers see that.
+    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): no memory; watchers see
+        // that its number is missing.
     }
     if (next_ != nullptr) {
         next_->record(std::move(entry));

@@ -32,15 +32,20 @@ struct Work {
     PeerOptions options;
 };
 
-PeerOptions options_of(Action action, const PeerInput& input) {
+// What each of them has.
+template <class Input>
+PeerOptions common_options(Action action, const Input& input) {
     PeerOptions options;
     options.action = action;
     options.name = input.name;
     options.force = input.force;
     return options;
 }
+PeerOptions options_of(Action action, const PeerInput& input) {
+    return common_options(action, input);
+}
 PeerOptions options_of(Action action, const PeerAddInput& input) {
-    PeerOptions options = options_of(action, PeerInput{.name = input.name, .force = input.force});
+    PeerOptions options = common_options(action, input);
     options.keys = texts_of(input.keys);
     options.scopes = texts_of(input.scopes);
     options.roles = texts_of(input.roles);
@@ -49,17 +54,17 @@ PeerOptions options_of(Action action, const PeerAddInput& input) {
     return options;
 }
 PeerOptions options_of(Action action, const PeerRenewInput& input) {
-    PeerOptions options = options_of(action, PeerInput{.name = input.name, .force = input.force});
+    PeerOptions options = common_options(action, input);
     options.expires = or_empty(input.expires);
     return options;
 }
 PeerOptions options_of(Action action, const PeerRenameInput& input) {
-    PeerOptions options = options_of(action, PeerInput{.name = input.name, .force = input.force});
+    PeerOptions options = common_options(action, input);
     options.new_name = input.new_name;
     return options;
 }
 PeerOptions options_of(Action action, const PeerScopesInput& input) {
-    PeerOptions options = options_of(action, PeerInput{.name = input.name, .force = input.force});
+    PeerOptions options = common_options(action, input);
     options.set = texts_of(input.set);
     options.added = texts_of(input.add);
     options.removed = texts_of(input.remove);

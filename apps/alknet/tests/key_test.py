@@ -94,13 +94,17 @@ class OwnKey(KeyTest):
 class Dialler(KeyTest):
     """Bob knows alice's key, and has not heard of the next."""
 
-    def test_believes_what_the_known_key_has_signed(self):
+    def change_unheard(self):
+        """Where alice is reached, and her two keys; she is not running."""
         node = self.serve(self.alice)
         self.know(self.bob, "alice", self.alice, node.bare)
-        bare = node.bare
         node.__exit__()
         old, new = self.rotate(self.alice)
         self.switch(self.alice)
+        return node.bare, old, new
+
+    def test_believes_what_the_known_key_has_signed(self):
+        bare, old, new = self.change_unheard()
         self.serve(self.alice, listen=bare)
         done = self.bob.run("ping", "alice", *SERVED)
         self.assertEqual(done.stderr, "")
@@ -181,12 +185,7 @@ address = "{node.bare}"
     def test_a_key_that_was_left_never_comes_back(self):
         before = self.directory / "before"
         shutil.copytree(self.alice.path, before)
-        node = self.serve(self.alice)
-        self.know(self.bob, "alice", self.alice, node.bare)
-        bare = node.bare
-        node.__exit__()
-        old, new = self.rotate(self.alice)
-        self.switch(self.alice)
+        bare, old, new = self.change_unheard()
         node = self.serve(self.alice, listen=bare)
         self.bob.run("ping", "alice", *SERVED)
         node.__exit__()

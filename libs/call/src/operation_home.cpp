@@ -25,7 +25,7 @@ struct OperationHome::Errand : std::enable_shared_from_this<Errand> {
     // Set at home before the caller is told.
     std::optional<Item> item{};
     result<Json> outcome;
-    std::exception_ptr exception{};
+    std::exception_ptr exception = nullptr;
     // At the caller's.
     Event told;
     bool fresh = false;  // there is an item

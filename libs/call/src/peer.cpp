@@ -438,15 +438,19 @@ task<void> CallPeer::send(StreamPtr stream, Bytes frame) {
     }
 }
 
-task<result<Json>> CallPeer::call(std::string operation, Json input, CallOptions options) {
+result<void> CallPeer::may_ask(std::string_view operation) const {
     if (!is_operation_name(operation)) {
-        co_return fail(causes::kUsage, "an operation is SERVICE/NAME");
+        return fail(causes::kUsage, "an operation is SERVICE/NAME");
     }
     if (pending_.size() >= options_.limits.pending_max) {
-        co_return fail(
-            causes::kLimit,
-            "pending_max: " + std::to_string(options_.limits.pending_max) + " calls that wait");
+        return fail(causes::kLimit, "pending_max: " + std::to_string(options_.limits.pending_max) +
+                                        " calls that wait");
     }
+    return {};
+}
+
+task<result<Json>> CallPeer::call(std::string operation, Json input, CallOptions options) {
+    ALKNET_CO_CHECK(may_ask(operation));
     ALKNET_CO_TRY(const StreamPtr stream, co_await outgoing());
     PendingRequestMap::Entry entry(pending_, id_prefix_ + std::to_string(++ids_made_),
                                    stream->number);
@@ -521,14 +525,7 @@ task<void> CallPeer::end_subscription(StreamPtr stream, Bytes abort, bool finish
 
 task<result<std::unique_ptr<Subscription>>> CallPeer::subscribe(std::string operation, Json input,
                                                                 SubscribeOptions options) {
-    if (!is_operation_name(operation)) {
-        co_return fail(causes::kUsage, "an operation is SERVICE/NAME");
-    }
-    if (pending_.size() >= options_.limits.pending_max) {
-        co_return fail(
-            causes::kLimit,
-            "pending_max: " + std::to_string(options_.limits.pending_max) + " calls that wait");
-    }
+    ALKNET_CO_CHECK(may_ask(operation));
     // The first stream is for calls; a connection of one stream has no other.
     ALKNET_CO_TRY(StreamPtr stream, co_await outgoing());
     auto opened = co_await connection_->open_bi();

@@ -105,6 +105,8 @@ private:
                                          Duration limit) const;
     task<result<void>> tell(StreamPtr stream, std::string id, EventBody event);
     task<void> send(StreamPtr stream, Bytes frame);
+    /// Errors: kUsage; kLimit.
+    result<void> may_ask(std::string_view operation) const;
     task<result<StreamPtr>> outgoing();
     void end_requests(const Stream& stream) noexcept;
     result<void> hold(Stream& stream);

@@ -179,7 +179,8 @@ TEST(SchemaLimits, StepsOfACheck) {
     std::string text = R"({"$ref": "#/$defs/0", "$defs": {)";
     for (int i = 0; i < 40; ++i) {
         const std::string next = R"({"$ref": "#/$defs/)" + std::to_string(i + 1) + "\"}";
-        text += "\"" + std::to_string(i) + R"(": {"oneOf": [)" + next + "," + next + "]},";
+        text.append("\"").append(std::to_string(i)).append(R"(": {"oneOf": [)");
+        text.append(next).append(",").append(next).append("]},");
     }
     text += R"("40": {"type": "null"}}})";
     EXPECT_EQ(checked(text, "1"), " is too much to be checked");

@@ -78,6 +78,8 @@ public:
     task<void> shutdown() override;
 
 private:
+    /// What each of them starts with. Errors: kShuttingDown; those of prepare.
+    result<void> begin(Running& dial, NodeAddress address, DialOptions options) const;
     result<void> prepare(Running& dial) const;
     result<void> find_proxy(Running& dial) const;
     void remember(Running& dial) const;
@@ -145,15 +147,20 @@ task<result<std::shared_ptr<Connection>>> DialerImpl::dial(NodeAddress address,
     co_return std::move(dialled.connection);
 }
 
-task<result<Dialled>> DialerImpl::dial_way(NodeAddress address, DialOptions options) {
+result<void> DialerImpl::begin(Running& dial, NodeAddress address, DialOptions options) const {
     if (stopped_) {
-        co_return fail(causes::kShuttingDown);
+        return fail(causes::kShuttingDown);
     }
-    Running dial;
     dial.address = std::move(address);
     dial.options = std::move(options);
-    ALKNET_CO_CHECK(prepare(dial));
+    ALKNET_CHECK(prepare(dial));
     dial.port = dial.address.port.value_or(kDefaultPort);
+    return {};
+}
+
+task<result<Dialled>> DialerImpl::dial_way(NodeAddress address, DialOptions options) {
+    Running dial;
+    ALKNET_CO_CHECK(begin(dial, std::move(address), std::move(options)));
     ALKNET_CO_CHECK(find_proxy(dial));
     remember(dial);
     ALKNET_CO_CHECK(co_await go(dial));
@@ -171,20 +178,14 @@ task<result<Dialled>> DialerImpl::dial_way(NodeAddress address, DialOptions opti
 }
 
 task<result<bool>> DialerImpl::knock(NodeAddress address, DialOptions options) {
-    if (stopped_) {
-        co_return fail(causes::kShuttingDown);
-    }
     Running dial;
-    dial.address = std::move(address);
-    dial.options = std::move(options);
-    ALKNET_CO_CHECK(prepare(dial));
+    ALKNET_CO_CHECK(begin(dial, std::move(address), std::move(options)));
     remember(dial);
     LadderOptions ladder = ladder_options(dial);
     ladder.tcp = false;
     if (!ladder.quic) {
         co_return false;
     }
-    dial.port = dial.address.port.value_or(kDefaultPort);
     ALKNET_CO_TRY(const auto addresses,
                   co_await network_->resolve(loop_, dial.address.host, dial.port));
     std::vector<SocketAddress> remotes;

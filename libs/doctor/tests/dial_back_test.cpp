@@ -28,15 +28,19 @@ task<result<Asked>> ask(BiStream& stream, FrameReader& reader) {
     co_return Asked{.observed = seen.observed, .ways = std::move(theirs.ways)};
 }
 
-/// Asks over QUIC, and once more after the NAT has given this machine another address.
-task<result<std::vector<Asked>>> ask_twice(PairWorld& pair) {
+task<result<std::shared_ptr<Connection>>> reach(PairWorld& pair, bool tcp) {
     DialOptions dial;
     dial.alpns = {std::string(kDoctorAlpn)};
-    dial.tcp = false;
-    const NodeAddress address{.id = pair.there.tls->key().id(),
-                              .host = pair.there.host.v4(kPort).ip_text(),
-                              .port = kPort};
-    ALKNET_CO_TRY(const auto connection, co_await pair.here.dialer->dial(address, std::move(dial)));
+    dial.tcp = tcp;
+    NodeAddress address{.id = pair.there.tls->key().id(),
+                        .host = pair.there.host.v4(kPort).ip_text(),
+                        .port = kPort};
+    co_return co_await pair.here.dialer->dial(std::move(address), std::move(dial));
+}
+
+/// Asks over QUIC, and once more after the NAT has given this machine another address.
+task<result<std::vector<Asked>>> ask_twice(PairWorld& pair) {
+    ALKNET_CO_TRY(const auto connection, co_await reach(pair, false));
     ALKNET_CO_TRY(const auto stream, co_await connection->open_bi());
     FrameReader reader;
     std::vector<Asked> all;
@@ -50,12 +54,7 @@ task<result<std::vector<Asked>>> ask_twice(PairWorld& pair) {
 }
 
 task<result<Asked>> ask_once(PairWorld& pair) {
-    DialOptions dial;
-    dial.alpns = {std::string(kDoctorAlpn)};
-    const NodeAddress address{.id = pair.there.tls->key().id(),
-                              .host = pair.there.host.v4(kPort).ip_text(),
-                              .port = kPort};
-    ALKNET_CO_TRY(const auto connection, co_await pair.here.dialer->dial(address, std::move(dial)));
+    ALKNET_CO_TRY(const auto connection, co_await reach(pair, true));
     ALKNET_CO_TRY(const auto stream, co_await connection->open_bi());
     FrameReader reader;
     ALKNET_CO_TRY(Asked asked, co_await ask(*stream, reader));

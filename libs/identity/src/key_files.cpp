@@ -32,8 +32,8 @@ result<UniqueFd> lock(const KeyFiles& files) {
     }
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
         return errno == EWOULDBLOCK
-                   ? fail(causes::kStoreBusy, "another alknet changes the key in " +
-                                                  directory.native())
+                   ? fail(causes::kStoreBusy,
+                          "another alknet changes the key in " + directory.native())
                    : file_fail("lock", errno, directory);
     }
     return fd;
@@ -102,8 +102,8 @@ std::unexpected<error> no_next() {
 result<void> check_form(const KeyFiles& files) {
     ALKNET_TRY(const auto content, crypto::read_private_file(files.key()));
     return as_text(content.view()).starts_with(kOpensshMark)
-               ? fail(causes::kUsage, files.key().native() +
-                                          " is a key of OpenSSH's, which is not ours to change")
+               ? fail(causes::kUsage,
+                      files.key().native() + " is a key of OpenSSH's, which is not ours to change")
                : result<void>();
 }
 
@@ -144,8 +144,7 @@ result<KeyState> load_key_state(const KeyFiles& files) {
             state.chain.pop_back();  // of a key that is lost
         }
     }
-    if (state.next == nullptr && !state.chain.empty() &&
-        state.chain.back().to != state.key->id()) {
+    if (state.next == nullptr && !state.chain.empty() && state.chain.back().to != state.key->id()) {
         state.chain.clear();  // of a key that was put in this one's place
     }
     return state;

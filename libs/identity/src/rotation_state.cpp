@@ -136,8 +136,8 @@ result<void> forget_key_changes(Database& state, const std::vector<std::string>&
             if (found == changes.end()) {
                 break;
             }
-            ALKNET_CHECK(state.run("DELETE FROM key_change WHERE old = ?",
-                                   {found->from.fingerprint()}));
+            ALKNET_CHECK(
+                state.run("DELETE FROM key_change WHERE old = ?", {found->from.fingerprint()}));
             key = found->to.fingerprint();
         }
     }
