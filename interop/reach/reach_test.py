@@ -208,7 +208,8 @@ class Doctor(reach.ReachTest):
     def setUp(self):
         super().setUp()
         with (self.home_b / "alknet.toml").open("a") as config:
-            config.write(f'\n[[peer]]\nname = "a"\nkeys = ["{self.id_of(self.home_a)}"]\n')
+            config.write(f'\n[[peer]]\nname = "a"\nkeys = ["{self.id_of(self.home_a)}"]\n'
+                         'scopes = ["node:diagnose", "node:bench"]\n')
         self.node.wait_for(r"config\.reloaded")
 
     def causes(self, link, *arguments):
