@@ -3,6 +3,8 @@
 #include <alknet/base/assert.hpp>
 #include <alknet/base/bytes.hpp>
 #include <alknet/core/known_nodes.hpp>
+#include <array>
+#include <vector>
 
 namespace {
 
@@ -36,6 +38,22 @@ void race(KnownNodes known) {
     }
 }
 
+/// A key that changes is another one from then on, and can change back.
+void change_keys(KnownNodes known) {
+    const std::array<std::byte, NodeId::kSize> octets{};  // of no key that is accepted
+    const NodeId other(octets);
+    const std::vector<KnownNodes::Entry> before = known.entries();
+    for (const KnownNodes::Entry& entry : before) {
+        if (entry.identity.kind == KnownIdentity::Kind::raw_key) {
+            const NodeId key(entry.identity.value);
+            known.renew(entry.name, key, other);
+            ALKNET_ASSERT(known.find(entry.name)->identity.value == octets);
+            known.renew(entry.name, other, key);
+        }
+        ALKNET_ASSERT(known.find(entry.name)->identity == entry.identity);
+    }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -51,6 +69,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         ALKNET_ASSERT(again->find(entry.name)->identity == entry.identity);
         (void)entry.identity.demand("host");
     }
+    change_keys(*known);
     race(*again);
     return 0;
 }
