@@ -276,10 +276,10 @@ std::optional<ForwardChange> change_to_allow(std::span<const ForwardRule> rules,
     const SocketAddress address = plain_address(question.resolved);
     const bool guarded = question.claim == ForwardClaim::connect && is_guarded(address);
     const std::string host = plain_name(question.host);
-    // A name is meant by its name, wherever it leads; what no name may lead to, and what is none,
-    // by its address.
+    // A name is meant by its name, wherever it leads; what no name may lead to, and what is none or
+    // reads as one with a port, by its address.
     auto named = ForwardTarget::parse(host);
-    if (!named || named->host.empty() || host.find('*') != std::string::npos ||
+    if (!named || named->host != host || host.find('*') != std::string::npos ||
         (guarded && !(host == kLocalhost && address.is_loopback()))) {
         const std::string ip = address.ip_text();
         named = ForwardTarget::parse(ip);

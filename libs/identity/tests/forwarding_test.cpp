@@ -175,6 +175,9 @@ TEST(ForwardChange, IsARuleForThatAlone) {
     EXPECT_EQ(change(rules, "0.0.0.0", "0.0.0.0:8080", ForwardClaim::listen),
               "0.0.0.0/32:8080 before 3");
     EXPECT_FALSE(change_to_allow({}, {.peer = "", .host = "x", .resolved = SocketAddress()}));
+    // What reads as a host with a port would name another host.
+    EXPECT_FALSE(
+        change_to_allow({}, {.peer = "bob", .host = "a.example:5", .resolved = SocketAddress()}));
 }
 
 TEST(ForwardChange, AllowsExactlyWhatIsAsked) {
