@@ -1,82 +1,12 @@
 #include "node.hpp"
 
 #include <unistd.h>
-#include <algorithm>
-#include <alknet/base/causes.hpp>
-#include <alknet/call/adapter.hpp>
-#include <alknet/core/echo.hpp>
-#include <alknet/doctor/handler.hpp>
-#include <alknet/doctor/local_checks.hpp>
 #include <alknet/identity/config_revision.hpp>
-#include <alknet/identity/join.hpp>
 #include <alknet/identity/key_use.hpp>
-#include <alknet/identity/policy.hpp>
 #include <alknet/identity/state.hpp>
-#include <map>
-#include <optional>
 #include <utility>
 
 namespace alknet::app {
-
-namespace {
-
-constexpr Duration kListenRetryDelay = std::chrono::seconds(1);
-
-// `scope` is exact.
-std::function<result<void>(const Identity&)> demand(std::string_view scope) {
-    return [wanted = *identity::Scope::parse_exact(scope)](const Identity& identity) {
-        return identity::require(identity, wanted);
-    };
-}
-
-// What a service asks for where the configuration says nothing: a report tells of the machine and
-// has the node dial, and a measurement takes what bandwidth there is.
-std::string_view default_scope(std::string_view alpn) {
-    return alpn == doctor::kDoctorAlpn  ? doctor::kDiagnoseScope
-           : alpn == doctor::kBenchAlpn ? doctor::kBenchScope
-                                        : std::string_view();
-}
-
-/// A listener that is wanted, and the one that becomes it.
-struct Wanted {
-    ListenerOptions options;
-    std::optional<Listening> old;
-};
-
-/// Gives listeners that are wanted those of `open` that have their address: everything else can be
-/// changed in place. Of a free port the name says which one is meant.
-void claim(std::vector<Wanted>& wanted, std::vector<Listening>& open, bool by_name) {
-    for (Wanted& one : wanted) {
-        const auto found = std::ranges::find_if(open, [&](const Listening& listening) {
-            return listening.options.address == one.options.address &&
-                   (by_name ? listening.options.name == one.options.name
-                            : one.options.address.port() != 0);
-        });
-        if (!one.old && found != open.end()) {
-            one.old = std::move(*found);
-            open.erase(found);
-        }
-    }
-}
-
-}  // namespace
-
-std::vector<ListenerOptions> listener_options(const std::vector<config::Listener>& listeners) {
-    std::vector<ListenerOptions> all;
-    for (const config::Listener& listener : listeners) {
-        for (std::size_t i = 0; i < listener.addresses.size(); ++i) {
-            all.push_back(
-                {.name = i == 0 ? listener.name : listener.name + "/" + std::to_string(i + 1),
-                 .address = listener.addresses[i],
-                 .quic = listener.quic,
-                 .tcp = listener.tcp,
-                 .alpns = listener.alpns,
-                 .congestion = listener.congestion,
-                 .proxies = listener.proxies});
-        }
-    }
-    return all;
-}
 
 Node::Node(Loop& loop, config::Home home, config::Config config, NodeOptions options)
     : loop_(loop),
@@ -182,103 +112,6 @@ void Node::audit(std::string_view event, const error* why) const {
     decisions_->record(std::move(entry));
 }
 
-// One for each loop; a client that comes back to another loop than its stream's is handed on.
-result<void> Node::add_resume(HandlerRegistry& registry, Loop& loop) const {
-    resume::ResumeHandlerOptions options;
-    options.serve = [this](std::shared_ptr<Connection> connection) {
-        return endpoint_->serve(std::move(connection));
-    };
-    options.may_open = [this, &registry](std::string_view alpn, const ConnectionInfo& through) {
-        auto may = may_open(registry, alpn, through);
-        if (!may) {
-            AuditEntry entry{.event = "stream.refused"};
-            entry.fingerprint = through.peer.fingerprint();
-            entry.remote = through.remote;
-            entry.service = alpn;
-            entry.reason = may.error().cause().id;
-            entry.detail = may.error().detail();
-            entry.repeats = true;
-            decisions_->record(std::move(entry));
-        }
-        return may;
-    };
-    options.limits = config_.dynamic.resume;
-    options.directory = resumable_;
-    options.log = log_;
-    options.metrics = metrics_;
-    return registry.add(resume::ResumeHandler::create(loop, std::move(options)));
-}
-
-result<void> Node::may_open(const HandlerRegistry& registry, std::string_view alpn,
-                            const ConnectionInfo& through) const {
-    const RegisteredHandler* found = registry.find(alpn);
-    const auto open = listening_now_.get();
-    const auto listening = std::ranges::find_if(*open, [&](const Listening& one) {
-        return one.bound == through.local ||
-               (one.bound.is_any() && one.bound.port() == through.local.port());
-    });
-    if (found == nullptr || listening == open->end()) {
-        return fail(causes::kNoHandler, std::string(alpn));
-    }
-    const std::vector<std::string>& offered = listening->options.alpns;
-    if (!offered.empty() && std::ranges::find(offered, alpn) == offered.end()) {
-        return fail(causes::kNoHandler, std::string(alpn));
-    }
-    const bool allowed =
-        through.transport == Transport::quic ? found->policy.quic : found->policy.tcp;
-    if (!allowed) {
-        return fail(causes::kForbidden, "not over this transport");
-    }
-    return {};
-}
-
-// Every service of the node, once for each loop. The doctor's refuse strangers, whatever the rules
-// say, and peers without their scope from the first rules on (apply_rules).
-result<void> Node::register_handlers(HandlerRegistry& registry, Loop& loop) const {
-    ALKNET_CHECK(registry.add(std::make_shared<EchoHandler>()));
-    ALKNET_CHECK(add_resume(registry, loop));
-    ALKNET_CHECK(registry.add(make_join_handler()));
-    if (options_.operations != nullptr) {
-        ALKNET_CHECK(registry.add(std::make_shared<call::CallAdapter>(
-            call::CallAdapterOptions{.registry = options_.operations, .metrics = metrics_})));
-    }
-    ALKNET_CHECK(registry.add(make_rotate_handler()));
-    doctor::DoctorHandlerOptions diagnosis;
-    diagnosis.program = "alknet " ALKNET_VERSION;
-    diagnosis.dialer = Dialer::create(loop, options_.network, tls_, log_);
-    diagnosis.beginnings = [this](const SocketAddress& remote) {
-        return endpoint_->beginnings_from(remote);
-    };
-    diagnosis.may_dial = [this](const PeerIdentity& peer, doctor::Way way) {
-        const config::Ways ways = ways_to(*ways_.get(), peer);
-        return doctor::is_quic(way) ? ways.quic : ways.tcp;
-    };
-    diagnosis.checks = [directory = home_.directory()] {
-        const auto probe = doctor::make_system_probe(directory);
-        return doctor::local_checks(*probe, {.ports = false});
-    };
-    ALKNET_CHECK(registry.add(std::make_shared<doctor::DoctorHandler>(std::move(diagnosis)),
-                              {.identity_required = true}));
-    doctor::DoctorHandlerOptions bench = doctor::bench_handler_options();
-    bench.udp_drops = doctor::udp_drops;
-    return registry.add(std::make_shared<doctor::DoctorHandler>(std::move(bench)),
-                        {.identity_required = true});
-}
-
-std::shared_ptr<ProtocolHandler> Node::make_join_handler() const {
-    identity::JoinHandlerOptions options;
-    options.node = key_->id();
-    options.state = state_;
-    options.fixed = [written = written_] { return written->get(); };
-    options.changed = options_.state_changed;
-    options.admitted = [identities = identities_](const std::string& fingerprint) {
-        return identities->peers()->find_fingerprint(fingerprint) != nullptr;
-    };
-    options.log = log_;
-    options.audit = decisions_;
-    return std::make_shared<identity::JoinHandler>(std::move(options));
-}
-
 std::shared_ptr<const identity::PeerList> Node::fixed_peers(
     const config::DynamicConfig& config, const identity::PeerList& stored) const {
     WrittenPeers written = written_peers(place_of(home_), config, stored);
@@ -290,39 +123,6 @@ std::shared_ptr<const identity::PeerList> Node::fixed_peers(
     return std::make_shared<const identity::PeerList>(std::move(written.list));
 }
 
-result<std::vector<Listening>> Node::listen() {
-    const auto& listeners =
-        options_.listeners.empty() ? config_.dynamic.listeners : options_.listeners;
-    for (ListenerOptions& options : listener_options(listeners)) {
-        ALKNET_TRY(Listening opened, open(std::move(options), next_key()));
-        listening_.push_back(std::move(opened));
-    }
-    publish_listening();
-    return listening_;
-}
-
-result<Listening> Node::open(ListenerOptions options, std::string key) {
-    ListenerOptions keyed = options;
-    keyed.name = key;
-    auto bound = endpoint_->listen(keyed);
-    const bool everywhere =
-        options.address.family() == SocketAddress::Family::v6 && options.address.is_any();
-    if (!bound && everywhere && !bound.error().is(causes::kAddressInUse)) {
-        // A system without IPv6, most likely: then this is what is left of everywhere.
-        keyed.address = SocketAddress::v4({}, options.address.port());
-        if (const auto bound_v4 = endpoint_->listen(keyed)) {
-            log_.warn("listener.no_ipv6",
-                      {{"listener", options.name}, {"detail", bound.error().detail()}});
-            return Listening{
-                .options = std::move(options), .bound = *bound_v4, .key = std::move(key)};
-        }
-    }
-    if (!bound) {
-        return unexpected(std::move(bound).error());
-    }
-    return Listening{.options = std::move(options), .bound = *bound, .key = std::move(key)};
-}
-
 result<std::shared_ptr<const tls::TlsContext>> Node::make_tls(const config::DynamicConfig& config,
                                                               const tls::TlsContext* before) const {
     return tls::TlsContext::create(
@@ -330,39 +130,6 @@ result<std::shared_ptr<const tls::TlsContext>> Node::make_tls(const config::Dyna
          .certificates = config.certificates,
          .authorities = {},
          .ticket_keys = before == nullptr ? nullptr : before->ticket_keys()});
-}
-
-void Node::apply_rules(const config::DynamicConfig& config) {
-    ways_.set(std::make_shared<const WaysOfKeys>(ways_of_keys(config.peers)));
-    std::map<std::string, AlpnPolicy> policies;
-    for (const std::string& alpn : registry_->alpns()) {
-        AlpnPolicy& policy = policies[alpn];
-        const std::string_view needed = default_scope(alpn);
-        const bool for_peers = !needed.empty();
-        policy.identity_required = for_peers;
-        if (for_peers) {
-            policy.demand = demand(needed);
-        }
-        if (const auto rules = config.alpns.find(alpn); rules != config.alpns.end()) {
-            policy.identity_required = for_peers || rules->second.identity_required;
-            if (!rules->second.scope.empty()) {
-                policy.identity_required = true;
-                policy.demand = demand(rules->second.scope);
-            }
-            policy.quic = rules->second.transports.quic;
-            policy.tcp = rules->second.transports.tcp;
-        }
-    }
-    endpoint_->change_registry([policies](HandlerRegistry& registry) {
-        for (const auto& [alpn, policy] : policies) {
-            registry.set_policy(alpn, policy);
-        }
-    });
-    for (const auto& [alpn, rules] : config.alpns) {
-        if (registry_->find(alpn) == nullptr) {
-            log_.warn("config.unused", {{"alpn", alpn}, {"reason", "no handler serves this"}});
-        }
-    }
 }
 
 task<result<Node::Source>> Node::read() {
@@ -409,14 +176,6 @@ task<result<void>> Node::reload() {
                {"revision", identity::config_revision(source_.text, source_.stored)}});
     co_await endpoint_->recheck_identities();
     co_return applied;
-}
-
-std::vector<SocketAddress> Node::listening() const {
-    std::vector<SocketAddress> all;
-    for (const Listening& one : listening_) {
-        all.push_back(one.bound);
-    }
-    return all;
 }
 
 NodeInfo Node::info() const {
@@ -480,84 +239,6 @@ result<void> Node::apply(const Source& source) {
     config_ = std::move(config);
     record_applied(source.text);
     return {};
-}
-
-void Node::apply_listeners(const std::vector<config::Listener>& listeners) {
-    std::vector<Wanted> wanted;
-    for (ListenerOptions& options : listener_options(listeners)) {
-        wanted.push_back({.options = std::move(options), .old = std::nullopt});
-    }
-    std::vector<Listening> before = std::exchange(listening_, {});
-    claim(wanted, before, true);
-    claim(wanted, before, false);
-    missing_.clear();
-    for (const Listening& old : before) {
-        endpoint_->unlisten(old.key);
-        log_.info("listener.closed",
-                  {{"listener", old.options.name}, {"local_addr", old.bound.to_string()}});
-    }
-    for (Wanted& one : wanted) {
-        if (one.old) {
-            change(listening_.emplace_back(std::move(*one.old)), std::move(one.options));
-        } else {
-            open_or_retry(std::move(one.options));
-        }
-    }
-    publish_listening();
-}
-
-void Node::publish_listening() {
-    listening_now_.set(std::make_shared<const std::vector<Listening>>(listening_));
-}
-
-void Node::change(Listening& listening, ListenerOptions options) {
-    auto changed = open(options, listening.key);
-    if (changed) {
-        listening = std::move(*changed);
-        return;
-    }
-    const error& why = changed.error();
-    log_.error("listener.failed", {{"listener", options.name},
-                                   {"id", why.cause().id},
-                                   {"detail", why.detail()},
-                                   {"effect", "it stays as it was"}});
-}
-
-void Node::open_or_retry(ListenerOptions options) {
-    auto opened = open(options, next_key());
-    if (opened) {
-        log_.info("listener.opened",
-                  {{"listener", options.name}, {"local_addr", opened->bound.to_string()}});
-        listening_.push_back(std::move(*opened));
-        return;
-    }
-    const error& why = opened.error();
-    log_.error("listener.failed", {{"listener", options.name},
-                                   {"id", why.cause().id},
-                                   {"detail", why.detail()},
-                                   {"effect", "it is tried again every second"}});
-    missing_.push_back(std::move(options));
-    listeners_missing_.set();
-}
-
-task<result<void>> Node::retry_listeners() {
-    for (;;) {
-        ALKNET_CO_CHECK(co_await listeners_missing_.wait());
-        ALKNET_CO_CHECK(co_await loop_.sleep(kListenRetryDelay));
-        std::erase_if(missing_, [this](const ListenerOptions& options) {
-            auto opened = open(options, next_key());
-            if (opened) {
-                log_.info("listener.opened",
-                          {{"listener", options.name}, {"local_addr", opened->bound.to_string()}});
-                listening_.push_back(std::move(*opened));
-            }
-            return opened.has_value();
-        });
-        publish_listening();
-        if (missing_.empty()) {
-            listeners_missing_.clear();
-        }
-    }
 }
 
 task<void> Node::stop() {
