@@ -1,0 +1,24 @@
+// What the parts of a request may consist of.
+#pragma once
+
+#include <string_view>
+
+namespace alknet::http {
+
+[[nodiscard]] constexpr bool is_digit(char c) noexcept {
+    return c >= '0' && c <= '9';
+}
+[[nodiscard]] constexpr bool is_hex_digit(char c) noexcept {
+    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/// Begins with "/" or is "*"; each % begins an escape of two digits, other than that of NUL.
+[[nodiscard]] bool is_path(std::string_view text) noexcept;
+/// Printable ASCII without "#". Browsers leave more than RFC 3986 allows as it is.
+[[nodiscard]] bool is_query(std::string_view text) noexcept;
+/// Some programs read "_" as "-": Content_Length, Transfer_Encoding.
+[[nodiscard]] bool passes_for_framing(std::string_view name) noexcept;
+/// May stand in a trailer: it says nothing of framing, routing, who asks or what the content is.
+[[nodiscard]] bool is_trailer(std::string_view name) noexcept;
+
+}  // namespace alknet::http
