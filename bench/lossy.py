@@ -53,7 +53,7 @@ def tcp_serve(path, algorithm):
 
 
 def tcp_get(host, out):
-    print("dial", flush=True)  # the time that this interpreter took to start is not the network's
+    print("dial", flush=True)
     with socket.create_connection((host, PORT)) as stream, open(out, "wb", buffering=0) as file:
         while piece := stream.recv(1 << 16):
             file.write(piece)
@@ -76,6 +76,8 @@ class Lossy:
             if kind == "QUIC":
                 keys = tempfile.mkdtemp(dir=self.directory)  # it makes them
                 words = [self.peer, "serve", keys, self.file, f"{self.reach.NODE_V4}:{PORT}", algorithm]
+                if self.options.qlog:
+                    words.append(self.options.qlog.resolve())
             else:
                 words = [sys.executable, __file__, "--tcp-serve", self.file, algorithm]
             server = subprocess.Popen(network.inside("b", *map(str, words)), stdout=subprocess.PIPE)
@@ -85,20 +87,18 @@ class Lossy:
                 words = [self.peer, "get", node, PORT, self.out, self.reach.NODE_V4]
             else:
                 words = [sys.executable, __file__, "--tcp-get", self.reach.NODE_V4, self.out]
-            return self.measure(kind, network.inside("a", *map(str, words)))
+            return self.measure(network.inside("a", *map(str, words)))
         finally:
             if server is not None:
                 server.terminate()
                 server.wait()
             network.close()
 
-    def measure(self, kind, command):
+    def measure(self, command):
         self.out.unlink(missing_ok=True)
-        began = time.monotonic()
         client = subprocess.Popen(command, stdout=subprocess.PIPE)
-        if kind == "TCP":
-            client.stdout.readline()
-            began = time.monotonic()
+        client.stdout.readline()  # the time that a program takes to start is not the network's
+        began = time.monotonic()
         size, seconds = 0, 0.0
         while seconds < self.options.seconds and client.poll() is None:
             try:
@@ -129,7 +129,7 @@ def report(lossy):
             if lossy.options.only not in f"{name} {algorithm}":
                 continue
             seen = {"QUIC": [], "TCP": []}
-            for seed in range(1, lossy.options.rounds + 1):
+            for seed in range(lossy.options.seed, lossy.options.seed + lossy.options.rounds):
                 for kind, figures in seen.items():
                     figures.append(lossy.run(link, kind, algorithm, seed))
             cells = [f"{statistics.median(figures):.1f} ({min(figures):.1f} to {max(figures):.1f})"
@@ -146,6 +146,8 @@ def main():
     parser.add_argument("--megabytes", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=20, help="the longest that a run may take")
     parser.add_argument("--only", default="", help="the links and controls whose row has this text")
+    parser.add_argument("--qlog", type=pathlib.Path, help="a directory for the qlog of our server's runs")
+    parser.add_argument("--seed", type=int, default=1, help="of the first run; the next ones count up")
     parser.add_argument("--tcp-serve", nargs=2)
     parser.add_argument("--tcp-get", nargs=2)
     options = parser.parse_args()

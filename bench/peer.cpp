@@ -1,9 +1,10 @@
 // alknet_bench_peer: our side of bench/compare.py, which reads the CPU seconds of its processes,
 // and of bench/lossy.py.
 //
-//     serve DIRECTORY FILE [IP:PORT bbr|cubic]
-//                                       FILE as `bench/file`, and echo; prints one JSON line
-//     get ID PORT OUT [IP]              one `bench/file` over QUIC, into OUT
+//     serve DIRECTORY FILE [IP:PORT bbr|cubic [QLOG]]
+//                                       FILE as `bench/file`, and echo; prints one JSON line; QLOG
+//                                       is a directory
+//     get ID PORT OUT [IP]              one `bench/file` over QUIC, into OUT; says when it dials
 //     handshakes ID PORT KIND ALPN N    full QUIC handshakes, one after the other; KIND is raw, or
 //                                       x509, as a stranger
 //     requests ID PORT ALPN DEPTH N     64 octets there and back, a stream each, DEPTH at a time
@@ -75,7 +76,7 @@ private:
 result<void> serve(const std::vector<std::string>& words) {
     const std::filesystem::path directory = words[1];
     const std::string& file = words[2];
-    const bool elsewhere = words.size() == 5;
+    const bool elsewhere = words.size() >= 5;
     const SystemClock clock;
     ALKNET_TRY(const auto loop, Loop::create(clock));
     const auto key = NodeKey::generate();
@@ -93,6 +94,9 @@ result<void> serve(const std::vector<std::string>& words) {
     ALKNET_CHECK(options.registry->add(std::make_shared<FileHandler>(file)));
     options.secrets = quic::make_secrets();
     options.metrics = std::make_shared<Metrics>();
+    if (words.size() == 6) {
+        options.qlog_directory = words[5];
+    }
     options.limits.connections_per_ip_max = options.limits.connections_max;
     options.limits.half_open_retry = options.limits.half_open_max;
     // The client is a stranger to it, and yet it is to be measured as a peer.
@@ -141,6 +145,8 @@ task<result<void>> receive_file(BiStream& stream, const std::string& path) {
 
 task<result<void>> get(Client& client, Dialer& dialer, std::string path) {
     client.options.alpns = {std::string(kFileAlpn)};
+    std::puts("dial");
+    std::fflush(stdout);
     ALKNET_CO_TRY(const auto connection, co_await dialer.dial(client.address, client.options));
     ALKNET_CO_TRY(const auto stream, co_await connection->open_bi());
     ALKNET_CO_CHECK(co_await stream->finish());

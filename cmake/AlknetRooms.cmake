@@ -14,6 +14,8 @@
 add_custom_target(check_codecs)
 # Every public header on its own: `./dev lint` builds this.
 add_custom_target(check_headers)
+# Every benchmark, and nothing else: `./dev bench` builds this.
+add_custom_target(benches)
 
 include(GoogleTest)
 
@@ -167,6 +169,7 @@ function(alknet_bench name)
         alknet_find_deps(alknet_dep::benchmark ${arg_DEPS})
         add_executable(bench_${name} ${arg_SOURCES})
         target_link_libraries(bench_${name} PRIVATE ${arg_DEPS} alknet_dep::benchmark)
+        add_dependencies(benches bench_${name})
     endif()
 endfunction()
 

@@ -72,6 +72,24 @@ class Again(reach.ReachTest):
         self.assert_attached("quic", within=60)
         self.say(pipe, "free")
 
+    def test_quic_within_60_s_of_the_end_of_a_late_block(self):
+        # What QUIC gave does not last, after which the next attempt is minutes away: a knock finds the end.
+        self.network.be("delay=10ms udp=drop")
+        knocks = self.on("a", sys.executable, pathlib.Path(__file__).with_name("knocks.py"))
+        knocks.wait_for("^ready$")
+        pipe = self.resumable()
+        self.say(pipe, "blocked")
+        self.network.be("delay=10ms")
+        self.network.move("a", "10.77.0.1/24", "10.77.0.9/24")
+        self.assert_attached("quic", within=NOTICED)
+        self.network.be("delay=10ms udp=drop")
+        self.say(pipe, "again")
+        self.assert_attached("tcp", within=1)
+        self.network.be("delay=10ms")
+        self.assert_attached("quic", within=60)
+        knocks.wait_for("^answered$", timeout=1)
+        self.say(pipe, "free")
+
     def test_a_new_address_is_noticed(self):
         self.network.be("delay=10ms")
         pipe = self.resumable("--only", "tcp")

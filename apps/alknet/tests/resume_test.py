@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import re
 import socket
 import subprocess
 import threading
@@ -10,9 +11,12 @@ import unittest
 import support
 from support import Node, PATIENCE_S, TestCase, clean_environment
 
+GAP = re.compile(r"alknet: went on after (\d+) s, over tcp")
+
 
 class Path(threading.Thread):
-    """Forwards TCP connections to a port, and cuts them all when it is told to."""
+    """Forwards TCP connections to a port, cuts them all when it is told to, and then perhaps lets
+    nobody in for some attempts."""
 
     def __init__(self, port):
         super().__init__(daemon=True)
@@ -25,6 +29,7 @@ class Path(threading.Thread):
         self.forwarded = 0
         self.cut_after = []  # octets in all directions; each strikes once
         self.cuts = 0
+        self.closed_for = 0  # attempts after a cut
         self.start()
 
     def run(self):
@@ -33,6 +38,10 @@ class Path(threading.Thread):
                 near, _ = self.listener.accept()
             except OSError:
                 return
+            if self.cuts and self.closed_for:
+                self.closed_for -= 1
+                near.close()
+                continue
             far = socket.create_connection(("127.0.0.1", self.port_behind))
             with self.lock:
                 self.pairs.append((near, far))
@@ -110,10 +119,22 @@ class Resume(TestCase):
         done = self.pipe(self.through_the_path(), "--only", "tcp", input=data)
         self.assertEqual(hashlib.sha256(done.stdout).digest(), hashlib.sha256(data).digest())
         self.assertEqual(self.path.cuts, expected)
+        for line in done.stderr.decode().splitlines():
+            self.assertGreaterEqual(int(GAP.fullmatch(line)[1]), 2)
         log = self.node.stop()
         self.assertGreaterEqual(log.count("event=resume.attached"), expected)
         self.assertEqual(log.count("event=resume.opened"), 1)
         self.assertIn("how=done", log)
+
+    def test_a_gap_of_more_than_two_seconds_is_worth_one_line(self):
+        data = random.Random(4).randbytes(2 << 20)
+        self.path.cut_after = [1 << 20]
+        self.path.closed_for = 6  # pauses of 0.1 s, each twice the one before, less up to a half: 3 s at least
+        done = self.pipe(self.through_the_path(), "--only", "tcp", input=data)
+        self.assertEqual(done.stdout, data)
+        self.assertEqual(self.path.closed_for, 0)
+        line, = done.stderr.decode().splitlines()
+        self.assertGreaterEqual(int(GAP.fullmatch(line)[1]), 3)
 
     def test_cuts_on_several_loops(self):
         self.server.configure("[runtime]\nloops = 3\n")
