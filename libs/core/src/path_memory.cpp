@@ -171,7 +171,7 @@ PathMemory::Advice PathMemory::advice(const PathKey& key, WallTime now) const {
     Advice advice;
     advice.quic_demoted =
         (entry.slow_s != 0 && is_fresh(entry.slow_s, now_s)) || entry.on_trial(now_s);
-    if (is_fresh(entry.changed_s, now_s) &&
+    if (is_fresh(entry.worked_s, now_s) &&
         !(advice.quic_demoted && entry.worked && is_quic(*entry.worked))) {
         advice.remembered = entry.worked;
     }
@@ -179,9 +179,16 @@ PathMemory::Advice PathMemory::advice(const PathKey& key, WallTime now) const {
 }
 
 void PathMemory::worked(const PathKey& key, Rung rung, WallTime now) {
-    if (is_word(key.network) && is_word(key.node)) {
-        entry(key, seconds_of(now)).worked = rung;
+    if (!is_word(key.network) || !is_word(key.node)) {
+        return;
     }
+    const std::int64_t now_s = seconds_of(now);
+    Entry& known = entry(key, now_s);
+    const bool goes_on = known.worked == rung && is_fresh(known.worked_s, now_s);
+    if (!goes_on || is_quic(rung)) {
+        known.worked_s = now_s;
+    }
+    known.worked = rung;
 }
 
 void PathMemory::failed(const PathKey& key, Rung rung) {
@@ -231,7 +238,11 @@ std::string PathMemory::to_text() const {
     text += "\n";
     for (const auto& [key, entry] : entries_) {
         text += key.network + " " + key.node + " ";
-        text += entry.worked ? to_string(*entry.worked) : kNoRung;
+        if (entry.worked) {
+            text += std::string(to_string(*entry.worked)) + "@" + std::to_string(entry.worked_s);
+        } else {
+            text += kNoRung;
+        }
         text += " " + std::to_string(entry.changed_s) + " " + std::to_string(entry.slow_s);
         if (entry.measured_s != 0) {
             text += " " + std::to_string(entry.measured_s) + " " + std::to_string(entry.quic_rate) +
@@ -254,18 +265,22 @@ result<PathMemory> PathMemory::parse(std::string_view text) {
         std::string_view line = take(text, "\n");
         const std::string_view network = take(line, " ");
         const std::string_view node = take(line, " ");
-        const std::string_view name = take(line, " ");
+        std::string_view since = take(line, " ");
+        const std::string_view name = take(since, "@");
         const auto rung = parse_rung(name);
         const auto changed = parse_number<std::int64_t>(take(line, " "));
         const auto slow = parse_number<std::int64_t>(take(line, " "));
+        const auto worked = since.empty() ? changed : parse_number<std::int64_t>(since);
         const auto rates = read_rates(line);
         const bool sound = is_word(network) && is_word(node) && (rung || name == kNoRung) &&
-                           changed && slow && rates && *changed >= 0 && *slow >= 0;
+                           changed && slow && worked && rates && *changed >= 0 && *slow >= 0 &&
+                           *worked >= 0;
         if (!sound) {
             return fail(causes::kProtocol, "line " + std::to_string(number_of_line));
         }
         Entry& entry = memory.entry({std::string(network), std::string(node)}, *changed);
         entry.worked = rung;
+        entry.worked_s = *worked;
         entry.slow_s = *slow;
         entry.measured_s = rates->measured_s;
         entry.quic_rate = rates->quic;

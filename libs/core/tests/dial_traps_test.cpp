@@ -144,6 +144,25 @@ TEST_F(DialTraps, AnInterfaceThatIsNarrowerThanQuicNeeds) {
     EXPECT_LT(first.time, milliseconds(1500));
 }
 
+// The race has one winner, and the node does not wait for the others.
+TEST_F(DialTraps, WhoComesLateIsTakenBack) {
+    weather([](LinkOptions& link) { link.delay = seconds(1); });
+    DialOptions options = any();
+    options.prefer = RungKind::tcp;
+    const TimePoint before = world.now();
+    Started dialling(client_process->loop(), dialer->dial(address(), options));
+    ASSERT_TRUE(until([&] { return dialling.done(); }));
+    const auto connection = dialling.take();
+    ASSERT_TRUE(connection) << connection.error().message();
+    EXPECT_EQ((*connection)->info().transport, Transport::tcp);
+    EXPECT_GT(world.now() - before, Dialer::kPreferredLead);
+    ASSERT_TRUE(until([&] { return node->endpoint().half_open() > 0; }, seconds(3)));
+    ASSERT_TRUE(until([&] { return node->endpoint().half_open() == 0; }, seconds(3)));
+    EXPECT_TRUE(echoes(*connection));
+    EXPECT_EQ(node->endpoint().connections(), 1U);
+    EXPECT_EQ(node->sink->count("conn.open"), 1U);
+}
+
 TEST_F(DialTraps, LongRoundTripsWithLoss) {
     weather([](LinkOptions& link) {
         link.delay = seconds(1);

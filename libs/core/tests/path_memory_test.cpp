@@ -28,6 +28,21 @@ TEST(PathMemory, RemembersForADayAndForOneNetwork) {
     EXPECT_FALSE(memory.advice({kKey.network, "other"}, kNow).remembered);
 }
 
+// Where TCP always wins nobody would ever learn that QUIC works again.
+TEST(PathMemory, TheDayOfALowerRungIsNotRenewedByItsUse) {
+    PathMemory memory;
+    for (const Rung rung : {Rung::tcp_v4, Rung::proxy, Rung::quic_v4}) {
+        memory.worked(kKey, rung, kNow);
+        memory.worked(kKey, rung, kNow + hours(20));
+        memory.report(kKey, goodput(rung, std::uint64_t{1} << 30), kNow + hours(21));
+        memory = PathMemory::parse(memory.to_text()).value();
+        EXPECT_EQ(memory.advice(kKey, kNow + hours(23)).remembered, rung);
+        EXPECT_EQ(memory.advice(kKey, kNow + hours(25)).remembered.has_value(), is_quic(rung));
+        memory.worked(kKey, rung, kNow + hours(26));
+        EXPECT_EQ(memory.advice(kKey, kNow + hours(49)).remembered, rung);
+    }
+}
+
 TEST(PathMemory, ForgetsWhatFailed) {
     PathMemory memory;
     memory.worked(kKey, Rung::quic_v6, kNow);
@@ -128,6 +143,7 @@ TEST(PathMemory, RefusesWhatIsNone) {
           "alknet-paths 1\nn node proxy 1 0 0\n", "alknet-paths 1\nn node proxy 1 0 0 1 1\n",
           "alknet-paths 1\nn node proxy 1 0 1 1\n",
           "alknet-paths 1\nn node proxy 1 0 1 1 9223372036854775808\n",
+          "alknet-paths 1\nn node proxy@x 1 0\n", "alknet-paths 1\nn node proxy@-1 1 0\n",
           "alknet-paths 1\nn node proxy -1 0\n", "alknet-paths 1\nn  proxy 1 0\n",
           "alknet-paths 1\nn n\xc3\xa9 proxy 1 0\n"}) {
         const auto memory = PathMemory::parse(text);

@@ -69,6 +69,8 @@ public:
         bool quic_demoted = false;  // policed, or TCP is on trial
     };
     [[nodiscard]] Advice advice(const PathKey& key, WallTime now) const;
+    /// For kLifetime: of QUIC from the last time on, of anything below it from the first, since
+    /// where that works nobody notices that QUIC does again.
     void worked(const PathKey& key, Rung rung, WallTime now);
     /// Forgets the rung, if it is the one that is remembered.
     void failed(const PathKey& key, Rung rung);
@@ -83,7 +85,8 @@ public:
 private:
     struct Entry {
         std::optional<Rung> worked;
-        std::int64_t changed_s = 0;  // since 1970
+        std::int64_t worked_s = 0;   // since 1970
+        std::int64_t changed_s = 0;  // anything of it
         std::int64_t slow_s = 0;     // when QUIC lost its place; 0: it has it
         std::int64_t measured_s = 0;
         std::uint64_t quic_rate = 0;  // octets per second; 0: not known
