@@ -158,9 +158,10 @@ TEST_F(DialTraps, WhoComesLateIsTakenBack) {
     EXPECT_GT(world.now() - before, Dialer::kPreferredLead);
     ASSERT_TRUE(until([&] { return node->endpoint().half_open() > 0; }, seconds(3)));
     ASSERT_TRUE(until([&] { return node->endpoint().half_open() == 0; }, seconds(3)));
-    EXPECT_TRUE(echoes(*connection));
     EXPECT_EQ(node->endpoint().connections(), 1U);
+    EXPECT_TRUE(echoes(*connection));
     EXPECT_EQ(node->sink->count("conn.open"), 1U);
+    EXPECT_EQ(node->sink->count("handshake.failed"), 1U);  // the other was told
 }
 
 TEST_F(DialTraps, LongRoundTripsWithLoss) {
