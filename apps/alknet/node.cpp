@@ -174,7 +174,7 @@ task<result<void>> Node::reload() {
               {{"listeners", listening_.size()},
                {"peers", identities_->peers()->peers().size()},
                {"revision", identity::config_revision(source_.text, source_.stored)}});
-    co_await endpoint_->recheck_identities();
+    co_await recheck_identities();
     co_return applied;
 }
 

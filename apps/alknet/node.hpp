@@ -88,6 +88,8 @@ public:
     [[nodiscard]] const std::shared_ptr<IdentityProvider>& resolver() const noexcept {
         return resolver_;
     }
+    /// Who serves on this loop beside the endpoint, and is told of changes of identities too.
+    void set_local(const std::shared_ptr<ProtocolHandler>& handler) noexcept { local_ = handler; }
     [[nodiscard]] const std::shared_ptr<store::Store>& state() const noexcept { return state_; }
 
     /// Tries listeners that a reload could not open again and again: what has the address, another
@@ -143,6 +145,7 @@ private:
     void audit(std::string_view event, const error* why) const;
     result<void> apply(const Source& source);
     void warn_of_terms() const;
+    task<void> recheck_identities();
     /// What answers for all kinds of credentials.
     result<std::shared_ptr<IdentityProvider>> make_identities();
     void apply_token_rules(const identity::SignedTokenRules& rules);
@@ -178,6 +181,7 @@ private:
     std::shared_ptr<identity::ConfigIdentityProvider> identities_;
     std::shared_ptr<identity::SignedTokenProvider> signed_tokens_;
     std::shared_ptr<IdentityProvider> resolver_;
+    std::weak_ptr<ProtocolHandler> local_{};
     std::shared_ptr<Snapshot<identity::PeerList>> written_;  // the peers of alknet.toml
     /// Where the doctor may dial back.
     Snapshot<WaysOfKeys> ways_{std::make_shared<const WaysOfKeys>()};

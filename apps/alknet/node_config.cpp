@@ -34,6 +34,13 @@ void Node::warn_of_terms() const {
     }
 }
 
+task<void> Node::recheck_identities() {
+    co_await endpoint_->recheck_identities();
+    if (const auto local = local_.lock()) {
+        co_await local->recheck_identities();
+    }
+}
+
 // The two clocks drift, and the one on the wall may be set while nothing waits for it, or go on
 // while the machine sleeps: so the next end is counted from the last look, a timer that fires early
 // is set again, and none waits for long.
@@ -56,7 +63,7 @@ task<result<void>> Node::watch_terms() {
         }
         looked = woken;
         warn_of_terms();
-        co_await endpoint_->recheck_identities();
+        co_await recheck_identities();
     }
 }
 

@@ -40,8 +40,8 @@ result<void> Node::register_handlers(HandlerRegistry& registry, Loop& loop) cons
     ALKNET_CHECK(add_resume(registry, loop));
     ALKNET_CHECK(registry.add(make_join_handler()));
     if (options_.operations != nullptr) {
-        ALKNET_CHECK(registry.add(std::make_shared<call::CallAdapter>(
-            call::CallAdapterOptions{.registry = options_.operations, .metrics = metrics_})));
+        ALKNET_CHECK(registry.add(std::make_shared<call::CallAdapter>(call::CallAdapterOptions{
+            .registry = options_.operations, .identities = resolver_, .metrics = metrics_})));
     }
     ALKNET_CHECK(registry.add(make_rotate_handler()));
     doctor::DoctorHandlerOptions diagnosis;

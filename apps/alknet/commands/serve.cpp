@@ -318,6 +318,7 @@ task<result<void>> obey_commands(Serving& serving) {
     options.identities = serving.node->resolver();
     options.metrics = serving.node->metrics();
     auto adapter = std::make_shared<call::CallAdapter>(std::move(options));
+    serving.node->set_local(adapter);
     co_return co_await serve_control(serving.loop, std::move(serving.control), std::move(adapter),
                                      serving.node->log());
 }

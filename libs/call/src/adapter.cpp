@@ -1,3 +1,4 @@
+#include <alknet/base/causes.hpp>
 #include <alknet/call/adapter.hpp>
 #include <utility>
 
@@ -38,6 +39,25 @@ task<void> CallAdapter::shutdown() {
     while (shared_->in_flight > 0) {
         if (!co_await shared_->ended.wait()) {
             co_return;
+        }
+    }
+}
+
+task<void> CallAdapter::recheck_identities() {
+    ++shared_->rechecks;
+    std::vector<std::shared_ptr<CallStream>> streams;
+    while (CallStream* one = shared_->by_token.pop_front()) {
+        streams.push_back(one->shared_from_this());
+    }
+    for (const auto& stream : streams) {
+        shared_->by_token.push_back(*stream);
+    }
+    for (const auto& stream : streams) {
+        const auto now = co_await options_.identities->recheck_token(
+            std::string(as_text(stream->token.view())), std::string(kCallAlpn));
+        // A directory that does not answer takes nobody's access away.
+        if (now ? is_narrowed(*stream->identity, *now) : now.error().is(errc::forbidden)) {
+            stream->cut(error(causes::kTokenInvalid, "it has gone, or gives less than before"));
         }
     }
 }

@@ -4,7 +4,7 @@
 #include <alknet/call/envelope.hpp>
 #include <utility>
 
-#include <alknet/call/members.hpp>
+#include "members.hpp"
 
 namespace alknet::call {
 
@@ -71,12 +71,15 @@ EventBody event_of(std::string_view type, Json payload) {
     if (type != kRequested && type != kResponded && type != kError) {
         return Unknown{.type = std::string(type)};
     }
+    const Json* token = payload.find("auth_token");
+    const bool has_token = type == kRequested && token != nullptr && !token->is_null();
     Members members(std::move(payload));
     EventBody event = type == kRequested   ? requested(members)
                       : type == kResponded ? responded(members)
                                            : failed(members);
     if (!members.refusal().empty()) {
-        return Malformed{.type = std::string(type), .why = members.refusal()};
+        return Malformed{
+            .type = std::string(type), .why = members.refusal(), .has_token = has_token};
     }
     return event;
 }

@@ -1,6 +1,6 @@
+#include "members.hpp"
 #include <algorithm>
 #include <alknet/base/causes.hpp>
-#include <alknet/call/members.hpp>
 #include <utility>
 
 namespace alknet::call {

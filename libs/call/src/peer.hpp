@@ -15,8 +15,8 @@
 #include <set>
 #include <string>
 
+#include "call_stream.hpp"
 #include "pending.hpp"
-#include "write_turn.hpp"
 
 namespace alknet::call {
 
@@ -27,6 +27,8 @@ struct CallCounts {
     WaitList ended;  // woken when one of those has
     bool draining = false;
     std::set<Cancel*> subscriptions;  // those that run: they would not end by themselves
+    IntrusiveList<CallStream, ByTokenTag> by_token;  // streams with an identity of their own
+    std::uint64_t rechecks = 0;                      // begun
     MetricFamily<Counter>* requests = nullptr;
     Counter* unknown_events = nullptr;
 };
@@ -63,24 +65,11 @@ public:
     [[nodiscard]] TaskScope& scope() noexcept { return scope_; }
 
 private:
-    struct Stream {
-        Stream(std::uint64_t as, std::unique_ptr<BiStream> carrier, std::optional<Identity> whose)
-            : number(as), stream(std::move(carrier)), identity(std::move(whose)) {}
-        std::uint64_t number;
-        std::unique_ptr<BiStream> stream;
-        std::optional<Identity> identity;
-        WriteTurn turn;
-        FrameDecoder decoder{kFrameBytesAnonymousMax};
-        bool asked = false;  // a first request was seen
-        std::size_t running = 0;
-        std::size_t held = 0;  // what of bytes_max its decoder has
-        WaitList idle;
-    };
-    using StreamPtr = std::shared_ptr<Stream>;
+    using StreamPtr = std::shared_ptr<CallStream>;
     struct InFlight {
-        InFlight(Cancel* parent, StreamPtr on) : cancel(parent), stream(std::move(on)) {}
-        Cancel cancel;
+        explicit InFlight(StreamPtr on) : stream(std::move(on)), cancel(&stream->cancel) {}
         StreamPtr stream;
+        Cancel cancel;
     };
     class Place;
     class StreamSink;
@@ -88,14 +77,17 @@ private:
 
     task<result<void>> wait_for_room();
     task<result<void>> wait_closed();
+    static task<result<void>> wait_idle(CallStream& stream);
     StreamPtr add(std::unique_ptr<BiStream> stream);
     task<void> serve(StreamPtr stream);
-    task<result<void>> read(Stream& stream, const StreamPtr& shared);
+    task<void> wait_unused(CallStream& stream);
+    task<result<void>> read(CallStream& stream, const StreamPtr& shared);
     task<result<void>> take(EventEnvelope envelope, std::size_t bytes, StreamPtr stream);
     task<result<void>> take_request(std::string id, Requested request, std::size_t bytes,
                                     StreamPtr stream);
-    task<result<void>> identify(Requested& request, Stream& stream);
-    [[nodiscard]] result<void> admit(std::size_t bytes) const;
+    task<result<void>> refuse(std::string id, Malformed request, StreamPtr stream);
+    task<result<void>> identify(Requested& request, CallStream& stream);
+    [[nodiscard]] result<void> admit(std::size_t bytes, const CallStream& stream) const;
     task<void> answer(Requested request, std::unique_ptr<Place> place);
     task<result<Json>> run_call(Requested request, InFlight& entry);
     task<result<void>> run_subscription(Requested request, Place& place);
@@ -108,10 +100,9 @@ private:
     /// Errors: kUsage; kLimit.
     result<void> may_ask(std::string_view operation) const;
     task<result<StreamPtr>> outgoing();
-    void end_requests(const Stream& stream) noexcept;
-    result<void> hold(Stream& stream);
+    result<void> hold(CallStream& stream);
     void count(std::string_view outcome) const;
-    [[nodiscard]] std::size_t frame_max(const Stream& stream) const noexcept;
+    [[nodiscard]] std::size_t frame_max(const CallStream& stream) const noexcept;
 
     Loop& loop_;
     const TimePoint began_ = loop_.now();

@@ -176,58 +176,5 @@ ALKNET_CO_TEST(Call, TheScopeIsAskedForEachRequest) {
     co_await world.end();
 }
 
-class Tokens final : public IdentityProvider {
-public:
-    task<result<std::optional<Identity>>> resolve_from_fingerprint(std::string) override {
-        co_return std::nullopt;
-    }
-    task<result<std::optional<Identity>>> resolve_from_token(std::string token,
-                                                             std::string purpose) override {
-        EXPECT_EQ(purpose, kCallAlpn);
-        if (token == "good") {
-            co_return known({"test:scoped"});
-        }
-        if (token == "expired") {
-            co_return fail(causes::kTokenInvalid);
-        }
-        co_return std::nullopt;
-    }
-};
-
-Requested with_token(std::string token, std::string operation = "test/scoped") {
-    Requested request{.operation = std::move(operation), .input = {}};
-    request.auth_token = std::move(token);
-    return request;
-}
-
-ALKNET_CO_TEST(Call, ATokenInTheFirstRequestIsWhoTheStreamBelongsTo) {
-    World world(loop, Carrier::streams, std::nullopt, {}, std::make_shared<Tokens>());
-    Wire wire((co_await world.client->open_bi()).value());
-    EXPECT_TRUE(co_await wire.send({.id = "1", .event = with_token("good")}));
-    EXPECT_TRUE(std::holds_alternative<Responded>((co_await wire.next()).value().event));
-    EXPECT_TRUE(co_await wire.ask("2", "test/scoped"));
-    EXPECT_TRUE(std::holds_alternative<Responded>((co_await wire.next()).value().event));
-    EXPECT_TRUE(co_await wire.send({.id = "3", .event = with_token("good")}));
-    EXPECT_EQ(co_await wire.failure("3"), "INVALID_INPUT");
-    Wire other((co_await world.client->open_bi()).value());
-    EXPECT_TRUE(co_await other.ask("4", "test/scoped"));
-    EXPECT_EQ(co_await other.failure("4"), "FORBIDDEN");
-    co_await world.end();
-}
-
-// Whoever the connection belongs to: nothing falls back to a weaker identity.
-ALKNET_CO_TEST(Call, ATokenThatIsNotGoodEndsItsStream) {
-    World world(loop, Carrier::streams, known(), {}, std::make_shared<Tokens>());
-    for (const std::string token : {"bad", "expired", "", "alk_"}) {
-        Wire wire((co_await world.client->open_bi()).value());
-        EXPECT_TRUE(co_await wire.send({.id = "1", .event = with_token(token, "test/echo")}));
-        EXPECT_EQ(co_await wire.failure("1"), "FORBIDDEN") << token;
-        EXPECT_EQ(co_await wire.failure(""), "FORBIDDEN") << token;
-        EXPECT_TRUE(co_await wire.ended());
-    }
-    EXPECT_TRUE(world.seen.contexts.empty());
-    co_await world.end();
-}
-
 }  // namespace
 }  // namespace alknet::call

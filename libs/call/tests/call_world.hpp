@@ -3,6 +3,7 @@
 
 #include <alknet/base/causes.hpp>
 #include <alknet/base/causes_call.hpp>
+#include <alknet/base/wire.hpp>
 #include <alknet/call/adapter.hpp>
 #include <alknet/call/client.hpp>
 #include <alknet/core/memory_connection.hpp>
@@ -151,6 +152,11 @@ public:
     task<result<void>> send(EventEnvelope envelope) {
         ALKNET_CO_TRY(Bytes frame, encode_frame(envelope));
         co_return co_await stream_->write(frame);
+    }
+    task<result<void>> send_text(std::string text) {
+        WireWriter writer;
+        writer.text<std::uint32_t>(text);
+        co_return co_await send(writer.take());
     }
     task<result<void>> ask(std::string id, std::string operation, Json input = {}) {
         EventEnvelope envelope{

@@ -1,6 +1,7 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/call/json.hpp>
-#include <alknet/call/members.hpp>
+
+#include "members.hpp"
 
 namespace alknet::call {
 namespace {

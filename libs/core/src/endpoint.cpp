@@ -25,6 +25,11 @@ task<result<void>> tell_handler(std::shared_ptr<ProtocolHandler> handler) {
     co_return result<void>{};
 }
 
+task<result<void>> tell_of_change(std::shared_ptr<ProtocolHandler> handler) {
+    co_await handler->recheck_identities();
+    co_return result<void>{};
+}
+
 // Whether the service would take the connection now. One that is not served any more drains.
 result<void> admit_again(const EndpointState& state, const Session& session,
                          const std::optional<Identity>& identity) {
@@ -157,6 +162,13 @@ task<void> EndpointImpl::recheck_identities() {
             (void)co_await supervise(state_.loop, recheck(state_, session),
                                      session->connection->closed(), unwind, "core.recheck");
         }
+    }
+    for (std::shared_ptr<ProtocolHandler>& handler : handlers_in_use()) {
+        Cancel patience;
+        Timer late(state_.loop, [&patience] { patience.request(); });
+        late.arm_after(state_.options.limits.handshake_timeout);
+        (void)co_await supervise(state_.loop, tell_of_change(std::move(handler)), patience, unwind,
+                                 "core.recheck");
     }
 }
 

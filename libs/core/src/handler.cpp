@@ -6,6 +6,10 @@ task<void> ProtocolHandler::shutdown() {
     co_return;
 }
 
+task<void> ProtocolHandler::recheck_identities() {
+    co_return;
+}
+
 std::uint64_t ProtocolHandler::close_code(const error& failure) const noexcept {
     return default_close_code(failure.condition());
 }

@@ -58,7 +58,4 @@ void audit_decision(const EndpointState& state, const Connection& connection,
                     const std::optional<Identity>& identity, const error* why,
                     std::string_view refused);
 
-/// Whether somebody who was `before` may do less as `after`.
-[[nodiscard]] bool is_narrowed(const Identity& before, const std::optional<Identity>& after);
-
 }  // namespace alknet

@@ -92,12 +92,6 @@ task<result<std::optional<Identity>>> StaticIdentityProvider::resolve_from_finge
     co_return identity;
 }
 
-// A provider that knows no tokens.
-task<result<std::optional<Identity>>> IdentityProvider::resolve_from_token(
-    std::string /*token*/, std::string /*purpose*/) {
-    co_return std::optional<Identity>();
-}
-
 std::size_t StaticIdentityProvider::size() const noexcept {
     return list_.get()->identities.size();
 }

@@ -217,6 +217,11 @@ std::optional<WallTime> PeerDirectory::next_change(WallTime now) const {
             consider(end);
         }
     }
+    for (const TokenRecord& token : list_.tokens) {
+        if (token.expires) {
+            consider(*token.expires);
+        }
+    }
     return next;
 }
 

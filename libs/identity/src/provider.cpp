@@ -45,6 +45,30 @@ task<result<std::optional<Identity>>> IdentityChain::resolve_from_token(std::str
     co_return std::optional<Identity>();
 }
 
+task<result<std::optional<Identity>>> IdentityChain::recheck_token(std::string token,
+                                                                   std::string purpose) {
+    for (const auto& provider : providers_) {
+        ALKNET_CO_TRY(auto identity, co_await provider->recheck_token(token, purpose));
+        if (identity) {
+            co_return identity;
+        }
+    }
+    co_return std::optional<Identity>();
+}
+
+// One that holds is asked for often, and said no more of.
+task<result<std::optional<Identity>>> AuditedIdentities::recheck_token(std::string token,
+                                                                       std::string purpose) {
+    auto outcome = co_await inner_->recheck_token(std::move(token), purpose);
+    if (outcome ? !*outcome : outcome.error().is(errc::forbidden)) {
+        AuditEntry entry{.event = "token.ended"};
+        entry.service = std::move(purpose);
+        entry.reason = causes::kTokenInvalid.id;
+        audit_->record(std::move(entry));
+    }
+    co_return outcome;
+}
+
 task<result<std::optional<Identity>>> AuditedIdentities::resolve_from_token(std::string token,
                                                                             std::string purpose) {
     ALKNET_CO_CHECK(audit_->ready());

@@ -85,29 +85,53 @@ task<result<std::optional<Identity>>> SignedTokenProvider::resolve_from_fingerpr
     co_return std::optional<Identity>();
 }
 
-task<result<std::optional<Identity>>> SignedTokenProvider::resolve_from_token(std::string token,
-                                                                              std::string purpose) {
+/// A token, whose key has signed it, and who that is now.
+struct SignedTokenProvider::Shown {
+    SignedToken token;
+    NodeId signer;
+    Identity identity;
+};
+
+result<std::optional<SignedTokenProvider::Shown>> SignedTokenProvider::look_at(
+    std::string_view token, std::string_view purpose) const {
     const auto parsed = SignedToken::decode(token);
     if (!parsed) {
-        co_return std::optional<Identity>();
+        return std::nullopt;
     }
     if (parsed->version == 1 && !rules().v1) {
-        co_return fail(causes::kTokenInvalid, "signed tokens of the first form are switched off");
+        return fail(causes::kTokenInvalid, "signed tokens of the first form are switched off");
+    }
+    const auto peers = options_.peers->peers();
+    ALKNET_TRY(const NodeId signer, signer_of(*parsed, options_.audience, purpose, *peers));
+    ALKNET_TRY(Identity identity, identity_of_signer(*peers, signer, clock_.wall_now()));
+    return Shown{.token = *parsed, .signer = signer, .identity = std::move(identity)};
+}
+
+task<result<std::optional<Identity>>> SignedTokenProvider::resolve_from_token(std::string token,
+                                                                              std::string purpose) {
+    ALKNET_CO_TRY(auto shown, look_at(token, purpose));
+    if (!shown) {
+        co_return std::optional<Identity>();
     }
     const WallTime now = clock_.wall_now();
-    const auto peers = options_.peers->peers();
-    ALKNET_CO_TRY(const NodeId signer, signer_of(*parsed, options_.audience, purpose, *peers));
-    ALKNET_CO_TRY(Identity identity, identity_of_signer(*peers, signer, now));
-    ALKNET_CO_CHECK(use(*parsed, signer, parsed->message(options_.audience, purpose), now));
+    const NodeId& signer = shown->signer;
+    ALKNET_CO_CHECK(
+        use(shown->token, signer, shown->token.message(options_.audience, purpose), now));
     // A restart forgets what was used, and refuses what is older than itself. This one may not be.
     const std::uint64_t now_s = unix_seconds(now);
-    if (parsed->unix_s > now_s && options_.state != nullptr) {
-        const NewestToken newest{.signer = signer, .unix_s = parsed->unix_s};
+    if (shown->token.unix_s > now_s && options_.state != nullptr) {
+        const NewestToken newest{.signer = signer, .unix_s = shown->token.unix_s};
         ALKNET_CO_CHECK(co_await options_.state->transact([newest, now_s](store::Database& state) {
             return save_newest_token(state, newest, now_s);
         }));
     }
-    co_return std::optional<Identity>(std::move(identity));
+    co_return std::optional<Identity>(std::move(shown->identity));
+}
+
+task<result<std::optional<Identity>>> SignedTokenProvider::recheck_token(std::string token,
+                                                                         std::string purpose) {
+    ALKNET_CO_TRY(auto shown, look_at(token, purpose));
+    co_return shown ? std::optional<Identity>(std::move(shown->identity)) : std::nullopt;
 }
 
 }  // namespace alknet::identity

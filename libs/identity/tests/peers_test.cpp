@@ -171,6 +171,14 @@ TEST(PeerDirectory, KnowsWhenSomethingChangesByItself) {
     EXPECT_EQ(peers->next_change(at(0)), at(1000));
     EXPECT_EQ(peers->next_change(at(1000)), at(1000) + kExpiryGrace);
     EXPECT_FALSE(peers->next_change(at(1000) + kExpiryGrace));
+    PeerList with_token;
+    with_token.tokens.resize(1);
+    with_token.tokens[0].id = "alk_1";
+    with_token.tokens[0].expires = at(7);
+    const auto tokens = PeerDirectory::create(with_token);
+    ASSERT_TRUE(tokens);
+    EXPECT_EQ((*tokens)->next_change(at(0)), at(7));
+    EXPECT_FALSE((*tokens)->next_change(at(7)));
 }
 
 }  // namespace

@@ -129,6 +129,11 @@ ALKNET_CO_TEST(AuditedIdentities, TellWhatBecameOfTokensAndNothingOfThem) {
         EXPECT_EQ(audit->entries[i].reason, causes::kTokenInvalid.id);
         EXPECT_EQ(audit->entries[i].peer + audit->entries[i].detail, "");
     }
+    // Of sessions that last, the end alone.
+    EXPECT_TRUE((co_await audited.recheck_token(secret, "call")).value());
+    EXPECT_FALSE(co_await audited.recheck_token(std::string(as_text(ended.text.view())), "x"));
+    ALKNET_CO_ASSERT(audit->entries.size() == 4);
+    EXPECT_EQ(audit->entries[3].event, "token.ended");
     audit->full = true;
     const auto refused = co_await audited.resolve_from_token(secret, "call");
     EXPECT_TRUE(!refused && refused.error().is(causes::kDiskFull));

@@ -29,6 +29,8 @@ public:
     /// New requests are refused with UNAVAILABLE, and subscriptions end with it; returns when those
     /// that run have been answered.
     task<void> shutdown() override;
+    /// Ends the streams whose token has gone or gives less than before.
+    task<void> recheck_identities() override;
 
     [[nodiscard]] std::size_t in_flight() const noexcept;
 

@@ -70,6 +70,7 @@ struct Unknown {
 struct Malformed {
     std::string type;
     std::string why;
+    bool has_token = false;  // of a request: it has an auth_token, of whatever kind
 
     bool operator==(const Malformed&) const = default;
 };

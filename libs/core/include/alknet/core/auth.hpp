@@ -44,6 +44,13 @@ public:
     /// kTokenInvalid, kCancelled, kUnavailable…
     virtual task<result<std::optional<Identity>>> resolve_from_token(std::string token,
                                                                      std::string purpose);
+    /// Whose a token is now that was accepted before, without using it again; for sessions that
+    /// last. The same errors, with kTokenInvalid for one that has ended.
+    virtual task<result<std::optional<Identity>>> recheck_token(std::string token,
+                                                                std::string purpose);
 };
+
+/// Whether somebody who was `before` may do less as `after`.
+[[nodiscard]] bool is_narrowed(const Identity& before, const std::optional<Identity>& after);
 
 }  // namespace alknet

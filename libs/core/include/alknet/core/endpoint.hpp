@@ -123,7 +123,7 @@ public:
 
     /// Resolves the identities of the connections again and closes those whose peer has gone, is
     /// disabled or may do less than before (code 3), and those that the policy of their service
-    /// would not let in now.
+    /// would not let in now. Then tells the handlers.
     virtual task<void> recheck_identities() = 0;
 
     /// Hands a connection made elsewhere (a control socket, a tunnel, a test) to its handler under

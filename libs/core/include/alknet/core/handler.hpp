@@ -29,6 +29,10 @@ public:
     /// Stop taking on new work and finish what runs; the endpoint waits for the grace period.
     virtual task<void> shutdown();
 
+    /// What identities the provider gives has changed. The endpoint asks again for those of the
+    /// connections; this is for what a service resolved by itself. Returns when that is in force.
+    virtual task<void> recheck_identities();
+
     /// Maps an error of `handle` to the close code of this protocol; default_close_code here.
     [[nodiscard]] virtual std::uint64_t close_code(const error& failure) const noexcept;
 };

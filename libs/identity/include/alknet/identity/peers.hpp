@@ -173,7 +173,8 @@ public:
     [[nodiscard]] std::vector<NodeId> find_keys(const KeyId& key) const;
     /// Compares in constant time what has the same first octets.
     [[nodiscard]] const TokenRecord* find_token(const TokenHash& hash) const;
-    /// The first moment after `now` at which somebody's standing changes, or a key ends.
+    /// The first moment after `now` at which somebody's standing changes, or a key or
+    /// a token ends.
     [[nodiscard]] std::optional<WallTime> next_change(WallTime now) const;
 
 private:

@@ -55,6 +55,8 @@ public:
         std::string fingerprint) override;
     task<result<std::optional<Identity>>> resolve_from_token(std::string token,
                                                              std::string purpose) override;
+    task<result<std::optional<Identity>>> recheck_token(std::string token,
+                                                        std::string purpose) override;
 
 private:
     const std::vector<std::shared_ptr<IdentityProvider>> providers_;
@@ -74,6 +76,8 @@ public:
     /// Errors: those of `inner`; those of AuditSink::ready.
     task<result<std::optional<Identity>>> resolve_from_token(std::string token,
                                                              std::string purpose) override;
+    task<result<std::optional<Identity>>> recheck_token(std::string token,
+                                                        std::string purpose) override;
 
 private:
     const std::shared_ptr<IdentityProvider> inner_;

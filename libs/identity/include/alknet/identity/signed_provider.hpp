@@ -12,6 +12,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace alknet::identity {
@@ -42,8 +43,14 @@ public:
     /// or used; kLimit; those of the store, when a use could not be kept.
     task<result<std::optional<Identity>>> resolve_from_token(std::string token,
                                                              std::string purpose) override;
+    /// However old it is by now.
+    task<result<std::optional<Identity>>> recheck_token(std::string token,
+                                                        std::string purpose) override;
 
 private:
+    struct Shown;
+    [[nodiscard]] result<std::optional<Shown>> look_at(std::string_view token,
+                                                       std::string_view purpose) const;
     [[nodiscard]] SignedTokenRules rules() const;
     [[nodiscard]] std::uint64_t started_s(WallTime wall_now) const;
     [[nodiscard]] result<void> use(const SignedToken& token, const NodeId& signer, Bytes message,

@@ -1,0 +1,53 @@
+// CallStream: one stream of a connection, whose its requests are, and what is under way on it.
+#pragma once
+
+#include <alknet/base/bytes.hpp>
+#include <alknet/base/result.hpp>
+#include <alknet/call/envelope.hpp>
+#include <alknet/core/auth.hpp>
+#include <alknet/crypto/secret_bytes.hpp>
+#include <alknet/net/stream.hpp>
+#include <alknet/rt/cancel.hpp>
+#include <alknet/rt/intrusive_list.hpp>
+#include <alknet/rt/wait.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "write_turn.hpp"
+
+namespace alknet::call {
+
+struct CallStream final : ListHook<struct ByTokenTag>, std::enable_shared_from_this<CallStream> {
+    CallStream(std::uint64_t as, std::unique_ptr<BiStream> carrier, std::optional<Identity> whose,
+               Cancel* parent)
+        : number(as), stream(std::move(carrier)), identity(std::move(whose)), cancel(parent) {}
+
+    task<result<void>> write(Bytes frame) { return turn.write(*stream, std::move(frame)); }
+    task<void> finish() { return turn.finish(*stream); }
+
+    /// Ends it, and what runs on it: the other end is told why.
+    void cut(error why) {
+        if (!fault) {
+            fault = std::move(why);
+            cancel.request();
+        }
+    }
+
+    const std::uint64_t number;
+    const std::unique_ptr<BiStream> stream;
+    std::optional<Identity> identity;
+    crypto::SecretBytes token;  // what the identity was shown with; empty: the connection has it
+    Cancel cancel;              // of its reader and of its requests
+    std::optional<error> fault{};
+    WriteTurn turn;
+    FrameDecoder decoder{kFrameBytesAnonymousMax};
+    bool asked = false;       // a first request was seen
+    std::size_t running = 0;  // requests, and items that are being written
+    std::size_t held = 0;     // what of bytes_max its decoder has
+    WaitList idle;            // woken when one of those has ended
+};
+
+}  // namespace alknet::call
