@@ -20,6 +20,8 @@ constexpr std::string_view kResponded = "call.responded";
 constexpr std::string_view kCompleted = "call.completed";
 constexpr std::string_view kAborted = "call.aborted";
 constexpr std::string_view kError = "call.error";
+constexpr std::string_view kCredit = "call.credit";
+constexpr std::string_view kHeartbeat = "call.heartbeat";
 
 EventBody requested(Members& payload) {
     Requested request;
@@ -61,6 +63,25 @@ EventBody failed(Members& payload) {
     return failure;
 }
 
+EventBody credit(Members& payload) {
+    const Credit given{.items = payload.number("credit").value_or(0)};
+    if (given.items == 0) {
+        payload.refuse("credit is no number from 1 on");
+    }
+    return given;
+}
+
+using Reader = EventBody (*)(Members& payload);
+
+// Of events whose payload says something.
+Reader reader_of(std::string_view type) {
+    return type == kRequested   ? requested
+           : type == kResponded ? responded
+           : type == kError     ? failed
+           : type == kCredit    ? credit
+                                : nullptr;
+}
+
 EventBody event_of(std::string_view type, Json payload) {
     if (type == kCompleted) {
         return Completed{};
@@ -68,15 +89,17 @@ EventBody event_of(std::string_view type, Json payload) {
     if (type == kAborted) {
         return Aborted{};
     }
-    if (type != kRequested && type != kResponded && type != kError) {
+    if (type == kHeartbeat) {
+        return Heartbeat{};
+    }
+    const Reader read = reader_of(type);
+    if (read == nullptr) {
         return Unknown{.type = std::string(type)};
     }
     const Json* token = payload.find("auth_token");
     const bool has_token = type == kRequested && token != nullptr && !token->is_null();
     Members members(std::move(payload));
-    EventBody event = type == kRequested   ? requested(members)
-                      : type == kResponded ? responded(members)
-                                           : failed(members);
+    EventBody event = read(members);
     if (!members.refusal().empty()) {
         return Malformed{
             .type = std::string(type), .why = members.refusal(), .has_token = has_token};
@@ -139,6 +162,10 @@ std::pair<std::string_view, Json> described(const EventBody& event) {
         [](const Completed&) { return Described(kCompleted, Json::Object()); },
         [](const Aborted&) { return Described(kAborted, Json::Object()); },
         [](const Failed& failure) { return Described(kError, payload_of(failure)); },
+        [](const Credit& given) {
+            return Described(kCredit, Json::object({{"credit", given.items}}));
+        },
+        [](const Heartbeat&) { return Described(kHeartbeat, Json::Object()); },
         [](const auto& other) { return Described(other.type, Json::Object()); },
     };
     return std::visit(visitor, event);
@@ -175,8 +202,9 @@ result<EventEnvelope> decode_event(std::string_view text, const JsonLimits& limi
     Json* payload = json.find("payload");
     envelope.event =
         event_of(*type->as_string(), payload == nullptr ? Json() : std::move(*payload));
-    const auto* failure = std::get_if<Failed>(&envelope.event);
-    if (envelope.id.empty() && failure == nullptr) {
+    const bool of_stream = std::holds_alternative<Failed>(envelope.event) ||
+                           std::holds_alternative<Heartbeat>(envelope.event);
+    if (envelope.id.empty() && !of_stream) {
         return fail(causes::kProtocol, "an event without a usable id");
     }
     return envelope;

@@ -83,8 +83,8 @@ task<result<void>> CallPeer::wait_closed() {
 
 CallPeer::StreamPtr CallPeer::add(std::unique_ptr<BiStream> stream) {
     const std::uint64_t number = ++streams_made_;
-    auto made =
-        std::make_shared<CallStream>(number, std::move(stream), options_.identity, &scope_.token());
+    auto made = std::make_shared<CallStream>(loop_, number, std::move(stream), options_.identity,
+                                             &scope_.token());
     made->decoder.set_bytes_max(frame_max(*made));
     streams_.emplace(number, made);
     scope_.spawn(serve(made), "call.stream");
@@ -144,7 +144,7 @@ task<void> CallPeer::wait_unused(CallStream& stream) {
 task<result<void>> CallPeer::read(CallStream& stream, const StreamPtr& shared) {
     Bytes chunk(kReadBytes);
     for (;;) {
-        ALKNET_CO_TRY(const std::size_t size, co_await stream.stream->read(chunk));
+        ALKNET_CO_TRY(const std::size_t size, co_await stream.read(chunk));
         if (size == 0 && stream.decoder.held() > 0) {
             co_return fail(causes::kProtocol, "the stream ends within a frame");
         }
@@ -202,6 +202,10 @@ task<result<void>> CallPeer::take(EventEnvelope envelope, std::size_t bytes, Str
         } else {
             (void)pending_.end(id, unexpected(to_error(*failure)));
         }
+    } else if (const auto* credit = std::get_if<Credit>(&envelope.event)) {
+        add_credit(id, credit->items);
+    } else if (std::holds_alternative<Heartbeat>(envelope.event)) {
+        stream->beats = true;
     } else if (const auto* malformed = std::get_if<Malformed>(&envelope.event)) {
         if (malformed->type != "call.requested") {
             co_return fail(causes::kProtocol, malformed->type + ": " + malformed->why);

@@ -70,6 +70,8 @@ private:
         explicit InFlight(StreamPtr on) : stream(std::move(on)), cancel(&stream->cancel) {}
         StreamPtr stream;
         Cancel cancel;
+        std::optional<std::uint64_t> credit{};  // of a subscription that has some: items to come
+        WaitList credited;
     };
     class Place;
     class StreamSink;
@@ -91,6 +93,7 @@ private:
     task<void> answer(Requested request, std::unique_ptr<Place> place);
     task<result<Json>> run_call(Requested request, InFlight& entry);
     task<result<void>> run_subscription(Requested request, Place& place);
+    void add_credit(const std::string& id, std::uint64_t items);
     task<void> write_item(StreamPtr stream, Bytes frame, std::shared_ptr<ItemWritten> written);
     task<void> end_subscription(StreamPtr stream, Bytes abort, bool finish);
     [[nodiscard]] CallContext context_of(Requested& request, const InFlight& entry,
@@ -102,6 +105,13 @@ private:
     task<result<StreamPtr>> outgoing();
     result<void> hold(CallStream& stream);
     void count(std::string_view outcome) const;
+    /// Before something is under way on it.
+    void begin_on(CallStream& stream);
+    [[nodiscard]] bool under_way(const CallStream& stream) const noexcept;
+    void look_after_streams();
+    TimePoint beat(const StreamPtr& stream);
+    task<void> send_beat(StreamPtr stream);
+    TimePoint doubt(CallStream& stream);
     [[nodiscard]] std::size_t frame_max(const CallStream& stream) const noexcept;
 
     Loop& loop_;
@@ -116,6 +126,7 @@ private:
     std::string id_prefix_;
     std::uint64_t ids_made_ = 0;
     bool opening_ = false;
+    Timer pulse_{loop_, [this] { look_after_streams(); }};
     WaitList stream_changed_;
     TaskScope scope_;  // dies first
 };

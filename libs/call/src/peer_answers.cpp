@@ -4,6 +4,7 @@
 #include <alknet/base/causes_call.hpp>
 #include <alknet/call/failure.hpp>
 #include <alknet/rt/combine.hpp>
+#include <limits>
 #include <utility>
 
 #include "peer.hpp"
@@ -68,6 +69,7 @@ task<result<void>> CallPeer::take_request(std::string id, Requested request, std
         ALKNET_CO_CHECK(co_await tell(stream, std::move(id), to_failed(welcome.error())));
         co_return stream->fault ? unexpected(*stream->fault) : result<void>();
     }
+    begin_on(*stream);
     auto place = std::make_unique<Place>(*this, std::move(id), std::move(stream), bytes);
     scope_.spawn(answer(std::move(request), std::move(place)), "call.request");
     co_return result<void>();
@@ -161,6 +163,13 @@ public:
     StreamSink(CallPeer& peer, Place& place) : peer_(peer), place_(place) {}
 
     task<result<void>> give(Item item) override {
+        InFlight& entry = place_.entry();
+        while (entry.credit == 0) {
+            ALKNET_CO_CHECK(co_await entry.credited.wait());
+        }
+        if (entry.credit) {
+            --*entry.credit;
+        }
         seq_ = item.seq.value_or(seq_ + 1);
         EventEnvelope envelope{
             .id = place_.id(),
@@ -168,7 +177,7 @@ public:
                 Responded{.output = std::move(item.output), .seq = seq_, .missed = item.missed}};
         ALKNET_CO_TRY(Bytes frame, encode_frame(envelope, peer_.options_.limits.frame_bytes_max));
         const auto written = std::make_shared<ItemWritten>();
-        const StreamPtr& stream = place_.entry().stream;
+        const StreamPtr& stream = entry.stream;
         ++stream->running;  // until it is written
         peer_.scope_.spawn(peer_.write_item(stream, std::move(frame), written), "call.item");
         ALKNET_CO_CHECK(co_await written->ended.wait());
@@ -183,6 +192,7 @@ private:
 
 task<result<void>> CallPeer::run_subscription(Requested request, Place& place) {
     InFlight& entry = place.entry();
+    entry.credit = request.credit;
     const Duration limit =
         request.timeout_ms ? time_for(request, options_.limits) : Duration::max();
     CallContext context = context_of(request, entry, limit);
@@ -223,6 +233,17 @@ task<void> CallPeer::answer(Requested request, std::unique_ptr<Place> place) {
     }
     count(ok ? "ok" : "failed");
     (void)co_await tell(entry.stream, place->id(), std::move(event));
+}
+
+// For one that asked without credit it means nothing: it set no limit.
+void CallPeer::add_credit(const std::string& id, std::uint64_t items) {
+    const auto found = in_flight_.find(id);
+    if (found == in_flight_.end() || !found->second->credit) {
+        return;
+    }
+    std::uint64_t& credit = *found->second->credit;
+    credit += std::min(items, std::numeric_limits<std::uint64_t>::max() - credit);
+    found->second->credited.wake_all();
 }
 
 task<void> CallPeer::write_item(StreamPtr stream, Bytes frame,

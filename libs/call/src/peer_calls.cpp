@@ -48,6 +48,7 @@ result<void> CallPeer::may_ask(std::string_view operation) const {
 task<result<Json>> CallPeer::call(std::string operation, Json input, CallOptions options) {
     ALKNET_CO_CHECK(may_ask(operation));
     ALKNET_CO_TRY(const StreamPtr stream, co_await outgoing());
+    begin_on(*stream);
     PendingRequestMap::Entry entry(pending_, id_prefix_ + std::to_string(++ids_made_),
                                    stream->number);
     Requested request{.operation = std::move(operation),
@@ -93,6 +94,7 @@ public:
     task<result<std::optional<Item>>> next() override {
         auto item = co_await items_->recv();
         if (item) {
+            took_one();
             co_return *std::move(item);
         }
         if (!entry_.ended()) {
@@ -103,9 +105,22 @@ public:
     }
 
 private:
+    // On a stream for itself that gives credit too.
+    void took_one() {
+        if (own_ || entry_.ended() || ++taken_ < kItemsMax / 2) {
+            return;
+        }
+        auto frame =
+            encode_frame({.id = entry_.id(), .event = Credit{.items = std::exchange(taken_, 0)}});
+        if (frame) {
+            peer_.scope_.spawn(peer_.send(stream_, *std::move(frame)), "call.credit");
+        }
+    }
+
     CallPeer& peer_;
     StreamPtr stream_;
     bool own_;
+    std::size_t taken_ = 0;
     std::shared_ptr<Channel<Item>> items_ = std::make_shared<Channel<Item>>(kItemsMax);
     PendingRequestMap::Entry entry_;
 };
@@ -131,11 +146,15 @@ task<result<std::unique_ptr<Subscription>>> CallPeer::subscribe(std::string oper
     } else if (!opened.error().is(causes::kNotSupported)) {
         co_return unexpected(std::move(opened).error());
     }
+    begin_on(*stream);
     auto subscription = std::make_unique<Subscribed>(*this, stream, own);
     Requested request{.operation = std::move(operation),
                       .input = std::move(input),
                       .traceparent = std::move(options.traceparent),
                       .resume_after = options.resume_after};
+    if (!own) {
+        request.credit = Subscription::kItemsMax;
+    }
     if (options.timeout) {
         request.timeout_ms = static_cast<std::uint64_t>(
             std::chrono::duration_cast<std::chrono::milliseconds>(*options.timeout).count());

@@ -1,6 +1,7 @@
 // PendingRequestMap: the calls of this end that wait for an answer, by id.
 #pragma once
 
+#include <algorithm>
 #include <alknet/base/result.hpp>
 #include <alknet/call/operations.hpp>
 #include <alknet/rt/channel.hpp>
@@ -64,6 +65,10 @@ public:
     };
 
     [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
+    [[nodiscard]] bool any_on(std::uint64_t stream) const noexcept {
+        return std::ranges::any_of(entries_,
+                                   [&](const auto& one) { return one.second->stream_ == stream; });
+    }
     /// Waits while the items of a subscription are not taken.
     task<void> give(std::string id, Item item) {
         const auto found = entries_.find(id);

@@ -44,6 +44,8 @@ public:
         waiting_.wake_one();
     }
 
+    [[nodiscard]] bool taken() const noexcept { return taken_; }
+
 private:
     bool taken_ = false;
     bool broken_ = false;

@@ -34,6 +34,8 @@ std::map<std::string, EventEnvelope> events() {
         {"aborted", {.id = "req-1", .event = Aborted{}}},
         {"error",
          {.id = "req-1", .event = Failed{.code = "NOT_FOUND", .message = "there is no such file"}}},
+        {"credit", {.id = "req-2", .event = Credit{.items = 16}}},
+        {"heartbeat", {.id = "", .event = Heartbeat{}}},
         {"error-stream",
          {.id = "",
           .event = Failed{.code = "LIMIT",
@@ -106,9 +108,9 @@ TEST(CallFrames, AreAsLongAsTheirLimit) {
 }
 
 TEST(CallEvents, OfLaterVersionsAreKnownAsSuch) {
-    const auto event = decode_event(R"({"type":"call.credit","id":"1","payload":3,"more":[]})");
+    const auto event = decode_event(R"({"type":"call.later","id":"1","payload":3,"more":[]})");
     ASSERT_TRUE(event);
-    EXPECT_EQ(event->event, EventBody(Unknown{.type = "call.credit"}));
+    EXPECT_EQ(event->event, EventBody(Unknown{.type = "call.later"}));
 }
 
 TEST(CallEvents, AreMalformedWithAGoodId) {
@@ -126,6 +128,16 @@ TEST(CallEvents, AreMalformedWithAGoodId) {
     const auto name = R"({"operationId":"/a/)" + std::string(kOperationBytesMax, 'b') + "\"}";
     const auto event = decode_event(R"({"type":"call.requested","id":"1","payload":)" + name + "}");
     EXPECT_TRUE(std::holds_alternative<Malformed>(event.value().event));
+}
+
+TEST(CallEvents, GiveCreditFromOneOn) {
+    for (const std::string_view payload :
+         {R"({})", R"({"credit":0})", R"({"credit":-1})", "null"}) {
+        const auto event = decode_event(R"({"type":"call.credit","id":"1","payload":)" +
+                                        std::string(payload) + "}");
+        ASSERT_TRUE(event) << payload;
+        EXPECT_TRUE(std::holds_alternative<Malformed>(event->event)) << payload;
+    }
 }
 
 TEST(CallEvents, HaveAnIdOf128OctetsAtMost) {

@@ -158,6 +158,85 @@ ALKNET_CO_TEST(Subscriptions, AreAsFastAsWhoeverTakesTheirItems) {
     co_await world.end();
 }
 
+ALKNET_CO_TEST(Subscriptions, HoldUpNothingElseOnTheirStream) {
+    SubscriptionWorld world(loop, Carrier::one_stream);
+    const auto caller = CallClient::create(world.loop, world.client);
+    constexpr std::uint64_t kCount = 20'000;
+    auto counting = co_await caller->subscribe("sub/count", kCount);
+    ALKNET_CO_ASSERT_OK(counting);
+    co_await world.loop.sleep(seconds(10));
+    EXPECT_EQ(world.seen.running, 1);
+    EXPECT_EQ((co_await caller->call("test/echo", 7)).value(), Json(7));
+    std::uint64_t taken = 0;
+    for (auto item = co_await (*counting)->next(); item && *item;
+         item = co_await (*counting)->next()) {
+        EXPECT_EQ((*item)->output, Json(taken));
+        ++taken;
+    }
+    EXPECT_EQ(taken, kCount);
+    EXPECT_EQ(world.seen.running, 0);
+    counting->reset();
+    co_await caller->close();
+    co_await world.end();
+}
+
+task<std::size_t> items_that_come(Wire& wire) {
+    // What comes after the items is the answer to this.
+    EXPECT_TRUE(co_await wire.ask("end", "test/echo"));
+    std::size_t count = 0;
+    for (;;) {
+        const auto event = co_await wire.next();
+        if (!event || event->id == "end") {
+            EXPECT_TRUE(event);
+            co_return count;
+        }
+        ++count;
+    }
+}
+
+ALKNET_CO_TEST(Subscriptions, GiveAsManyItemsAsThereIsCreditFor) {
+    SubscriptionWorld world(loop, Carrier::one_stream);
+    Wire wire((co_await world.client->open_bi()).value());
+    Requested request{.operation = "sub/count", .input = 100};
+    request.credit = 3;
+    EXPECT_TRUE(co_await wire.send({.id = "1", .event = request}));
+    co_await world.loop.sleep(milliseconds(1));
+    EXPECT_EQ(co_await items_that_come(wire), 3U);
+    EXPECT_TRUE(co_await wire.send({.id = "1", .event = Credit{.items = 2}}));
+    EXPECT_TRUE(co_await wire.send({.id = "9", .event = Credit{.items = 2}}));
+    co_await world.loop.sleep(milliseconds(1));
+    EXPECT_EQ(co_await items_that_come(wire), 2U);
+    constexpr std::uint64_t kAll = ~std::uint64_t{0};
+    EXPECT_TRUE(co_await wire.send({.id = "1", .event = Credit{.items = kAll}}));
+    EXPECT_TRUE(co_await wire.send({.id = "1", .event = Credit{.items = kAll}}));
+    co_await world.loop.sleep(milliseconds(1));
+    EXPECT_EQ(co_await items_that_come(wire), 96U) << "95 items, and the end";
+    // Who asked without credit has set no limit that it could lift.
+    request.credit.reset();
+    EXPECT_TRUE(co_await wire.send({.id = "2", .event = request}));
+    EXPECT_TRUE(co_await wire.send({.id = "2", .event = Credit{.items = 1}}));
+    co_await world.loop.sleep(milliseconds(1));
+    EXPECT_EQ(co_await items_that_come(wire), 101U);
+    co_await world.end();
+}
+
+ALKNET_CO_TEST(Subscriptions, WithoutCreditEndLikeOthers) {
+    SubscriptionWorld world(loop, Carrier::one_stream);
+    Wire wire((co_await world.client->open_bi()).value());
+    Requested request{.operation = "sub/count", .input = 100};
+    request.credit = 0;
+    EXPECT_TRUE(co_await wire.send({.id = "1", .event = request}));
+    co_await world.loop.sleep(milliseconds(1));
+    EXPECT_EQ(world.seen.running, 1);
+    EXPECT_TRUE(co_await wire.send({.id = "1", .event = Aborted{}}));
+    co_await world.loop.sleep(milliseconds(100));
+    EXPECT_EQ(world.seen.running, 0);
+    EXPECT_TRUE(
+        co_await wire.send_text(R"({"type": "call.credit", "id": "1", "payload": {"credit": 0}})"));
+    EXPECT_EQ(co_await wire.failure(""), "PROTOCOL");
+    co_await world.end();
+}
+
 ALKNET_CO_TEST(Subscriptions, EndWhenTheirTimeIsUpOrTheNodeShutsDown) {
     SubscriptionWorld world(loop);
     const auto caller = CallClient::create(world.loop, world.client);

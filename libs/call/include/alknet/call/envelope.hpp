@@ -60,6 +60,16 @@ struct Failed {
 
     bool operator==(const Failed&) const = default;
 };
+/// call.credit: so many more items of a subscription may come.
+struct Credit {
+    std::uint64_t items = 0;  // at least one
+
+    bool operator==(const Credit&) const = default;
+};
+/// call.heartbeat, by either side: it is still there. It is about the stream, and has no id.
+struct Heartbeat {
+    bool operator==(const Heartbeat&) const = default;
+};
 /// An event of a later version, to be ignored.
 struct Unknown {
     std::string type;
@@ -75,8 +85,8 @@ struct Malformed {
     bool operator==(const Malformed&) const = default;
 };
 
-using EventBody =
-    std::variant<Requested, Responded, Completed, Aborted, Failed, Unknown, Malformed>;
+using EventBody = std::variant<Requested, Responded, Completed, Aborted, Failed, Credit, Heartbeat,
+                               Unknown, Malformed>;
 
 struct EventEnvelope {
     std::string id;

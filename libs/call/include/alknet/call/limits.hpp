@@ -24,6 +24,10 @@ struct CallLimits {
     /// What a request gets that names no time, and the most that it can ask for.
     Duration timeout_default = std::chrono::seconds(30);
     Duration timeout_max = std::chrono::hours(1);
+    /// While something is under way on a stream, this end says something there so often …
+    Duration heartbeat = std::chrono::seconds(15);
+    /// … and an end that does so too, and was then not heard for so long, is gone.
+    Duration silence_max = std::chrono::seconds(45);
 };
 
 }  // namespace alknet::call
