@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <alknet/call/client.hpp>
 #include <utility>
 
@@ -45,6 +46,13 @@ private:
 };
 
 }  // namespace
+
+CallOptions options_within(const CallContext& context, TimePoint now) {
+    CallOptions options;
+    options.timeout = std::min(options.timeout, time_left(context.deadline, now));
+    options.traceparent = context.traceparent;
+    return options;
+}
 
 std::unique_ptr<CallClient> CallClient::create(Loop& loop, std::shared_ptr<Connection> connection,
                                                CallClientOptions options) {

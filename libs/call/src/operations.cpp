@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/causes_call.hpp>
+#include <alknet/call/composition.hpp>
 #include <alknet/call/envelope.hpp>
 #include <alknet/call/operation_home.hpp>
 #include <alknet/call/operations.hpp>
@@ -126,6 +127,10 @@ result<void> OperationRegistry::add(Operation operation) {
     if (!is_operation_name(operation.name)) {
         return fail(causes::kConfigInvalid, "'" + operation.name + "' is no name of an operation");
     }
+    if (operation.authority &&
+        !std::ranges::all_of(operation.authority->reach, is_operation_name)) {
+        return fail(causes::kConfigInvalid, "operation " + operation.name + " reaches no name");
+    }
     if (operations_.size() >= kOperationsMax) {
         return fail(causes::kLimit, "there are 4096 operations");
     }
@@ -162,12 +167,31 @@ task<result<Json>> OperationRegistry::call_internal(std::string name, CallContex
     co_return co_await run(found->second, std::move(context), std::move(input));
 }
 
+task<result<Json>> OperationRegistry::call_composed(std::string name, CallContext context,
+                                                    Json input) const {
+    const auto found = operations_.find(name);
+    if (found == operations_.end()) {
+        co_return fail(causes::kInternal, "there is no /" + name);
+    }
+    if (const auto may = may_call(found->second, context.identity); !may) {
+        co_return fail(causes::kInternal, context.identity->id + " may not call /" + name);
+    }
+    co_return co_await run(found->second, std::move(context), std::move(input));
+}
+
+Duration time_left(TimePoint deadline, TimePoint now) noexcept {
+    return deadline == TimePoint::max() ? Duration::max() : std::max(deadline - now, Duration());
+}
+
 task<result<Json>> OperationRegistry::run(const Operation& operation, CallContext context,
                                           Json input) const {
     if (operation.kind == Operation::Kind::subscription) {
         co_return fail(causes::kOperationType, "/" + operation.name + " is a subscription");
     }
     ALKNET_CO_TRY(input, checked_input(operation.input, std::move(input)));
+    if (operation.authority) {
+        context.composition = std::make_shared<Composition>(*this, operation, context);
+    }
     if (home_ == nullptr) {
         co_return co_await operation.run(std::move(context), std::move(input));
     }
@@ -181,6 +205,9 @@ task<result<void>> OperationRegistry::subscribe(std::string name, CallContext co
         co_return fail(causes::kOperationType, "/" + name + " is no subscription");
     }
     ALKNET_CO_TRY(input, checked_input(operation->input, std::move(input)));
+    if (operation->authority) {
+        context.composition = std::make_shared<Composition>(*this, *operation, context);
+    }
     if (home_ == nullptr) {
         co_return co_await operation->subscribe(std::move(context), std::move(input), items);
     }

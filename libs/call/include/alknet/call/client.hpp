@@ -25,6 +25,10 @@ struct CallOptions {
     std::optional<std::string> auth_token{};
 };
 
+/// Of a call that an operation makes on another node while it runs: it has the time that is left,
+/// and the same trace. Cancelling the operation aborts it there.
+[[nodiscard]] CallOptions options_within(const CallContext& context, TimePoint now);
+
 struct SubscribeOptions {
     std::optional<Duration> timeout{};  // nullopt: as long as it lasts
     std::string traceparent{};

@@ -20,6 +20,7 @@
 
 namespace alknet::call {
 
+class Composition;
 class OperationHome;
 
 /// Who calls and until when. A value: it outlives the connection.
@@ -30,7 +31,13 @@ struct CallContext {
     TimePoint deadline = TimePoint::max();
     std::string traceparent{};
     std::optional<std::uint64_t> resume_after{};  // of a subscription: what the caller had last
+    std::size_t depth = 0;                        // how many calls it is inside of
+    /// What the operation may call in turn, while it runs; null without an authority.
+    std::shared_ptr<Composition> composition{};
 };
+
+/// Duration::max() where there is no deadline.
+[[nodiscard]] Duration time_left(TimePoint deadline, TimePoint now) noexcept;
 
 /// Runs below a Cancel that is requested when the caller aborts, goes away, or its time is up; it
 /// then returns soon. Its errors are told to the caller with their detail. It may throw for bugs
@@ -56,6 +63,13 @@ public:
 using SubscribeFunction =
     std::function<task<result<void>>(CallContext context, Json input, ItemSink& items)>;
 
+/// What an operation may call in turn (composition.hpp), whoever called it.
+struct Authority {
+    std::string label;                  // who the operations that it calls see
+    std::vector<std::string> scopes{};  // what it may do there
+    std::vector<std::string> reach{};   // the operations, also internal ones, and no others
+};
+
 struct Operation {
     enum class Kind : std::uint8_t { query, mutation, subscription };
     enum class Visibility : std::uint8_t {
@@ -67,6 +81,7 @@ struct Operation {
     Visibility visibility = Visibility::external;
     /// What the caller needs, exact; nullopt: nothing, not even to be known.
     std::optional<identity::Scope> scope;
+    std::optional<Authority> authority{};
     std::string about;  // one line, for lists
     /// What it takes, which is checked before `run`, and what it gives, which is not: see
     /// typed_operation.hpp.
@@ -93,7 +108,7 @@ public:
     OperationRegistry& operator=(const OperationRegistry&) = delete;
     ~OperationRegistry() = default;
 
-    /// Errors: kConfigInvalid for a name that is taken, or none; kLimit.
+    /// Errors: kConfigInvalid for a name that is taken, or none, also in its reach; kLimit.
     result<void> add(Operation operation);
 
     /// Whether the caller could call it: there is one, it is external, and the scope allows it.
@@ -109,6 +124,11 @@ public:
                                                ItemSink& items) const;
     /// From the node itself, which may call everything. Errors: kNoOperation; the operation's.
     [[nodiscard]] task<result<Json>> call_internal(std::string name, CallContext context,
+                                                   Json input) const;
+
+    /// From an operation with an authority (composition.hpp). Errors: kInternal for what it may
+    /// not; the operation's.
+    [[nodiscard]] task<result<Json>> call_composed(std::string name, CallContext context,
                                                    Json input) const;
 
     /// What the caller may call, by name.
