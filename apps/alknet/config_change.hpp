@@ -38,7 +38,7 @@ struct Checked {
                                            const identity::PeerList& stored);
 
 /// As `config/check` gives it.
-[[nodiscard]] Json checked_json(const std::string& file, const Checked& checked);
+[[nodiscard]] ConfigChecked checked_output(const std::string& file, const Checked& checked);
 
 struct ProposalOptions {
     std::string text;  // of the new configuration

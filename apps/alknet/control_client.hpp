@@ -2,12 +2,15 @@
 // files.
 #pragma once
 
+#include <alknet/base/causes.hpp>
 #include <alknet/base/result.hpp>
+#include <alknet/call/described.hpp>
 #include <alknet/config/home.hpp>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "cli.hpp"
 #include "json.hpp"
@@ -26,6 +29,17 @@ namespace alknet::app {
 /// of the operation; kStoreBusy when a node runs that does not answer.
 [[nodiscard]] result<Json> at_own_node(const CommandLine& line, std::string_view operation,
                                        Json input);
+
+/// What an operation gave, as the struct that describes it. Errors: kProtocol where a node of
+/// another version says something else.
+template <class Output>
+[[nodiscard]] result<Output> answered(Json output) {
+    auto read = call::from_json<Output>(std::move(output));
+    if (!read) {
+        return fail(causes::kProtocol, "the node's answer: " + read.error().detail());
+    }
+    return read;
+}
 
 /// For a node that starts: a command that works on the files is awaited, another node is not.
 /// Errors: kHomeInvalid, kIo.

@@ -1,77 +1,49 @@
 #include "event_feed.hpp"
 
-#include <algorithm>
-#include <alknet/base/causes.hpp>
-#include <chrono>
+#include <alknet/call/described.hpp>
 #include <exception>
-#include <string>
 #include <utility>
 
 namespace alknet::app {
 
 namespace {
 
-using call::Item;
 using call::Json;
 
-constexpr std::uint64_t kNumbersPerMillisecond = 1000;
-
-std::uint64_t milliseconds_of(WallTime now) {
-    return static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count());
+std::string cut(std::string_view text) {
+    return std::string(text.substr(0, LiveFeed::kTextBytesMax));
+}
+std::optional<std::string> unless_empty(std::string_view text) {
+    return text.empty() ? std::nullopt : std::optional(cut(text));
 }
 
-void add(Json::Object& to, std::string_view name, std::string_view text) {
-    if (!text.empty()) {
-        to.emplace_back(name, text.substr(0, EventFeed::kTextBytesMax));
-    }
-}
-
-// The names are those of the audit log.
-Json described(const AuditEntry& entry, WallTime now) {
-    Json::Object event{{"event", entry.event}, {"time_ms", milliseconds_of(now)}};
-    add(event, "level", entry.level == AuditLevel::alarm ? "alarm" : "");
-    add(event, "peer", entry.peer);
-    add(event, "key", entry.fingerprint);
-    add(event, "remote", entry.remote ? entry.remote->to_string() : std::string());
-    add(event, "service", entry.service);
-    add(event, "reason", entry.reason);
-    add(event, "detail", entry.detail);
+Json item_of(const AuditEntry& entry, WallTime now) {
+    const EventItem item{
+        .event = std::string(entry.event),
+        .time_ms = milliseconds_of(now),
+        .level = unless_empty(entry.level == AuditLevel::alarm ? "alarm" : ""),
+        .peer = unless_empty(entry.peer),
+        .key = unless_empty(entry.fingerprint),
+        .remote = unless_empty(entry.remote ? entry.remote->to_string() : std::string()),
+        .service = unless_empty(entry.service),
+        .reason = unless_empty(entry.reason),
+        .detail = unless_empty(entry.detail)};
+    Json json = call::to_json(item);
     for (const auto& [name, text] : entry.more) {
-        add(event, name, text);
+        if (!text.empty()) {
+            json.as_object()->emplace_back(name, cut(text));
+        }
     }
-    return event;
+    return json;
 }
 
 }  // namespace
 
-EventFeed::EventFeed(Loop& loop)
-    : loop_(loop),
-      first_(milliseconds_of(loop.wall_now()) * kNumbersPerMillisecond),
-      newest_(first_ - 1) {}
-
-void EventFeed::keep(Json output) {
-    const std::lock_guard lock(mutex_);
-    kept_.push_back({.seq = ++newest_, .output = std::move(output)});
-    if (kept_.size() > kKeptMax) {
-        kept_.pop_front();
-    }
-    if (watchers_ > 0 && !std::exchange(waking_, true)) {
-        loop_.post([self = shared_from_this()] {
-            {
-                const std::lock_guard again(self->mutex_);
-                self->waking_ = false;
-            }
-            self->news_.wake_all();
-        });
-    }
-}
-
 void EventFeed::record(AuditEntry entry) noexcept {
     try {
-        keep(described(entry, loop_.wall_now()));
-    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): no memory; watchers see
-        // that its number is missing.
+        feed_->keep(item_of(entry, feed_->loop().wall_now()));
+    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): no memory, and a live view
+        // of it is not worth more than the node.
     }
     if (next_ != nullptr) {
         next_->record(std::move(entry));
@@ -80,62 +52,6 @@ void EventFeed::record(AuditEntry entry) noexcept {
 
 result<void> EventFeed::ready() const {
     return next_ == nullptr ? result<void>() : next_->ready();
-}
-
-/// Whom `keep` wakes.
-class EventFeed::Watcher {
-public:
-    explicit Watcher(std::shared_ptr<EventFeed> feed) : feed_(std::move(feed)) {
-        const std::lock_guard lock(feed_->mutex_);
-        ++feed_->watchers_;
-    }
-    Watcher(const Watcher&) = delete;
-    Watcher& operator=(const Watcher&) = delete;
-    ~Watcher() {
-        const std::lock_guard lock(feed_->mutex_);
-        --feed_->watchers_;
-    }
-
-private:
-    std::shared_ptr<EventFeed> feed_;
-};
-
-// How many are missing of an earlier run nobody knows: one stands for them.
-std::optional<Item> EventFeed::next_after(std::uint64_t after) const {
-    const std::lock_guard lock(mutex_);
-    if (kept_.empty() || after >= newest_) {
-        return std::nullopt;
-    }
-    const std::uint64_t oldest = kept_.front().seq;
-    const std::uint64_t earlier = after + 1 < first_ ? 1 : 0;
-    const std::uint64_t wanted = std::max(after + 1, first_);
-    const std::uint64_t missed = earlier + (oldest > wanted ? oldest - wanted : 0);
-    const Kept& found = kept_[oldest > wanted ? 0 : wanted - oldest];
-    return Item{.output = found.output,
-                .seq = found.seq,
-                .missed = missed > 0 ? std::optional(missed) : std::nullopt};
-}
-
-task<result<void>> EventFeed::watch(std::optional<std::uint64_t> after, call::ItemSink& items) {
-    const Watcher watcher(shared_from_this());
-    std::uint64_t newest = 0;
-    {
-        const std::lock_guard lock(mutex_);
-        newest = newest_;
-    }
-    std::uint64_t last = after.value_or(newest);
-    if (last > newest) {
-        co_return fail(causes::kUsage, "resume_after: there is no event of that number yet");
-    }
-    for (;;) {
-        auto item = next_after(last);
-        if (!item) {
-            ALKNET_CO_CHECK(co_await news_.wait());
-            continue;
-        }
-        last = *item->seq;
-        ALKNET_CO_CHECK(co_await items.give(*std::move(item)));
-    }
 }
 
 }  // namespace alknet::app

@@ -1,33 +1,46 @@
-// EventFeed: what the node decides, for those who watch it live. It stands before the audit log,
-// and keeps the last of what it saw, so that a watcher who comes back misses little, and knows how
-// much.
+// EventFeed: what the node decides, for those who watch it live. It stands before the audit log.
 #pragma once
 
 #include <alknet/base/result.hpp>
-#include <alknet/call/operations.hpp>
 #include <alknet/core/audit.hpp>
-#include <alknet/rt/loop.hpp>
-#include <alknet/rt/task.hpp>
-#include <alknet/rt/wait.hpp>
-#include <cstddef>
+#include <array>
 #include <cstdint>
-#include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
+#include <string>
+#include <string_view>
+
+#include "live_feed.hpp"
 
 namespace alknet::app {
 
-class EventFeed final : public AuditSink, public std::enable_shared_from_this<EventFeed> {
-public:
-    /// Events that are kept.
-    static constexpr std::size_t kKeptMax = 1024;
-    /// Of each text of an event; what is longer is cut.
-    static constexpr std::size_t kTextBytesMax = 256;
+/// What `events/watch` gives; of each event there may be more members. The names are those of the
+/// audit log.
+struct EventItem {
+    std::string event;
+    std::uint64_t time_ms = 0;
+    std::optional<std::string> level{};
+    std::optional<std::string> peer{};
+    std::optional<std::string> key{};
+    std::optional<std::string> remote{};
+    std::optional<std::string> service{};
+    std::optional<std::string> reason{};
+    std::optional<std::string> detail{};
+    static constexpr std::array<std::string_view, 9> kAbout = {
+        "what happened, as docs/audit.md calls it",
+        "since 1970",
+        "alarm, for what somebody should see to",
+        "the id of a peer",
+        "the fingerprint that was proven",
+        "address and port",
+        "the ALPN, or what else was asked for",
+        "why not: a cause that alknet explain knows",
+        "more of it"};
+};
 
-    /// Watchers live on `loop`, which outlives it. Numbers begin with the clock's milliseconds
-    /// times 1000: those of an earlier run are smaller.
-    explicit EventFeed(Loop& loop);
+class EventFeed final : public AuditSink {
+public:
+    explicit EventFeed(Loop& loop) : feed_(std::make_shared<LiveFeed>(loop)) {}
 
     /// Who is told too. Before the first record.
     void set_next(std::shared_ptr<AuditSink> next) { next_ = std::move(next); }
@@ -35,29 +48,11 @@ public:
     void record(AuditEntry entry) noexcept override;
     [[nodiscard]] result<void> ready() const override;
 
-    /// On the loop: gives what comes, and before that what came after number `after`. A slow
-    /// watcher misses what is no longer kept. Errors: kUsage for a number that is still to come;
-    /// kCancelled; those of `items`.
-    task<result<void>> watch(std::optional<std::uint64_t> after, call::ItemSink& items);
+    [[nodiscard]] LiveFeed& live() const noexcept { return *feed_; }
 
 private:
-    struct Kept {
-        std::uint64_t seq;
-        call::Json output;
-    };
-    class Watcher;
-    void keep(call::Json output);
-    [[nodiscard]] std::optional<call::Item> next_after(std::uint64_t after) const;
-
-    Loop& loop_;
+    const std::shared_ptr<LiveFeed> feed_;
     std::shared_ptr<AuditSink> next_;
-    const std::uint64_t first_;
-    WaitList news_;  // of the loop
-    mutable std::mutex mutex_;
-    std::uint64_t newest_;  // of the last event; the others follow
-    std::deque<Kept> kept_;
-    std::size_t watchers_ = 0;
-    bool waking_ = false;
 };
 
 }  // namespace alknet::app

@@ -32,6 +32,7 @@
 #include "json.hpp"
 #include "key_news.hpp"
 #include "node_info.hpp"
+#include "node_views.hpp"
 #include "peers.hpp"
 
 namespace alknet::app {
@@ -81,6 +82,8 @@ public:
 
     /// What it is and has, for people who look after it.
     [[nodiscard]] NodeInfo info() const;
+    /// Looks at each way to a peer, in a few seconds. Errors: kUnknownPeer; kCancelled.
+    task<result<PathsOfPeer>> paths(std::string name);
     /// The addresses that are open, with the ports that they have.
     [[nodiscard]] std::vector<SocketAddress> listening() const;
     [[nodiscard]] Endpoint& endpoint() noexcept { return *endpoint_; }

@@ -175,6 +175,8 @@ result<void> add_desk(call::OperationRegistry& registry, const Options& options)
         ALKNET_TRY(call::Operation operation,
                    described(each->name, each->scope, each->about, each->changes()));
         ALKNET_TRY(operation.input, call::Schema::compile(each->input(call::Direction::input)));
+        ALKNET_TRY(operation.output, call::Schema::compile(each->output(call::Direction::output)));
+        operation.errors.assign(each->errors.begin(), each->errors.end());
         operation.run = [options, last, each](call::CallContext context, Json input) {
             const DeskOperation& one = *each;
             if (one.name == kConfigApply) {
@@ -195,9 +197,10 @@ result<void> add_events(call::OperationRegistry& registry, const Options& option
                                                     "what the node decides, as it happens", false));
     operation.kind = call::Operation::Kind::subscription;
     operation.input = call::compiled_schema<Nothing>(call::Direction::input);
+    operation.output = call::compiled_schema<EventItem>(call::Direction::output);
     operation.subscribe = [options](call::CallContext context, Json /*input*/,
                                     call::ItemSink& items) {
-        return options->events->watch(context.resume_after, items);
+        return options->events->live().watch({.after = context.resume_after}, items);
     };
     return registry.add(std::move(operation));
 }
@@ -214,6 +217,7 @@ result<void> add_node_operations(call::OperationRegistry& registry, NodeOperatio
                               "read alknet.toml and state.db again, and apply them",
                               config_reload));
     ALKNET_CHECK(add_events(registry, shared));
+    ALKNET_CHECK(add_node_views(registry, shared));
     return add_desk(registry, shared);
 }
 

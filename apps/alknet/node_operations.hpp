@@ -1,6 +1,7 @@
 // What can be called at a running node: the desk's operations, and those on the node itself.
 #pragma once
 
+#include <alknet/base/metrics.hpp>
 #include <alknet/base/result.hpp>
 #include <alknet/call/operations.hpp>
 #include <alknet/config/home.hpp>
@@ -14,7 +15,9 @@
 #include <vector>
 
 #include "event_feed.hpp"
+#include "log_feed.hpp"
 #include "node_info.hpp"
+#include "node_views.hpp"
 
 namespace alknet::app {
 
@@ -32,6 +35,9 @@ struct NodeOperationsOptions {
     /// allow has been cut. `always`: also when neither says something else than before.
     std::function<task<result<void>>(bool always)> reload;
     std::shared_ptr<EventFeed> events;
+    std::shared_ptr<LogFeed> logs;
+    std::shared_ptr<Metrics> metrics;
+    std::function<task<result<PathsOfPeer>>(std::string peer)> paths;
 };
 
 /// All of them. They refer to what `options` does.

@@ -7,47 +7,31 @@
 
 #include "commands.hpp"
 #include "control_client.hpp"
-#include "inputs.hpp"
 #include "output.hpp"
+#include "outputs.hpp"
 
 namespace alknet::app {
 
 namespace {
 
-template <class Each>
-void for_each(const Json& of, std::string_view member, Each each) {
-    const Json* found = of.find(member);
-    if (found != nullptr && found->as_array() != nullptr) {
-        for (const Json& one : *found->as_array()) {
-            each(one);
-        }
-    }
-}
-
-bool is_true(const Json& of, std::string_view member) {
-    const Json* found = of.find(member);
-    return found != nullptr && found->as_bool() != nullptr && *found->as_bool();
-}
-
-std::string as_text(const Json& proposal) {
-    std::string differences;
-    for_each(proposal, "differences", [&](const Json& one) {
-        differences += fmt::format("  {}\n", printable(one.text_of("text")));
-    });
-    if (differences.empty()) {
+// Of what would change, or has changed.
+template <class Output>
+std::string as_text(const Output& output) {
+    if (output.differences.empty()) {
         return "nothing differs\n";
     }
-    std::string plan;
-    for_each(proposal, "effects", [&](const Json& one) {
-        plan += fmt::format(
-            "  {} {}: {}{}\n", one.text_of("kind"), printable(one.text_of("subject")),
-            printable(one.text_of("text")),
-            is_true(one, "cuts") ? " (connections that this no longer allows end)" : "");
-    });
-    std::string text = "differences\n" + differences + "plan\n" +
-                       (plan.empty() ? "  no connection is cut\n" : plan);
-    if (const std::string_view warning = proposal.text_of("warning"); !warning.empty()) {
-        text += fmt::format("warning\n  {}\n", printable(warning));
+    std::string text = "differences\n";
+    for (const ConfigDifference& one : output.differences) {
+        text += fmt::format("  {}\n", printable(one.text));
+    }
+    text += output.effects.empty() ? "plan\n  no connection is cut\n" : "plan\n";
+    for (const ConfigEffect& one : output.effects) {
+        text +=
+            fmt::format("  {} {}: {}{}\n", one.kind, printable(one.subject), printable(one.text),
+                        one.cuts ? " (connections that this no longer allows end)" : "");
+    }
+    if (output.warning) {
+        text += fmt::format("warning\n  {}\n", printable(*output.warning));
     }
     return text;
 }
@@ -62,15 +46,15 @@ result<ConfigDiffInput> input_of(const std::filesystem::path& file) {
     return ConfigDiffInput{.text = {.value = std::move(text)}, .file = given(file.native())};
 }
 
-std::string outcome_of(const Json& output) {
-    if (is_true(output, "unchanged")) {
+std::string outcome_of(const ConfigApplied& output) {
+    if (output.unchanged) {
         return "alknet.toml says this already\n";
     }
     std::string text = as_text(output);
-    const std::string_view within = output.text_of("confirm_within");
-    if (!within.empty()) {
-        text += fmt::format("applied; undone in {}, unless: alknet config confirm\n", within);
-    } else if (is_true(output, "applied")) {
+    if (output.confirm_within) {
+        text += fmt::format("applied; undone in {}, unless: alknet config confirm\n",
+                            *output.confirm_within);
+    } else if (output.applied) {
         text += "applied\n";
     }
     return text;
@@ -83,7 +67,12 @@ result<ExitCode> run(const CommandLine& line, const ConfigDiffOptions& options) 
     ALKNET_TRY(const ConfigDiffInput input,
                input_of(options.file.empty() ? home.config_file() : options.file));
     ALKNET_TRY(const Json output, at_own_node(line, "config/diff", call::to_json(input)));
-    ALKNET_CHECK(line.json ? print_line(output.text()) : print_text(as_text(output)));
+    if (line.json) {
+        ALKNET_CHECK(print_line(output.text()));
+        return ExitCode::ok;
+    }
+    ALKNET_TRY(const auto diff, answered<ConfigDiff>(output));
+    ALKNET_CHECK(print_text(as_text(diff)));
     return ExitCode::ok;
 }
 
@@ -96,7 +85,12 @@ result<ExitCode> run(const CommandLine& line, const ConfigApplyOptions& options)
         .force = options.force,
         .confirm = given(options.confirm ? config::duration_text(*options.confirm) : "")};
     ALKNET_TRY(const Json output, at_own_node(line, "config/apply", call::to_json(input)));
-    ALKNET_CHECK(line.json ? print_line(output.text()) : print_text(outcome_of(output)));
+    if (line.json) {
+        ALKNET_CHECK(print_line(output.text()));
+        return ExitCode::ok;
+    }
+    ALKNET_TRY(const auto applied, answered<ConfigApplied>(output));
+    ALKNET_CHECK(print_text(outcome_of(applied)));
     return ExitCode::ok;
 }
 
@@ -104,7 +98,8 @@ result<ExitCode> run(const CommandLine& line, const ConfigPendingOptions& option
     const bool confirm = options.action == ConfigPendingOptions::Action::confirm;
     ALKNET_TRY(const Json output,
                at_own_node(line, confirm ? "config/confirm" : "config/undo", Json::object({})));
-    ALKNET_CHECK(print_line(line.json ? output.text() : std::string(output.text_of("done"))));
+    ALKNET_TRY(const auto done, answered<ConfigPendingDone>(output));
+    ALKNET_CHECK(print_line(line.json ? output.text() : done.done));
     return ExitCode::ok;
 }
 

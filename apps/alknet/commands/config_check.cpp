@@ -5,36 +5,29 @@
 #include "commands.hpp"
 #include "config_change.hpp"
 #include "control_client.hpp"
-#include "inputs.hpp"
 #include "output.hpp"
+#include "outputs.hpp"
 
 namespace alknet::app {
 
 namespace {
 
 result<ExitCode> report(const CommandLine& line, const Json& output) {
-    const Json* valid = output.find("valid");
-    const bool good = valid != nullptr && valid->as_bool() != nullptr && *valid->as_bool();
+    ALKNET_TRY(const auto checked, answered<ConfigChecked>(output));
+    const ExitCode code = checked.valid ? ExitCode::ok : ExitCode::config;
     if (line.json) {
         ALKNET_CHECK(print_line(output.text()));
-        return good ? ExitCode::ok : ExitCode::config;
+        return code;
     }
-    if (good) {
-        ALKNET_CHECK(print_line(printable(output.text_of("file")) + ": valid"));
+    std::string text = checked.valid ? printable(checked.file) + ": valid\n" : "";
+    for (const ConfigProblem& problem : checked.problems) {
+        text += printable(problem.text) + "\n";
     }
-    const Json* problems = output.find("problems");
-    if (problems != nullptr && problems->as_array() != nullptr) {
-        for (const Json& problem : *problems->as_array()) {
-            ALKNET_CHECK(print_line(printable(problem.text_of("text"))));
-        }
+    for (const std::string& one : checked.refused) {
+        text += "refused: " + printable(one) + "\n";
     }
-    const Json* refused = output.find("refused");
-    if (refused != nullptr && refused->as_array() != nullptr) {
-        for (const Json& one : *refused->as_array()) {
-            ALKNET_CHECK(print_line("refused: " + printable(*one.as_string())));
-        }
-    }
-    return good ? ExitCode::ok : ExitCode::config;
+    ALKNET_CHECK(print_text(text));
+    return code;
 }
 
 // Another file than the home's, which need not have one.
@@ -51,7 +44,7 @@ result<Json> check_file(const CommandLine& line, const std::filesystem::path& fi
     }
     ALKNET_TRY(const Checked checked,
                check_config({.text = std::move(text), .file = file.native(), .base = base}, {}));
-    return checked_json(file.native(), checked);
+    return call::to_json(checked_output(file.native(), checked));
 }
 
 }  // namespace

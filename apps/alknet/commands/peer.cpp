@@ -3,8 +3,8 @@
 
 #include "commands.hpp"
 #include "control_client.hpp"
-#include "inputs.hpp"
 #include "output.hpp"
+#include "outputs.hpp"
 
 namespace alknet::app {
 
@@ -69,33 +69,29 @@ std::string line_of(std::string_view word, std::string_view text) {
     return text.empty() ? std::string() : fmt::format("  {:<8} {}\n", word, printable(text));
 }
 
-std::string lines_of(std::string_view word, const Json* texts) {
+std::string lines_of(std::string_view word, const std::vector<std::string>& texts) {
     std::string lines;
-    if (texts != nullptr && texts->as_array() != nullptr) {
-        for (const Json& text : *texts->as_array()) {
-            lines += text.as_string() == nullptr ? "" : line_of(word, *text.as_string());
-        }
+    for (const std::string& text : texts) {
+        lines += line_of(word, text);
     }
     return lines;
 }
 
-std::string as_text(const Json& peer) {
-    return fmt::format("{} ({})\n", peer.text_of("name"), peer.text_of("standing")) +
-           lines_of("key", peer.find("keys")) + lines_of("role", peer.find("roles")) +
-           lines_of("scope", peer.find("scopes")) + line_of("expires", peer.text_of("expires")) +
-           line_of("address", peer.text_of("address")) + line_of("from", peer.text_of("origin"));
+std::string as_text(const PeerEntry& peer) {
+    return fmt::format("{} ({})\n", peer.name, peer.standing) + lines_of("key", peer.keys) +
+           lines_of("role", peer.roles) + lines_of("scope", peer.scopes) +
+           line_of("expires", peer.expires.value_or("")) +
+           line_of("address", peer.address.value_or("")) + line_of("from", peer.origin);
 }
 
-result<void> show_list(const Json& output) {
-    const Json* peers = output.find("peers");
-    if (peers == nullptr || peers->as_array() == nullptr || peers->as_array()->empty()) {
-        ALKNET_CHECK(print_line("nobody is known; add somebody: alknet peer add NAME --key KEY"));
-    } else {
-        for (const Json& peer : *peers->as_array()) {
-            ALKNET_CHECK(print_text(as_text(peer)));
-        }
+std::string as_text(const PeerEntries& entries) {
+    std::string text = entries.peers.empty()
+                           ? "nobody is known; add somebody: alknet peer add NAME --key KEY\n"
+                           : "";
+    for (const PeerEntry& peer : entries.peers) {
+        text += as_text(peer);
     }
-    return print_text(lines_of("refused:", output.find("refused")));
+    return text + lines_of("refused:", entries.refused);
 }
 
 }  // namespace
@@ -106,11 +102,11 @@ result<ExitCode> run(const CommandLine& line, const PeerOptions& options) {
     if (line.json) {
         ALKNET_CHECK(print_line(output.text()));
     } else if (options.action == Action::list) {
-        ALKNET_CHECK(show_list(output));
+        ALKNET_TRY(const auto entries, answered<PeerEntries>(output));
+        ALKNET_CHECK(print_text(as_text(entries)));
     } else {
-        const Json* peer = output.find("peer");
-        const std::string_view name = peer == nullptr ? "" : peer->text_of("name");
-        ALKNET_CHECK(print_line(fmt::format("{} {}", output.text_of("done"), name)));
+        ALKNET_TRY(const auto changed, answered<PeerChanged>(output));
+        ALKNET_CHECK(print_line(fmt::format("{} {}", changed.done, changed.peer.name)));
     }
     return ExitCode::ok;
 }

@@ -65,6 +65,7 @@ struct Serving {
     std::uint64_t reloads_done = 0;
     result<void> reload_outcome{};
     WaitList reloaded{};
+    std::shared_ptr<LogFeed> logs{};
     // What the control socket and alknet/call serve.
     std::shared_ptr<call::OperationHome> operation_home{};
     std::shared_ptr<call::OperationRegistry> operations{};
@@ -305,7 +306,10 @@ result<void> offer_operations(Serving& serving) {
         .close = [&serving](
                      std::string_view id) { return serving.node->endpoint().close_connection(id); },
         .reload = [&serving](bool always) { return reload_and_wait(serving, always); },
-        .events = serving.node_options.events};
+        .events = serving.node_options.events,
+        .logs = serving.logs,
+        .metrics = serving.node->metrics(),
+        .paths = [&serving](std::string peer) { return serving.node->paths(std::move(peer)); }};
     return add_node_operations(*serving.operations, std::move(operations));
 }
 
@@ -396,8 +400,10 @@ result<ExitCode> run(const CommandLine& line, const ServeOptions& options) {
     ALKNET_TRY(const config::Undone undone, config::undo_change(home, clock.wall_now()));
     ALKNET_TRY(const std::string text, config::read_config_text(home.config_file()));
     ALKNET_TRY(const auto config, home.parse_config(text));
+    const auto logs = std::make_shared<LogFeed>(*loop);
     ALKNET_TRY(const auto sink, open_log_sink(STDERR_FILENO, {.format = config.fixed.log_format,
                                                               .level = config.dynamic.log_level,
+                                                              .also = logs,
                                                               .wall_clock = {},
                                                               .steady_clock = {}}));
     ALKNET_TRY(const auto loops, LoopGroup::start(*loop, config.fixed.loops));
@@ -419,7 +425,8 @@ result<ExitCode> run(const CommandLine& line, const ServeOptions& options) {
                                      .events = {}},
                     .node = nullptr,
                     .control = nullptr,
-                    .reload_wanted = {}};
+                    .reload_wanted = {},
+                    .logs = logs};
     serving.node_options.state_changed = [&serving] {
         serving.loop.post([&serving] { serving.reload_wanted.set(); });
     };

@@ -4,6 +4,7 @@
 
 #include "commands.hpp"
 #include "control_client.hpp"
+#include "node_info.hpp"
 #include "output.hpp"
 
 namespace alknet::app {
@@ -19,49 +20,28 @@ result<Json> ask(const CommandLine& line, std::string_view operation) {
     return *std::move(answer);
 }
 
-std::uint64_t number(const Json& info, std::string_view name) {
-    const Json* member = info.find(name);
-    return member == nullptr ? 0 : member->as_unsigned().value_or(0);
+std::string_view transports(const ListenerInfo& listener) {
+    return listener.quic && listener.tcp ? "QUIC and TCP" : listener.quic ? "QUIC" : "TCP";
 }
 
-std::string_view transports(const Json& listener) {
-    const auto has = [&](std::string_view name) {
-        const Json* member = listener.find(name);
-        return member != nullptr && member->as_bool() != nullptr && *member->as_bool();
-    };
-    return has("quic") && has("tcp") ? "QUIC and TCP" : has("quic") ? "QUIC" : "TCP";
+std::string connection_text(const ConnectionSummary& one) {
+    return fmt::format("    {}  {} over {} from {}, {}, {} s, {} in, {} out\n", one.id, one.service,
+                       one.transport, one.remote, one.peer.value_or("a stranger"), one.age_s,
+                       one.bytes_received, one.bytes_sent);
 }
 
-std::string connection_text(const Json& one) {
-    const std::string_view who =
-        one.text_of("peer").empty() ? std::string_view("a stranger") : one.text_of("peer");
-    return fmt::format("    {}  {} over {} from {}, {}, {} s, {} in, {} out\n", one.text_of("id"),
-                       one.text_of("service"), one.text_of("transport"), one.text_of("remote"), who,
-                       number(one, "age_s"), number(one, "bytes_received"),
-                       number(one, "bytes_sent"));
-}
-
-std::string as_text(const Json& info, const Json& connections) {
-    std::string text = fmt::format("{} of alknet {} runs in {}\n", info.text_of("fingerprint"),
-                                   info.text_of("version"), info.text_of("home"));
-    text += fmt::format("  since        {} s, as process {}\n", number(info, "uptime_s"),
-                        number(info, "process"));
-    const Json* listeners = info.find("listeners");
-    if (listeners != nullptr && listeners->as_array() != nullptr) {
-        for (const Json& one : *listeners->as_array()) {
-            text += fmt::format("  listens      {} ({}, {})\n", one.text_of("address"),
-                                transports(one), one.text_of("name"));
-        }
+std::string as_text(const NodeInfo& info, const ConnectionList& list) {
+    std::string text =
+        fmt::format("{} of alknet {} runs in {}\n", info.fingerprint, info.version, info.home);
+    text += fmt::format("  since        {} s, as process {}\n", info.uptime_s, info.process);
+    for (const ListenerInfo& one : info.listeners) {
+        text += fmt::format("  listens      {} ({}, {})\n", one.address, transports(one), one.name);
     }
-    text += fmt::format("  connections  {}, and {} handshakes\n", number(info, "connections"),
-                        number(info, "half_open"));
-    const Json* all = connections.find("connections");
-    if (all != nullptr && all->as_array() != nullptr) {
-        for (const Json& one : *all->as_array()) {
-            text += connection_text(one);
-        }
+    text += fmt::format("  connections  {}, and {} handshakes\n", info.connections, info.half_open);
+    for (const ConnectionSummary& one : list.connections) {
+        text += connection_text(one);
     }
-    return text + fmt::format("  knows        {} peers\n", number(info, "peers"));
+    return text + fmt::format("  knows        {} peers\n", info.peers);
 }
 
 }  // namespace
@@ -70,7 +50,9 @@ result<ExitCode> run(const CommandLine& line, const StatusOptions& /*options*/) 
     ALKNET_TRY(const Json info, ask(line, "node/info"));
     ALKNET_TRY(const Json connections, ask(line, "node/connections"));
     if (!line.json) {
-        ALKNET_CHECK(print_text(as_text(info, connections)));
+        ALKNET_TRY(const auto about, answered<NodeInfo>(info));
+        ALKNET_TRY(const auto list, answered<ConnectionList>(connections));
+        ALKNET_CHECK(print_text(as_text(about, list)));
         return ExitCode::ok;
     }
     Json::Object all = *info.as_object();

@@ -1,11 +1,12 @@
 // alknet token: API keys, and tokens of peers. The secret is printed once, when it is made. The
 // work is done at the desk.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "commands.hpp"
 #include "control_client.hpp"
-#include "inputs.hpp"
 #include "output.hpp"
+#include "outputs.hpp"
 
 namespace alknet::app {
 
@@ -13,27 +14,18 @@ namespace {
 
 using Action = TokenOptions::Action;
 
-result<void> show_list(const Json& output) {
-    const Json* tokens = output.find("tokens");
-    if (tokens == nullptr || tokens->as_array() == nullptr) {
-        return {};
+std::string as_text(const TokenEntry& token) {
+    return fmt::format("{}  {}  {}{}{}{}{}\n", token.id, token.owner, fmt::join(token.scopes, ","),
+                       token.expires ? "  until " : "", token.expires.value_or(""),
+                       token.label.empty() ? "" : "  ", token.label);
+}
+
+result<void> show_list(const TokenEntries& entries) {
+    std::string text;
+    for (const TokenEntry& token : entries.tokens) {
+        text += as_text(token);
     }
-    for (const Json& token : *tokens->as_array()) {
-        std::string scopes;
-        const Json* all = token.find("scopes");
-        if (all != nullptr && all->as_array() != nullptr) {
-            for (const Json& scope : *all->as_array()) {
-                scopes += scopes.empty() ? "" : ",";
-                scopes += scope.as_string() == nullptr ? "" : *scope.as_string();
-            }
-        }
-        const std::string_view expires = token.text_of("expires");
-        const std::string_view label = token.text_of("label");
-        ALKNET_CHECK(print_line(fmt::format(
-            "{}  {}  {}{}{}{}{}", token.text_of("id"), token.text_of("owner"), scopes,
-            expires.empty() ? "" : "  until ", expires, label.empty() ? "" : "  ", label)));
-    }
-    return {};
+    return print_text(text);
 }
 
 Json added(const TokenOptions& options) {
@@ -59,11 +51,14 @@ result<ExitCode> run(const CommandLine& line, const TokenOptions& options) {
     if (line.json) {
         ALKNET_CHECK(print_line(output.text()));
     } else if (options.action == Action::add) {
-        ALKNET_CHECK(print_line(output.text_of("token")));
+        ALKNET_TRY(const auto made, answered<TokenAdded>(output));
+        ALKNET_CHECK(print_line(made.token));
     } else if (options.action == Action::remove) {
-        ALKNET_CHECK(print_line("removed " + std::string(output.text_of("removed"))));
+        ALKNET_TRY(const auto gone, answered<TokenRemoved>(output));
+        ALKNET_CHECK(print_line("removed " + gone.removed));
     } else {
-        ALKNET_CHECK(show_list(output));
+        ALKNET_TRY(const auto entries, answered<TokenEntries>(output));
+        ALKNET_CHECK(show_list(entries));
     }
     return ExitCode::ok;
 }

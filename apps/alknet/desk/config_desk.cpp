@@ -18,8 +18,8 @@ constexpr std::string_view kManage = "config:manage";
 /// Whoever is not at the machine may have locked itself out, and must show that it has not.
 constexpr Duration kRemoteConfirm = std::chrono::minutes(2);
 
-Json line_json(std::size_t line) {
-    return line == 0 ? Json() : Json(static_cast<std::uint64_t>(line));
+std::optional<std::uint64_t> line_of(std::size_t line) {
+    return line == 0 ? std::nullopt : std::optional<std::uint64_t>(line);
 }
 
 std::string_view kind_text(config::Difference::Kind kind) {
@@ -34,42 +34,32 @@ std::string_view kind_text(config::Difference::Kind kind) {
     return "changed";
 }
 
-Json::Object as_json(const Proposal& proposal) {
-    Json::Array differences;
+ConfigDiff diff_of(const Proposal& proposal) {
+    ConfigDiff diff;
     for (const config::Difference& one : proposal.differences) {
-        differences.push_back(Json::object({{"kind", kind_text(one.kind)},
-                                            {"path", one.path},
-                                            {"before", one.before},
-                                            {"before_line", line_json(one.before_line)},
-                                            {"after", one.after},
-                                            {"after_line", line_json(one.after_line)},
-                                            {"text", one.text()}}));
+        diff.differences.push_back({.kind = std::string(kind_text(one.kind)),
+                                    .path = one.path,
+                                    .before = one.before,
+                                    .before_line = line_of(one.before_line),
+                                    .after = one.after,
+                                    .after_line = line_of(one.after_line),
+                                    .text = one.text()});
     }
-    Json::Array effects;
     for (const config::Effect& one : proposal.effects) {
-        effects.push_back(Json::object({{"kind", to_string(one.kind)},
-                                        {"subject", one.subject},
-                                        {"text", one.text},
-                                        {"cuts", one.cuts()}}));
+        diff.effects.push_back({.kind = std::string(to_string(one.kind)),
+                                .subject = one.subject,
+                                .text = one.text,
+                                .cuts = one.cuts()});
     }
-    const Json warning = proposal.guard ? Json() : Json(proposal.guard.error().message());
-    return {{"differences", std::move(differences)},
-            {"effects", std::move(effects)},
-            {"warning", warning}};
-}
-
-Json as_json(const config::Problem& problem) {
-    return Json::object({{"file", problem.file},
-                         {"line", static_cast<std::uint64_t>(problem.line)},
-                         {"column", static_cast<std::uint64_t>(problem.column)},
-                         {"key", problem.key},
-                         {"reason", problem.reason},
-                         {"text", problem.text()}});
+    if (!proposal.guard) {
+        diff.warning = proposal.guard.error().message();
+    }
+    return diff;
 }
 
 // Of alknet.toml itself, or of a text that somebody shows.
-result<Json> check(const DeskRequest& request, const identity::PeerList& stored,
-                   const ConfigCheckInput& input) {
+result<ConfigChecked> check(const DeskRequest& request, const identity::PeerList& stored,
+                            const ConfigCheckInput& input) {
     std::optional<std::string> text;
     if (input.text) {
         text = input.text->value;
@@ -85,7 +75,7 @@ result<Json> check(const DeskRequest& request, const identity::PeerList& stored,
     }
     options.text = *std::move(text);
     ALKNET_TRY(const Checked checked, check_config(options, stored));
-    return checked_json(options.file, checked);
+    return checked_output(options.file, checked);
 }
 
 result<Proposal> propose_text(const DeskRequest& request, const identity::PeerList& stored,
@@ -95,10 +85,10 @@ result<Proposal> propose_text(const DeskRequest& request, const identity::PeerLi
         {.text = text, .file = file ? file->value : request.home.config_file().native()});
 }
 
-result<Json> diff(const DeskRequest& request, const identity::PeerList& stored,
-                  const ConfigDiffInput& input) {
+result<ConfigDiff> diff(const DeskRequest& request, const identity::PeerList& stored,
+                        const ConfigDiffInput& input) {
     ALKNET_TRY(const Proposal proposal, propose_text(request, stored, input.text, input.file));
-    return Json(as_json(proposal));
+    return diff_of(proposal);
 }
 
 // For whom it may wait, and how long.
@@ -115,8 +105,8 @@ result<std::optional<Duration>> confirm_within(const DeskCaller& caller,
     return duration;
 }
 
-result<Json> apply_text(const DeskRequest& request, const identity::PeerList& stored,
-                        const ConfigApplyInput& input) {
+result<ConfigApplied> apply_text(const DeskRequest& request, const identity::PeerList& stored,
+                                 const ConfigApplyInput& input) {
     ALKNET_TRY(const auto confirm, confirm_within(request.caller, input.confirm));
     ALKNET_TRY(const Proposal proposal, propose_text(request, stored, input.text, input.file));
     const bool unchanged = proposal.text == proposal.expected;
@@ -124,12 +114,16 @@ result<Json> apply_text(const DeskRequest& request, const identity::PeerList& st
     if (applied) {
         ALKNET_CHECK(apply(request, proposal, {.confirm = confirm, .force = input.force}));
     }
-    Json::Object output = as_json(proposal);
-    output.emplace_back("unchanged", unchanged);
-    output.emplace_back("applied", applied);
-    output.emplace_back("confirm_within",
-                        applied && confirm ? Json(config::duration_text(*confirm)) : Json());
-    return Json(std::move(output));
+    ConfigDiff diff = diff_of(proposal);
+    ConfigApplied output{.differences = std::move(diff.differences),
+                         .effects = std::move(diff.effects),
+                         .warning = std::move(diff.warning),
+                         .unchanged = unchanged,
+                         .applied = applied};
+    if (applied && confirm) {
+        output.confirm_within = config::duration_text(*confirm);
+    }
+    return output;
 }
 
 // Under the rules that alknet.toml has, if it can be read.
@@ -143,17 +137,19 @@ result<void> audit(const DeskRequest& request, const identity::PeerList& stored,
                         identity::config_revision(text, stored));
 }
 
-result<Json> confirm(const DeskRequest& request, const identity::PeerList& stored, Json /*input*/) {
+result<ConfigPendingDone> confirm(const DeskRequest& request, const identity::PeerList& stored,
+                                  const Nothing& /*input*/) {
     ALKNET_TRY(const auto pending, config::pending_change(request.home));
     if (!pending) {
         return fail(causes::kConfigNotPending);
     }
     ALKNET_CHECK(audit(request, stored, "config.confirmed"));
     ALKNET_CHECK(config::confirm_change(request.home, request.now));
-    return Json::object({{"done", "confirmed"}});
+    return ConfigPendingDone{.done = "confirmed"};
 }
 
-result<Json> undo(const DeskRequest& request, const identity::PeerList& stored, Json /*input*/) {
+result<ConfigPendingDone> undo(const DeskRequest& request, const identity::PeerList& stored,
+                               const Nothing& /*input*/) {
     ALKNET_TRY(const auto pending, config::pending_change(request.home));
     if (!pending) {
         return fail(causes::kConfigNotPending);
@@ -163,51 +159,59 @@ result<Json> undo(const DeskRequest& request, const identity::PeerList& stored, 
     if (undone == config::Undone::nothing) {
         return fail(causes::kConfigNotPending);
     }
-    return Json::object(
-        {{"done",
-          undone == config::Undone::edited ? "kept, as alknet.toml was edited since" : "undone"}});
+    return ConfigPendingDone{.done = undone == config::Undone::edited
+                                         ? "kept, as alknet.toml was edited since"
+                                         : "undone"};
 }
 
+constexpr std::array kDiffErrors = {&causes::kConfigInvalid, &causes::kAssertionFailed};
+constexpr std::array kApplyErrors = {
+    &causes::kConfigInvalid, &causes::kAssertionFailed, &causes::kLastAdmin, &causes::kForbidden,
+    &causes::kConfigPending, &causes::kConfigChanged,   &causes::kConfigBusy};
+constexpr std::array kConfirmErrors = {&causes::kConfigNotPending, &causes::kForbidden};
+constexpr std::array kUndoErrors = {&causes::kConfigNotPending};
+
 constexpr std::array kOperations = {
-    DeskOperation{.name = "config/check",
-                  .scope = kManage,
-                  .about = "what is wrong with alknet.toml, or with another text",
-                  .input = call::schema_of<ConfigCheckInput>,
-                  .configure = from_input<ConfigCheckInput, check>},
-    DeskOperation{.name = "config/diff",
-                  .scope = kManage,
-                  .about = "what a text would change, and whom it would cut",
-                  .input = call::schema_of<ConfigDiffInput>,
-                  .configure = from_input<ConfigDiffInput, diff>},
-    DeskOperation{.name = kConfigApply,
-                  .scope = kManage,
-                  .about = "put a text in the place of alknet.toml",
-                  .input = call::schema_of<ConfigApplyInput>,
-                  .configure = from_input<ConfigApplyInput, apply_text>,
-                  .replaces = true},
-    DeskOperation{.name = kConfigConfirm,
-                  .scope = kManage,
-                  .about = "keep a change that waits, over a connection made after it",
-                  .configure = confirm,
-                  .replaces = true},
-    DeskOperation{.name = "config/undo",
-                  .scope = kManage,
-                  .about = "undo a change that waits",
-                  .configure = undo,
-                  .replaces = true},
+    configuring<check>({.name = "config/check",
+                        .scope = kManage,
+                        .about = "what is wrong with alknet.toml, or with another text"}),
+    configuring<diff>({.name = "config/diff",
+                       .scope = kManage,
+                       .about = "what a text would change, and whom it would cut",
+                       .errors = kDiffErrors}),
+    configuring<apply_text>({.name = kConfigApply,
+                             .scope = kManage,
+                             .about = "put a text in the place of alknet.toml",
+                             .errors = kApplyErrors,
+                             .replaces = true}),
+    configuring<confirm>({.name = kConfigConfirm,
+                          .scope = kManage,
+                          .about = "keep a change that waits, over a connection made after it",
+                          .errors = kConfirmErrors,
+                          .replaces = true}),
+    configuring<undo>({.name = "config/undo",
+                       .scope = kManage,
+                       .about = "undo a change that waits",
+                       .errors = kUndoErrors,
+                       .replaces = true}),
 };
 
 }  // namespace
 
-Json checked_json(const std::string& file, const Checked& checked) {
-    Json::Array problems;
+ConfigChecked checked_output(const std::string& file, const Checked& checked) {
+    ConfigChecked output{.file = file,
+                         .valid = checked.problems.empty(),
+                         .problems = {},
+                         .refused = checked.refused};
     for (const config::Problem& problem : checked.problems) {
-        problems.push_back(as_json(problem));
+        output.problems.push_back({.file = problem.file,
+                                   .line = problem.line,
+                                   .column = problem.column,
+                                   .key = problem.key,
+                                   .reason = problem.reason,
+                                   .text = problem.text()});
     }
-    return Json::object({{"file", file},
-                         {"valid", checked.problems.empty()},
-                         {"problems", std::move(problems)},
-                         {"refused", Json::list(checked.refused)}});
+    return output;
 }
 
 std::span<const DeskOperation> config_operations() noexcept {

@@ -2,6 +2,7 @@
 // on its control socket; without one, a command does the same work on the files itself.
 #pragma once
 
+#include <alknet/base/causes.hpp>
 #include <alknet/base/result.hpp>
 #include <alknet/config/home.hpp>
 #include <alknet/identity/peers.hpp>
@@ -15,6 +16,7 @@
 
 #include "inputs.hpp"
 #include "json.hpp"
+#include "outputs.hpp"
 
 namespace alknet::app {
 
@@ -57,8 +59,11 @@ struct DeskOperation {
     std::string_view name;  // "peers/add"
     std::string_view scope;
     std::string_view about;
-    /// JSON Schema of what it takes.
-    Json (*input)(call::Direction direction) = call::schema_of<Nothing>;
+    /// What may go wrong, besides what may with every operation.
+    std::span<const Cause* const> errors = {};
+    /// JSON Schemas of what it takes and gives.
+    Json (*input)(call::Direction direction) = nullptr;
+    Json (*output)(call::Direction direction) = nullptr;
     /// A look at what stands in state.db.
     result<Json> (*look)(const Desk& desk, const identity::PeerList& stored, Json input) = nullptr;
     /// A look at what else stands there.
@@ -75,17 +80,51 @@ struct DeskOperation {
     [[nodiscard]] bool changes() const noexcept { return change != nullptr || replaces; }
 };
 
-/// A function of a struct as one of JSON, which fits the schema of the struct.
-template <class Input, result<Json> (*function)(const Desk&, store::Database&, const Input&)>
-result<Json> from_input(const Desk& desk, store::Database& state, Json json) {
-    ALKNET_TRY(const Input input, call::from_json<Input>(std::move(json)));
-    return function(desk, state, input);
+/// A function of a struct that gives another, as one of JSON, which fits the schema of the first.
+template <class Function>
+struct DeskFunction;
+template <class What, class State, class In, class Out>
+struct DeskFunction<result<Out> (*)(const What&, State&, const In&)> {
+    using Input = In;
+    using Output = Out;
+    template <auto function>
+    static result<Json> run(const What& what, State& state, Json json) {
+        ALKNET_TRY(const In input, call::from_json<In>(std::move(json)));
+        ALKNET_TRY(const Out output, function(what, state, input));
+        return call::to_json(output);
+    }
+};
+
+/// The operation with its schemas and one of its functions.
+template <auto function>
+constexpr DeskOperation with_schemas(DeskOperation operation) {
+    operation.input = call::schema_of<typename DeskFunction<decltype(function)>::Input>;
+    operation.output = call::schema_of<typename DeskFunction<decltype(function)>::Output>;
+    return operation;
 }
-template <class Input,
-          result<Json> (*function)(const DeskRequest&, const identity::PeerList&, const Input&)>
-result<Json> from_input(const DeskRequest& request, const identity::PeerList& stored, Json json) {
-    ALKNET_TRY(const Input input, call::from_json<Input>(std::move(json)));
-    return function(request, stored, input);
+template <auto function>
+constexpr DeskOperation looking(DeskOperation operation) {
+    operation = with_schemas<function>(operation);
+    operation.look = DeskFunction<decltype(function)>::template run<function>;
+    return operation;
+}
+template <auto function>
+constexpr DeskOperation reading(DeskOperation operation) {
+    operation = with_schemas<function>(operation);
+    operation.read = DeskFunction<decltype(function)>::template run<function>;
+    return operation;
+}
+template <auto function>
+constexpr DeskOperation changing(DeskOperation operation) {
+    operation = with_schemas<function>(operation);
+    operation.change = DeskFunction<decltype(function)>::template run<function>;
+    return operation;
+}
+template <auto function>
+constexpr DeskOperation configuring(DeskOperation operation) {
+    operation = with_schemas<function>(operation);
+    operation.configure = DeskFunction<decltype(function)>::template run<function>;
+    return operation;
 }
 
 [[nodiscard]] std::span<const DeskOperation> peer_operations() noexcept;

@@ -40,7 +40,7 @@ using About = std::array<std::string_view, Members>;
 struct Nothing {};
 
 inline constexpr std::string_view kAboutForce = "also where the last admin would go";
-inline constexpr std::string_view kAboutExpires = "a duration from now, a day in UTC, or never";
+inline constexpr std::string_view kAboutExpires = "a duration from now, or a day in UTC";
 
 /// peers/remove, disable, enable
 struct PeerInput {

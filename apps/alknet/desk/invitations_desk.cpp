@@ -3,6 +3,7 @@
 #include <unistd.h>
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/causes_config.hpp>
 #include <alknet/config/units.hpp>
 #include <alknet/crypto/digest.hpp>
 #include <alknet/identity/fingerprint.hpp>
@@ -179,7 +180,8 @@ result<void> audit(const Desk& desk, std::string_view event, const std::string& 
     return audit_change(desk.home, desk.config, std::move(entry), desk.revision);
 }
 
-result<Json> make(const Desk& desk, store::Database& state, const InvitationAddInput& input) {
+result<InvitationAdded> make(const Desk& desk, store::Database& state,
+                             const InvitationAddInput& input) {
     ALKNET_TRY(const InvitationOptions options, options_of(input));
     ALKNET_TRY(InvitationRecord record, new_record(options, desk.now));
     identity::Invitation invitation;
@@ -195,11 +197,11 @@ result<Json> make(const Desk& desk, store::Database& state, const InvitationAddI
     ALKNET_CHECK(check_name_is_free(desk, state, options.name));
     ALKNET_CHECK(identity::add_invitation(state, record, desk.now));
     ALKNET_CHECK(audit(desk, "invitation.made", record.id, record.scopes));
-    return Json::object({{"invitation", identity::encode_invitation(invitation)},
-                         {"id", record.id},
-                         {"expires", time_text(record.expires)},
-                         {"confirm", record.confirm},
-                         {"uses", std::uint64_t{record.uses_left}}});
+    return InvitationAdded{.invitation = identity::encode_invitation(invitation),
+                           .id = record.id,
+                           .expires = time_text(record.expires),
+                           .confirm = record.confirm,
+                           .uses = record.uses_left};
 }
 
 std::string_view standing(const InvitationRecord& record, WallTime now) {
@@ -214,46 +216,49 @@ std::vector<std::string> scope_texts(const InvitationRecord& record) {
     return texts;
 }
 
-Json as_json(const InvitationRecord& record, WallTime now) {
-    Json::Array waiting;
+InvitationEntry entry_of(const InvitationRecord& record, WallTime now) {
+    InvitationEntry entry{.id = record.id,
+                          .standing = std::string(standing(record, now)),
+                          .scopes = scope_texts(record),
+                          .confirm = record.confirm,
+                          .uses_left = record.uses_left,
+                          .expires = time_text(record.expires),
+                          .alarms = record.alarms,
+                          .waiting = {}};
+    if (!record.only_for.empty()) {
+        entry.for_ = record.only_for;
+    }
     for (const InvitationClaim& claim : record.claims) {
         if (claim.peer.empty()) {
-            waiting.push_back(Json::object(
-                {{"key", claim.fingerprint}, {"name", claim.name}, {"digits", claim.code}}));
+            entry.waiting.push_back(
+                {.key = claim.fingerprint, .name = claim.name, .digits = claim.code});
         }
     }
-    return Json::object({{"id", record.id},
-                         {"standing", standing(record, now)},
-                         {"scopes", Json::list(scope_texts(record))},
-                         {"for", record.only_for.empty() ? Json() : Json(record.only_for)},
-                         {"confirm", record.confirm},
-                         {"uses_left", std::uint64_t{record.uses_left}},
-                         {"expires", time_text(record.expires)},
-                         {"alarms", std::uint64_t{record.alarms}},
-                         {"waiting", std::move(waiting)}});
+    return entry;
 }
 
-result<Json> list(const Desk& desk, store::Database& state, Json /*input*/) {
+result<InvitationEntries> list(const Desk& desk, store::Database& state, const Nothing& /*input*/) {
     ALKNET_TRY(const auto all, identity::load_invitations(state));
-    Json::Array entries;
+    InvitationEntries entries;
     for (const InvitationRecord& record : all) {
-        entries.push_back(as_json(record, desk.now));
+        entries.invitations.push_back(entry_of(record, desk.now));
     }
-    return Json::object({{"invitations", std::move(entries)}});
+    return entries;
 }
 
-result<Json> take_back(const Desk& desk, store::Database& state, const InvitationInput& input) {
+result<InvitationRemoved> take_back(const Desk& desk, store::Database& state,
+                                    const InvitationInput& input) {
     const std::string& id = input.id;
     ALKNET_TRY(const bool was, identity::remove_invitation(state, id));
     if (!was) {
         return fail(causes::kUsage, "there is no invitation '" + printable(id) + "'");
     }
     ALKNET_CHECK(audit(desk, "invitation.removed", id, {}));
-    return Json::object({{"done", "taken back"}});
+    return InvitationRemoved{.done = "taken back"};
 }
 
-result<Json> confirm(const Desk& desk, store::Database& state,
-                     const InvitationConfirmInput& input) {
+result<InvitationConfirmed> confirm(const Desk& desk, store::Database& state,
+                                    const InvitationConfirmInput& input) {
     std::string digits = input.digits;
     std::erase_if(digits, [](char c) { return c == ' ' || c == '-'; });
     ALKNET_TRY(const auto stored, identity::load_peers(state));
@@ -264,31 +269,28 @@ result<Json> confirm(const Desk& desk, store::Database& state,
     entry.fingerprint = confirmed.fingerprints.front();
     entry.more = {{"name", confirmed.name}, desk.caller.named()};
     ALKNET_CHECK(audit_change(desk.home, desk.config, std::move(entry), desk.revision));
-    return Json::object({{"done", "confirmed"},
-                         {"name", confirmed.name},
-                         {"keys", Json::list(confirmed.fingerprints)}});
+    return InvitationConfirmed{
+        .done = "confirmed", .name = confirmed.name, .keys = confirmed.fingerprints};
 }
 
+constexpr std::array kAddErrors = {&causes::kScopeInvalid, &causes::kKeyInvalid,
+                                   &causes::kAddressInvalid, &causes::kPeerExists};
+constexpr std::array kConfirmErrors = {&causes::kPeerExists, &causes::kAssertionFailed};
+
 constexpr std::array kOperations = {
-    DeskOperation{.name = "invitations/list",
-                  .scope = kRead,
-                  .about = "the invitations, and who waits to be confirmed",
-                  .read = list},
-    DeskOperation{.name = "invitations/add",
-                  .scope = kManage,
-                  .about = "make a line that lets somebody in",
-                  .input = call::schema_of<InvitationAddInput>,
-                  .change = from_input<InvitationAddInput, make>},
-    DeskOperation{.name = "invitations/confirm",
-                  .scope = kManage,
-                  .about = "let in whoever sees the digits",
-                  .input = call::schema_of<InvitationConfirmInput>,
-                  .change = from_input<InvitationConfirmInput, confirm>},
-    DeskOperation{.name = "invitations/remove",
-                  .scope = kManage,
-                  .about = "take an invitation back",
-                  .input = call::schema_of<InvitationInput>,
-                  .change = from_input<InvitationInput, take_back>},
+    reading<list>({.name = "invitations/list",
+                   .scope = kRead,
+                   .about = "the invitations, and who waits to be confirmed"}),
+    changing<make>({.name = "invitations/add",
+                    .scope = kManage,
+                    .about = "make a line that lets somebody in",
+                    .errors = kAddErrors}),
+    changing<confirm>({.name = "invitations/confirm",
+                       .scope = kManage,
+                       .about = "let in whoever sees the digits",
+                       .errors = kConfirmErrors}),
+    changing<take_back>(
+        {.name = "invitations/remove", .scope = kManage, .about = "take an invitation back"}),
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/causes_config.hpp>
 #include <alknet/identity/fingerprint.hpp>
 #include <alknet/identity/names.hpp>
 #include <alknet/identity/policy.hpp>
@@ -243,16 +244,16 @@ result<PeerRecord> edit(const Work& work, store::Database& state) {
     return *peer;
 }
 
-Json as_json(const PeerRecord& peer, WallTime now) {
-    return Json::object({{"name", peer.name},
-                         {"id", peer.id},
-                         {"standing", identity::to_string(identity::standing_of(peer, now))},
-                         {"keys", Json::list(peer.fingerprints)},
-                         {"scopes", Json::list(scope_texts(peer))},
-                         {"roles", Json::list(peer.roles)},
-                         {"expires", peer.expires ? Json(time_text(*peer.expires)) : Json()},
-                         {"address", peer.address.empty() ? Json() : Json(peer.address)},
-                         {"origin", peer.origin.text()}});
+PeerEntry entry_of(const PeerRecord& peer, WallTime now) {
+    return {.name = peer.name,
+            .id = peer.id,
+            .standing = std::string(identity::to_string(identity::standing_of(peer, now))),
+            .keys = {peer.fingerprints.begin(), peer.fingerprints.end()},
+            .scopes = scope_texts(peer),
+            .roles = {peer.roles.begin(), peer.roles.end()},
+            .expires = peer.expires ? std::optional(time_text(*peer.expires)) : std::nullopt,
+            .address = peer.address.empty() ? std::nullopt : std::optional(peer.address),
+            .origin = peer.origin.text()};
 }
 
 std::string_view done(Action action) {
@@ -270,38 +271,43 @@ std::string_view done(Action action) {
     }
 }
 
-result<Json> list(const Desk& desk, const PeerList& stored, Json /*input*/) {
+result<PeerEntries> list(const Desk& desk, const PeerList& stored, const Nothing& /*input*/) {
     ALKNET_TRY(const auto peers, all_peers(desk.home, desk.config.dynamic, stored));
-    Json::Array all;
+    PeerEntries all;
     for (const PeerRecord& peer : peers->peers()) {
-        all.push_back(as_json(peer, desk.now));
+        all.peers.push_back(entry_of(peer, desk.now));
     }
-    return Json::object(
-        {{"peers", std::move(all)},
-         {"refused", Json::list(refused_lines(place_of(desk.home), desk.config.dynamic, stored))}});
+    all.refused = refused_lines(place_of(desk.home), desk.config.dynamic, stored);
+    return all;
 }
 
 template <Action action, class Input>
-result<Json> change_one(const Desk& desk, store::Database& state, const Input& input) {
+result<PeerChanged> change_one(const Desk& desk, store::Database& state, const Input& input) {
     const Work work{.desk = desk, .options = options_of(action, input)};
     ALKNET_TRY(const PeerRecord peer, edit(work, state));
-    return Json::object({{"done", done(action)}, {"peer", as_json(peer, desk.now)}});
+    return PeerChanged{.done = std::string(done(action)), .peer = entry_of(peer, desk.now)};
 }
+
+constexpr std::array kAddErrors = {&causes::kPeerExists,      &causes::kKeyInvalid,
+                                   &causes::kScopeInvalid,    &causes::kAddressInvalid,
+                                   &causes::kAssertionFailed, &causes::kConfigInvalid};
+constexpr std::array kChangeErrors = {&causes::kUnknownPeer,     &causes::kPeerExists,
+                                      &causes::kScopeInvalid,    &causes::kLastAdmin,
+                                      &causes::kAssertionFailed, &causes::kConfigInvalid};
 
 template <Action action, class Input>
 constexpr DeskOperation operation(std::string_view name, std::string_view about) {
-    return {.name = name,
-            .scope = kManage,
-            .about = about,
-            .input = call::schema_of<Input>,
-            .change = from_input<Input, change_one<action, Input>>};
+    std::span<const Cause* const> errors = kChangeErrors;
+    if (action == Action::add) {
+        errors = kAddErrors;
+    }
+    return changing<change_one<action, Input>>(
+        {.name = name, .scope = kManage, .about = about, .errors = errors});
 }
 
 constexpr std::array kOperations = {
-    DeskOperation{.name = "peers/list",
-                  .scope = kRead,
-                  .about = "everybody who is known, and from where",
-                  .look = list},
+    looking<list>(
+        {.name = "peers/list", .scope = kRead, .about = "everybody who is known, and from where"}),
     operation<Action::add, PeerAddInput>("peers/add", "add somebody"),
     operation<Action::remove, PeerInput>("peers/remove", "forget somebody"),
     operation<Action::disable, PeerInput>("peers/disable", "treat somebody as a stranger"),

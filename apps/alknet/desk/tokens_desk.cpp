@@ -73,7 +73,7 @@ result<void> audit(const Desk& desk, std::string_view event, const TokenRecord& 
     return audit_change(desk.home, desk.config, std::move(entry), desk.revision);
 }
 
-result<Json> add(const Desk& desk, store::Database& state, const TokenAddInput& input) {
+result<TokenAdded> add(const Desk& desk, store::Database& state, const TokenAddInput& input) {
     const identity::NewToken made = identity::make_token();
     ALKNET_TRY(const auto stored, identity::load_peers(state));
     ALKNET_TRY(const auto peers, all_peers(desk.home, desk.config.dynamic, stored));
@@ -83,10 +83,10 @@ result<Json> add(const Desk& desk, store::Database& state, const TokenAddInput& 
     }
     ALKNET_CHECK(identity::save_token(state, token));
     ALKNET_CHECK(audit(desk, "token.added", token));
-    return Json::object({{"id", made.id}, {"token", as_text(made.text.view())}});
+    return TokenAdded{.id = made.id, .token = std::string(as_text(made.text.view()))};
 }
 
-result<Json> remove(const Desk& desk, store::Database& state, const TokenInput& input) {
+result<TokenRemoved> remove(const Desk& desk, store::Database& state, const TokenInput& input) {
     const std::string& id = input.id;
     ALKNET_TRY(const bool was, identity::remove_token(state, id));
     if (!was) {
@@ -96,7 +96,7 @@ result<Json> remove(const Desk& desk, store::Database& state, const TokenInput& 
     TokenRecord token;
     token.id = id;
     ALKNET_CHECK(audit(desk, "token.removed", token));
-    return Json::object({{"removed", id}});
+    return TokenRemoved{.removed = id};
 }
 
 std::string owner_of(const TokenRecord& token, const identity::PeerDirectory& peers) {
@@ -104,37 +104,33 @@ std::string owner_of(const TokenRecord& token, const identity::PeerDirectory& pe
     return peer == nullptr ? "API key" : "peer " + peer->name;
 }
 
-result<Json> list(const Desk& desk, const identity::PeerList& stored, Json /*input*/) {
+result<TokenEntries> list(const Desk& desk, const identity::PeerList& stored,
+                          const Nothing& /*input*/) {
     ALKNET_TRY(const auto peers, all_peers(desk.home, desk.config.dynamic, stored));
-    Json::Array entries;
+    TokenEntries all;
     for (const TokenRecord& token : peers->tokens()) {
-        std::vector<std::string> scopes;
+        TokenEntry entry{
+            .id = token.id, .owner = owner_of(token, *peers), .scopes = {}, .label = token.label};
         for (const identity::Grant& grant : token.grants) {
-            scopes.push_back(grant.scope.text());
+            entry.scopes.push_back(grant.scope.text());
         }
-        entries.push_back(
-            Json::object({{"id", token.id},
-                          {"owner", owner_of(token, *peers)},
-                          {"scopes", Json::list(scopes)},
-                          {"label", token.label},
-                          {"expires", token.expires ? Json(time_text(*token.expires)) : Json()}}));
+        if (token.expires) {
+            entry.expires = time_text(*token.expires);
+        }
+        all.tokens.push_back(std::move(entry));
     }
-    return Json::object({{"tokens", std::move(entries)}});
+    return all;
 }
 
+constexpr std::array kAddErrors = {&causes::kUnknownPeer, &causes::kScopeInvalid};
+
 constexpr std::array kOperations = {
-    DeskOperation{
-        .name = "tokens/list", .scope = kRead, .about = "which tokens there are", .look = list},
-    DeskOperation{.name = "tokens/add",
-                  .scope = kManage,
-                  .about = "make a token of a peer, or an API key with scopes of its own",
-                  .input = call::schema_of<TokenAddInput>,
-                  .change = from_input<TokenAddInput, add>},
-    DeskOperation{.name = "tokens/remove",
-                  .scope = kManage,
-                  .about = "take a token back",
-                  .input = call::schema_of<TokenInput>,
-                  .change = from_input<TokenInput, remove>},
+    looking<list>({.name = "tokens/list", .scope = kRead, .about = "which tokens there are"}),
+    changing<add>({.name = "tokens/add",
+                   .scope = kManage,
+                   .about = "make a token of a peer, or an API key with scopes of its own",
+                   .errors = kAddErrors}),
+    changing<remove>({.name = "tokens/remove", .scope = kManage, .about = "take a token back"}),
 };
 
 }  // namespace

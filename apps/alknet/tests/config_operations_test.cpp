@@ -2,20 +2,10 @@
 // offered on the network, and as the owner of the machine meets them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/causes_config.hpp>
-#include <alknet/config/change.hpp>
-#include <alknet/identity/state.hpp>
-#include <alknet/testing/temp_dir.hpp>
-#include <alknet/testing/virtual_loop.hpp>
-#include <fstream>
-#include <iterator>
 
-#include "control_server.hpp"
-#include "json.hpp"
-#include "node_operations.hpp"
-#include "peers.hpp"
+#include "operations_world.hpp"
 
 namespace alknet::app {
 namespace {
@@ -32,90 +22,7 @@ std::string peers(std::string_view scopes) {
            std::string(scopes) + "]\n";
 }
 
-task<void> ask(std::shared_ptr<call::OperationRegistry> registry, std::string name,
-               call::CallContext context, Json input, result<Json>& output) {
-    output = co_await registry->call(std::move(name), std::move(context), std::move(input));
-}
-
-class ConfigOperations : public testing::Test {
-protected:
-    void SetUp() override {
-        ASSERT_TRUE(config::Home::create(
-            root_ / "home", {.addresses = {}, .names = {"localhost"}, .program = "test 1"}));
-        write("");
-        auto state = store::Store::open(
-            state_file(home()), {.database = identity::state_options(), .own_thread = false});
-        ASSERT_TRUE(state);
-        registry_ = std::make_shared<call::OperationRegistry>();
-        ASSERT_TRUE(add_node_operations(*registry_,
-                                        {.loop = virtual_loop_.loop(),
-                                         .home = home(),
-                                         .state = *std::move(state),
-                                         .info = {},
-                                         .listening = [] { return std::vector<SocketAddress>(); },
-                                         .connections = {},
-                                         .close = {},
-                                         .reload = [this](bool) { return count_reload(reloads_); },
-                                         .events = nullptr}));
-    }
-
-    static task<result<void>> count_reload(int& reloads) {
-        ++reloads;
-        co_return result<void>();
-    }
-
-    [[nodiscard]] config::Home home() const { return *config::Home::open(root_ / "home"); }
-    void write(std::string_view text) const {
-        std::ofstream(home().config_file(), std::ios::binary) << text;
-        EXPECT_EQ(::chmod(home().config_file().c_str(), 0600), 0);
-    }
-    [[nodiscard]] std::string text() const {
-        std::ifstream stream(home().config_file(), std::ios::binary);
-        return {std::istreambuf_iterator<char>(stream), {}};
-    }
-    [[nodiscard]] std::string audited() const {
-        std::ifstream stream(root_ / "home/audit.log", std::ios::binary);
-        return {std::istreambuf_iterator<char>(stream), {}};
-    }
-    [[nodiscard]] std::optional<Duration> waiting() {
-        const auto pending = config::pending_change(home()).value();
-        return pending ? std::optional(pending->remaining(virtual_loop_.clock().wall_now()))
-                       : std::nullopt;
-    }
-
-    // Somebody whose connection begins now.
-    [[nodiscard]] call::CallContext remote(std::vector<std::string> scopes = {"config:manage"},
-                                           std::string id = "peer-bob") {
-        call::CallContext context;
-        context.identity.emplace();
-        context.identity->id = std::move(id);
-        context.identity->scopes = std::move(scopes);
-        context.transport = Transport::quic;
-        context.connected = virtual_loop_.loop().now();
-        return context;
-    }
-    [[nodiscard]] call::CallContext local() {
-        call::CallContext context = remote({"*:*:*"}, std::string(kLocalAdmin));
-        context.identity->resources[std::string(kUserResource)] = {"1234"};
-        context.transport = Transport::local;
-        return context;
-    }
-    result<Json> call(std::string name, call::CallContext context, Json input) {
-        result<Json> output;
-        EXPECT_TRUE(virtual_loop_.run(
-            ask(registry_, std::move(name), std::move(context), std::move(input), output)));
-        return output;
-    }
-    result<Json> apply(call::CallContext context, std::string_view wanted, Json::Object more = {}) {
-        more.emplace_back("text", wanted);
-        return call("config/apply", std::move(context), std::move(more));
-    }
-
-    const sim::TempDir root_;
-    sim::VirtualLoop virtual_loop_;
-    std::shared_ptr<call::OperationRegistry> registry_;
-    int reloads_ = 0;
-};
+using ConfigOperations = OperationsWorld;
 
 TEST_F(ConfigOperations, WhoIsRemoteMustConfirmAndWhoIsLocalNeedNot) {
     const auto applied = apply(remote(), kEcho);
@@ -129,7 +36,7 @@ TEST_F(ConfigOperations, WhoIsRemoteMustConfirmAndWhoIsLocalNeedNot) {
     EXPECT_EQ(reloads_, 2);
     const auto at_home = apply(local(), kEcho);
     ASSERT_TRUE(at_home) << at_home.error().message();
-    EXPECT_TRUE(at_home->find("confirm_within")->is_null());
+    EXPECT_EQ(at_home->find("confirm_within"), nullptr);
     EXPECT_EQ(waiting(), std::nullopt);
 }
 

@@ -4,32 +4,11 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/rt/combine.hpp>
 #include <alknet/rt/scope.hpp>
-#include <vector>
+
+#include "feed_support.hpp"
 
 namespace alknet::app {
 namespace {
-
-/// Takes so many, and then waits.
-class Taken final : public call::ItemSink {
-public:
-    explicit Taken(std::size_t most = static_cast<std::size_t>(-1)) : most_(most) {}
-    task<result<void>> give(call::Item item) override {
-        items.push_back(std::move(item));
-        while (items.size() >= most_) {
-            ALKNET_CO_CHECK(co_await more_.wait());
-        }
-        co_return result<void>();
-    }
-    void take_all() {
-        most_ = static_cast<std::size_t>(-1);
-        more_.wake_all();
-    }
-    std::vector<call::Item> items{};
-
-private:
-    std::size_t most_;
-    WaitList more_;
-};
 
 class Next final : public AuditSink {
 public:
@@ -44,14 +23,6 @@ AuditEntry entry(std::string detail) {
     return made;
 }
 
-// Until what was posted has run, and what that has made ready.
-task<void> settle(Loop& loop) {
-    Event posted;
-    loop.post([&posted] { posted.set(); });
-    co_await posted.wait_uncancellable();
-    co_await loop.yield();
-}
-
 task<void> give_what_comes(Loop& loop) {
     const auto feed = std::make_shared<EventFeed>(loop);
     const auto next = std::make_shared<Next>();
@@ -60,27 +31,27 @@ task<void> give_what_comes(Loop& loop) {
     feed->record(entry("before"));
     Taken live;
     TaskScope scope(loop);
-    scope.spawn(feed->watch(std::nullopt, live), "live");
+    scope.spawn(feed->live().watch({}, live), "live");
     co_await settle(loop);
     feed->record(entry(std::string(1000, 'x')));
     feed->record(entry("b"));
     co_await settle(loop);
     EXPECT_EQ(live.items.size(), 2U);
     live.items.resize(2);
-    EXPECT_EQ(live.items[0].output.text_of("detail"), std::string(EventFeed::kTextBytesMax, 'x'));
+    EXPECT_EQ(live.items[0].output.text_of("detail"), std::string(LiveFeed::kTextBytesMax, 'x'));
     EXPECT_EQ(live.items[1].output.text_of("event"), "connection.refused");
     EXPECT_EQ(*live.items[1].seq, *live.items[0].seq + 1);
     EXPECT_FALSE(live.items[1].missed);
     EXPECT_EQ(next->count, 3);
     Taken again;
-    scope.spawn(feed->watch(*live.items[0].seq - 1, again), "again");
+    scope.spawn(feed->live().watch({.after = *live.items[0].seq - 1}, again), "again");
     co_await settle(loop);
     EXPECT_EQ(again.items.size(), 2U);
     again.items.resize(2);
     EXPECT_EQ(again.items[0].seq, live.items[0].seq);
     // Of an earlier run.
     Taken old;
-    scope.spawn(feed->watch(7, old), "old");
+    scope.spawn(feed->live().watch({.after = 7}, old), "old");
     co_await settle(loop);
     EXPECT_EQ(old.items.size(), 3U);
     old.items.resize(3);
@@ -88,7 +59,7 @@ task<void> give_what_comes(Loop& loop) {
     EXPECT_FALSE(old.items[1].missed);
     // Of no run yet.
     Taken none;
-    const auto ahead = co_await feed->watch(*live.items[1].seq + 1, none);
+    const auto ahead = co_await feed->live().watch({.after = *live.items[1].seq + 1}, none);
     EXPECT_TRUE(ahead.error().is(causes::kUsage));
     scope.cancel();
     (void)co_await scope.join();
@@ -98,18 +69,18 @@ task<void> miss_something(Loop& loop) {
     const auto feed = std::make_shared<EventFeed>(loop);
     Taken slow(1);
     TaskScope scope(loop);
-    scope.spawn(feed->watch(std::nullopt, slow), "slow");
+    scope.spawn(feed->live().watch({}, slow), "slow");
     co_await settle(loop);
     feed->record(entry("first"));
     co_await settle(loop);
     EXPECT_EQ(slow.items.size(), 1U);
     constexpr std::size_t kLost = 10;
-    for (std::size_t i = 0; i < EventFeed::kKeptMax + kLost; ++i) {
+    for (std::size_t i = 0; i < LiveFeed::kKeptMax + kLost; ++i) {
         feed->record(entry("more"));
     }
     slow.take_all();
     co_await settle(loop);
-    EXPECT_EQ(slow.items.size(), 1 + EventFeed::kKeptMax);
+    EXPECT_EQ(slow.items.size(), 1 + LiveFeed::kKeptMax);
     EXPECT_EQ(slow.items[1].missed, kLost);
     EXPECT_EQ(*slow.items[1].seq, *slow.items[0].seq + kLost + 1);
     EXPECT_FALSE(slow.items[2].missed);

@@ -122,6 +122,9 @@ private:
             return;
         }
         append_log_line(pending_, options_.format, log_time(wall_now()), level, event, fields);
+        if (options_.also != nullptr) {
+            options_.also->write(level, event, fields);
+        }
     }
 
     /// Says what was left out since it was last said.

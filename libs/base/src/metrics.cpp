@@ -176,6 +176,20 @@ struct Writer {
     }
 };
 
+void read(const Counter& counter, MetricSeries& into) {
+    into.value = static_cast<std::int64_t>(counter.value());
+}
+void read(const Gauge& gauge, MetricSeries& into) {
+    into.value = gauge.value();
+}
+void read(const Histogram& histogram, MetricSeries& into) {
+    for (std::size_t i = 0; i <= histogram.bounds().size(); ++i) {
+        into.buckets.push_back(histogram.bucket(i));
+    }
+    into.count = std::accumulate(into.buckets.begin(), into.buckets.end(), std::uint64_t{0});
+    into.sum = histogram.sum();
+}
+
 constexpr std::array<std::string_view, 3> kTypes = {"counter", "gauge", "histogram"};
 
 }  // namespace
@@ -197,6 +211,29 @@ std::string Metrics::text() const {
             entry.family);
     }
     return out;
+}
+
+std::vector<MetricSummary> Metrics::list(std::string_view prefix) const {
+    std::vector<MetricSummary> all;
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, entry] : entries_) {
+        if (!name.starts_with(prefix)) {
+            continue;
+        }
+        MetricSummary& summary = all.emplace_back(
+            MetricSummary{.name = name, .help = entry.help, .type = kTypes[entry.family.index()]});
+        std::visit(
+            [&summary](const auto& family) {
+                const std::lock_guard members(family->mutex_);
+                summary.labels = family->labels_;
+                summary.bounds = family->bounds_;
+                for (const auto& [values, metric] : family->members_) {
+                    read(*metric, summary.series.emplace_back(MetricSeries{.values = values}));
+                }
+            },
+            entry.family);
+    }
+    return all;
 }
 
 template <class Metric>

@@ -71,6 +71,35 @@ TEST(LogSink, WritesLinesInOrderAndHeedsTheLevel) {
               "time=2026-01-01T00:00:00.000000Z level=error event=conn.failed\n");
 }
 
+class Listener final : public LogSink {
+public:
+    [[nodiscard]] bool enabled(LogLevel) const noexcept override { return false; }
+    void write(LogLevel level, std::string_view event,
+               std::span<const LogField> fields) noexcept override {
+        heard += std::string(to_string(level)) + " " + std::string(event) + " " +
+                 std::to_string(fields.size()) + "\n";
+    }
+    std::string heard{};
+};
+
+TEST(LogSink, TellsAnotherWhatItWrites) {
+    Pipe pipe;
+    const auto listener = std::make_shared<Listener>();
+    LogSinkOptions options = fixed_time();
+    options.also = listener;
+    options.events_burst = 1;
+    {
+        auto sink = *open_log_sink(pipe.writer(), std::move(options));
+        const Log log(sink);
+        log.debug("hidden");
+        for (int i = 0; i < 3; ++i) {
+            log.info("conn.open", {{"remote", "192.0.2.1:9"}});
+        }
+    }
+    EXPECT_EQ(listener->heard, "info conn.open 1\nwarn log.suppressed 2\n");
+    EXPECT_EQ(lines_in(pipe.read_all()), 2U);
+}
+
 TEST(LogSink, FlushMakesItVisible) {
     Pipe pipe;
     auto sink = *open_log_sink(pipe.writer(), fixed_time());

@@ -51,6 +51,35 @@ TEST(Metrics, HistogramsCountUpwards) {
               std::string::npos);
 }
 
+TEST(Metrics, TheListSaysWhatTheTextDoes) {
+    Metrics metrics;
+    auto& opened = metrics.counters("alknet_opened_total", "Opened.", {"alpn", "transport"});
+    opened.with({"x/1", "tcp"}).add(2);
+    opened.with({"x/1", "quic"}).add(5);
+    metrics.gauge("alknet_open", "Open.").set(-3);
+    Histogram& rtt = metrics.histogram("alknet_rtt_seconds", "RTT.", std::array{0.5, 1.0});
+    for (const double value : {0.25, 0.75, 0.75, 9.0}) {
+        rtt.observe(value);
+    }
+    const auto all = metrics.list();
+    ASSERT_EQ(all.size(), 3U);
+    EXPECT_EQ(all[0].name, "alknet_open");
+    EXPECT_EQ(all[0].type, "gauge");
+    EXPECT_EQ(all[0].series.at(0).value, -3);
+    EXPECT_EQ(all[1].help, "Opened.");
+    EXPECT_EQ(all[1].labels, (std::vector<std::string>{"alpn", "transport"}));
+    ASSERT_EQ(all[1].series.size(), 2U);
+    EXPECT_EQ(all[1].series[0].values, (std::vector<std::string>{"x/1", "quic"}));
+    EXPECT_EQ(all[1].series[0].value, 5);
+    EXPECT_EQ(all[2].type, "histogram");
+    EXPECT_EQ(all[2].bounds, (std::vector<double>{0.5, 1.0}));
+    EXPECT_EQ(all[2].series.at(0).buckets, (std::vector<std::uint64_t>{1, 2, 1}));
+    EXPECT_EQ(all[2].series[0].count, 4U);
+    EXPECT_EQ(all[2].series[0].sum, 10.75);
+    EXPECT_EQ(metrics.list("alknet_open").size(), 2U);
+    EXPECT_TRUE(metrics.list("no").empty());
+}
+
 TEST(Metrics, TheSameNameGivesTheSameMetric) {
     Metrics metrics;
     Counter& first = metrics.counter("alknet_a_total", "A.");

@@ -3,10 +3,12 @@
 #include <alknet/base/causes_call.hpp>
 #include <alknet/call/composition.hpp>
 #include <alknet/call/envelope.hpp>
+#include <alknet/call/failure.hpp>
 #include <alknet/call/operation_home.hpp>
 #include <alknet/call/operations.hpp>
 #include <alknet/call/typed_operation.hpp>
 #include <alknet/identity/policy.hpp>
+#include <array>
 #include <utility>
 
 namespace alknet::call {
@@ -36,6 +38,13 @@ struct SchemaInput {
     Text<kOperationBytesMax + 1> name;
     static constexpr std::array<std::string_view, 1> kAbout = {"of the operation: /SERVICE/NAME"};
 };
+struct DeclaredError {
+    std::string code;
+    std::string cause;
+    std::string about;
+    static constexpr std::array<std::string_view, 3> kAbout = {
+        "of the call.error", "in its details; alknet explain knows it", "what has happened"};
+};
 struct OperationSchema {
     std::string name;
     std::string kind;
@@ -43,6 +52,7 @@ struct OperationSchema {
     std::string about;
     Json input;
     Json output;
+    std::vector<DeclaredError> errors;
 };
 struct Nothing {};
 
@@ -68,12 +78,20 @@ task<result<OperationSchema>> show_schema(const OperationRegistry& registry, Cal
         name.remove_prefix(1);
     }
     ALKNET_CO_TRY(const Operation* operation, registry.find(name, context.identity));
-    co_return OperationSchema{.name = "/" + operation->name,
-                              .kind = std::string(to_string(operation->kind)),
-                              .scope = scope_text(*operation),
-                              .about = operation->about,
-                              .input = operation->input.document(),
-                              .output = operation->output.document()};
+    OperationSchema shown{.name = "/" + operation->name,
+                          .kind = std::string(to_string(operation->kind)),
+                          .scope = scope_text(*operation),
+                          .about = operation->about,
+                          .input = operation->input.document(),
+                          .output = operation->output.document(),
+                          .errors = {}};
+    for (const Cause* cause : operation->errors) {
+        const Failed failed = to_failed(error(*cause));
+        shown.errors.push_back({.code = failed.code,
+                                .cause = std::string(cause->id),
+                                .about = std::string(cause->what)});
+    }
+    co_return shown;
 }
 
 }  // namespace

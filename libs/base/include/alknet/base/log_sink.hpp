@@ -37,6 +37,9 @@ struct LogSinkOptions {
     std::uint32_t events_per_second = 100;
     std::uint32_t events_burst = 500;
 
+    /// Is given each event that is written out, on the thread that logs it; must not log itself.
+    std::shared_ptr<LogSink> also{};
+
     /// Injectable time. The system's if empty.
     std::function<std::chrono::sys_time<std::chrono::nanoseconds>()> wall_clock;
     std::function<std::chrono::nanoseconds()> steady_clock;

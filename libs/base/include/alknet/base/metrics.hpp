@@ -93,6 +93,24 @@ private:
     std::map<Values, std::unique_ptr<Metric>> members_;
 };
 
+/// A member of a family as it is at one moment.
+struct MetricSeries {
+    std::vector<std::string> values;  // of the labels, in the family's order
+    std::int64_t value = 0;           // of a counter or a gauge
+    // Of a histogram:
+    std::uint64_t count = 0;
+    double sum = 0;
+    std::vector<std::uint64_t> buckets{};  // in each alone; the last has no bound
+};
+struct MetricSummary {
+    std::string name;
+    std::string help;
+    std::string_view type;  // "counter", "gauge", "histogram"
+    std::vector<std::string> labels{};
+    std::vector<double> bounds{};
+    std::vector<MetricSeries> series{};  // sorted by their values
+};
+
 class Metrics {
 public:
     /// Members of a family, unless it says otherwise: labels may come from outside.
@@ -126,6 +144,8 @@ public:
 
     /// Everything, sorted by name and label values.
     [[nodiscard]] std::string text() const;
+    /// The same, of those whose names begin with `prefix`.
+    [[nodiscard]] std::vector<MetricSummary> list(std::string_view prefix = {}) const;
 
 private:
     struct Entry;
