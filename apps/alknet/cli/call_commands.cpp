@@ -35,6 +35,15 @@ void add_call_commands(Grammar& grammar) {
                 "Go on after the item of this number"),
             "SEQ")
         ->needs(subscribe);
+    auto* const batch = command.add_flag(
+        "--batch", call->batch,
+        "Call once for each line of standard input, over one connection. A line is "
+        "{\"operation\": NAME, \"input\": {...}, \"id\": ANY}, or with OPERATION the input alone. "
+        "Each is answered with a line as soon as it has ended: its id, or else the number of its "
+        "line, and output or error");
+    add_count(command, "--parallel", call->parallel, "How many calls of a batch run at a time",
+              1024)
+        ->needs(batch);
     add_wishes(command, call->wishes);
     add_duration(command, "--timeout", call->timeout, "How long an answer may take");
 }

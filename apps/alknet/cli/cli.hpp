@@ -70,6 +70,8 @@ struct CallOptions {
     std::string schema;  // the operation whose schema is wanted
     bool subscribe = false;
     std::optional<std::uint64_t> after{};  // the number of the item to go on after
+    bool batch = false;
+    std::uint32_t parallel = 64;  // calls of a batch at a time
     DialWishes wishes{};
     Duration timeout = std::chrono::seconds(30);
 };

@@ -1,9 +1,11 @@
 // alknet call: an operation of another node.
 #include <unistd.h>
+#include <algorithm>
 #include <alknet/base/causes_call.hpp>
 #include <alknet/call/client.hpp>
 #include <utility>
 
+#include "call_batch.hpp"
 #include "call_input.hpp"
 #include "client.hpp"
 #include "commands.hpp"
@@ -22,6 +24,7 @@ struct Calling {
     const CallOptions& options;
     Client& client;
     Target target;
+    std::uint64_t failed = 0;  // of a batch
 };
 
 std::string without_slash(std::string_view operation) {
@@ -113,18 +116,33 @@ task<result<void>> call_and_print(Calling& calling, call::CallClient& client) {
     co_return print_answer(calling, answer);
 }
 
+task<result<void>> batch(Calling& calling, call::CallClient& client) {
+    BatchOptions how{.operation = without_slash(calling.options.operation),
+                     .timeout = calling.options.timeout,
+                     .parallel = calling.options.parallel};
+    ALKNET_CO_TRY(calling.failed,
+                  co_await call_batch(calling.client.loop(), client, std::move(how)));
+    co_return result<void>();
+}
+
+task<result<void>> work(Calling& calling, call::CallClient& client) {
+    return calling.options.subscribe ? subscribe(calling, client)
+           : calling.options.batch   ? batch(calling, client)
+                                     : call_and_print(calling, client);
+}
+
 task<result<void>> call_node(Calling& calling) {
     ALKNET_CO_TRY(DialOptions dial, dial_options(calling.options.wishes, calling.target,
                                                  {std::string(call::kCallAlpn)}));
+    dial.transport.handshake_timeout =
+        std::min(dial.transport.handshake_timeout, calling.options.timeout);
     if (calling.options.subscribe) {
         dial.transport.keep_alive = kKeepAlive;
     }
     ALKNET_CO_TRY(auto connection,
                   co_await calling.client.dialer().dial(calling.target.address, std::move(dial)));
     const auto client = call::CallClient::create(calling.client.loop(), connection);
-    auto work =
-        calling.options.subscribe ? subscribe(calling, *client) : call_and_print(calling, *client);
-    auto outcome = co_await std::move(work);
+    auto outcome = co_await work(calling, *client);
     co_await client->close();
     co_return outcome;
 }
@@ -132,14 +150,18 @@ task<result<void>> call_node(Calling& calling) {
 result<void> check(const CallOptions& options) {
     const bool schema = !options.schema.empty();
     const bool operation = !options.operation.empty();
-    if ((options.list ? 1 : 0) + (schema ? 1 : 0) + (operation ? 1 : 0) != 1) {
+    const int asked = (options.list ? 1 : 0) + (schema ? 1 : 0) + (operation ? 1 : 0);
+    if (asked != 1 && !(options.batch && asked == 0)) {
         return fail(causes::kUsage, "one of OPERATION, --list and --schema is needed");
     }
-    if (options.subscribe && !operation) {
-        return fail(causes::kUsage, "--subscribe takes an OPERATION");
+    if (options.subscribe && (!operation || options.batch)) {
+        return fail(causes::kUsage, "--subscribe takes an OPERATION, and is no --batch");
+    }
+    if (options.batch && (options.list || schema || !options.input.empty())) {
+        return fail(causes::kUsage, "--batch takes its input from standard input alone");
     }
     const std::string name = without_slash(schema ? options.schema : options.operation);
-    if (!options.list && !call::is_operation_name(name)) {
+    if ((schema || operation) && !call::is_operation_name(name)) {
         return fail(causes::kUsage, "an operation is SERVICE/NAME, not '" + name + "'");
     }
     return {};
@@ -156,7 +178,7 @@ result<ExitCode> run(const CommandLine& line, const CallOptions& options) {
     if (auto outcome = client->run(call_node(calling)); !outcome) {
         return unexpected(explain_close(std::move(outcome).error()));
     }
-    return ExitCode::ok;
+    return calling.failed == 0 ? ExitCode::ok : ExitCode::failure;
 }
 
 }  // namespace alknet::app

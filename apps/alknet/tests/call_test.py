@@ -197,6 +197,37 @@ class Calls(TestCase):
                                   expect=support.EXIT_UNREACHABLE)
             self.assertNotEqual(down["next"], "")
 
+    def test_of_a_batch_are_answered_line_by_line(self):
+        self.admit("node:read")
+        with Node(self.node_home) as node:
+            lines = ['{"operation": "/node/info", "id": "a"}',
+                     '{"operation": "node/connections", "input": {"limit": 1}, "id": {"x": 1}}',
+                     '', '{"operation": "node/connections", "input": {"limit": "1"}}', 'nonsense',
+                     '{"operation": "node/close", "input": {"id": "x"}, "id": 7}', '{"operation": "nothing", "id": 8}',
+                     '{"operation": "services/list", "more": 1}', '[]', "é" * 5, '{"operation": "services/list"}']
+            done = self.bob.run("call", node.address, "--batch", "--parallel", 2, input="\n".join(lines),
+                                expect=support.EXIT_FAILURE)
+            answers = {json.dumps(one["id"]): one for one in map(json.loads, done.stdout.splitlines())}
+            self.assertEqual(set(answers), {'"a"', '{"x": 1}', "4", "5", "7", "8", "8", "9", "10", "11"})
+            self.assertEqual(answers['"a"']["output"]["node_id"], self.node_home.id)
+            self.assertEqual(len(answers['{"x": 1}']["output"]["connections"]), 1)
+            self.assertIn("operations", answers["11"]["output"])
+            for number, cause, why in (("4", "E-USAGE", "/limit: "), ("5", "E-USAGE", "no JSON"),
+                                       ("7", "E-AUTH-SCOPE", "node:manage"), ("9", "E-USAGE", "an object"),
+                                       ("10", "E-USAGE", "no JSON")):
+                self.assertEqual(answers[number]["error"]["id"], cause, number)
+                self.assertIn(why, answers[number]["error"]["detail"])
+            # The same operation for each line, more of them than run at a time.
+            done = self.bob.run("call", node.address, "node/connections", "--batch",
+                                input='{"limit": 1}\n' * 500)
+            answers = [json.loads(line) for line in done.stdout.splitlines()]
+            self.assertEqual({one["id"] for one in answers}, set(range(1, 501)))
+            self.assertTrue(all(len(one["output"]["connections"]) == 1 for one in answers))
+            self.assertEqual(self.bob.run("call", node.address, "--batch").stdout, "")
+            for arguments in (("--batch", "--list"), ("--batch", "node/info", "x=1"),
+                              ("--batch", "node/info", "--subscribe"), ("--parallel", "7", "node/info")):
+                self.bob.error("call", node.address, *arguments, expect=EXIT_USAGE)
+
     def subscribe(self, node, *arguments):
         process = subprocess.Popen(
             [support.PROGRAM, "call", node.address, "events/watch", "--subscribe", *map(str, arguments),
