@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/encoding.hpp>
 #include <alknet/base/os_error.hpp>
@@ -18,10 +19,12 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include "commands.hpp"
 #include "output.hpp"
 #include "pair_text.hpp"
+#include "peers.hpp"
 
 namespace alknet::app {
 
@@ -87,6 +90,7 @@ struct Bundling {
     const DoctorOptions& options;
     fs::path home{};                         // empty: there is none
     std::optional<config::Config> config{};  // if it can be read
+    identity::PeerList stored{};             // likewise
     Redactor redact{};
 };
 
@@ -141,6 +145,19 @@ void drop_proxy(Bundling& bundling, std::string_view url) {
     }
 }
 
+// Also those that are not in alknet.toml.
+void hide_stored(Bundling& bundling) {
+    for (const identity::PeerRecord& peer : bundling.stored.peers) {
+        bundling.redact.hide(peer.name, "peer");
+        if (const auto address = NodeAddress::parse(peer.address)) {
+            hide_host(bundling, address->host);
+        }
+    }
+    for (const identity::Role& role : bundling.stored.roles) {
+        bundling.redact.hide(role.name, "role");
+    }
+}
+
 void hide_all(Bundling& bundling) {
     for (const char* name : kProxyVariables) {
         if (const char* value = std::getenv(name); value != nullptr) {
@@ -154,7 +171,9 @@ void hide_all(Bundling& bundling) {
     }
     if (const auto home = home_directory(bundling.line)) {  // also where nothing is
         std::error_code ignored;
-        bundling.redact.hide(home->native(), "home");
+        if (home->native().size() >= Redactor::kSecretCharactersMin) {
+            bundling.redact.hide(home->native(), "home");
+        }
         bundling.redact.hide(fs::absolute(*home, ignored).native(), "home");
     }
     if (!bundling.home.empty()) {
@@ -185,6 +204,7 @@ void hide_all(Bundling& bundling) {
             bundling.redact.hide(listener.name, "listener");
         }
     }
+    hide_stored(bundling);
 }
 
 // ---- what is told ----
@@ -412,7 +432,13 @@ result<void> write_bundle(const CommandLine& line, const DoctorOptions& options,
     if (const auto home = home_directory(line); home && fs::is_directory(*home)) {
         bundling.home = *home;
         if (const auto opened = config::Home::open(*home)) {
+            auto stored = stored_peers(*opened);
+            if (stored) {
+                bundling.stored = std::move(*stored);
+            }
             if (auto config = opened->load_config()) {
+                auto written = written_peers(place_of(*opened), config->dynamic, bundling.stored);
+                std::ranges::move(written.list.peers, std::back_inserter(bundling.stored.peers));
                 bundling.config = std::move(*config);
             }
         }

@@ -91,6 +91,14 @@ class Bundle(WithNode):
         (self.directory / "bundle.json").unlink()
         self.assertTrue(self.bundle(expect=EXIT_FAILURE)["paths"])
 
+    def test_peers_that_only_a_command_has_written_down(self):
+        third = self.home("third")
+        self.client.run("peer", "add", "plantedstored", "--key", third.id, "--address", "elsewhere-planted.invalid:9")
+        bundle = self.bundle("plantedstored", expect=EXIT_FAILURE)
+        said = {verdict["id"]: verdict["what"] for verdict in bundle["pair"]["verdicts"]}
+        self.assertRegex(said["E-NET-RESOLVE"], r"^host-\d+: ")
+        self.assertNotIn(third.id, json.dumps(bundle))
+
     def test_a_configuration_with_a_mistake_is_not_quoted(self):
         self.client.configure('key = "planted-value"\nplantedkey = 5\n[[peer]]\nname = "planted name"\n')
         check = by_name(self.bundle(expect=EXIT_FAILURE))["key and configuration"]
