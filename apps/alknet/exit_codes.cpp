@@ -4,6 +4,7 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/base/causes_call.hpp>
 #include <alknet/base/causes_config.hpp>
+#include <alknet/base/causes_exec.hpp>
 #include <alknet/base/causes_invitation.hpp>
 #include <array>
 
@@ -40,6 +41,7 @@ constexpr std::array kByCause = {
     Mapping{&causes::kScopeInvalid, ExitCode::usage},
     Mapping{&causes::kInvitationInvalid, ExitCode::usage},
     Mapping{&causes::kConfigInvalid, ExitCode::config},
+    Mapping{&causes::kProgramUser, ExitCode::config},
     Mapping{&causes::kConfigMissing, ExitCode::config},
     Mapping{&causes::kAssertionFailed, ExitCode::config},
     Mapping{&causes::kConfigBusy, ExitCode::config},

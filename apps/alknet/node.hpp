@@ -44,6 +44,13 @@ struct Listening {
     std::string key;  // the endpoint's name for it, which stays when the configured one changes
 };
 
+/// A service that is not the node's own, which known peers with the scope may use.
+struct FurtherService {
+    std::string alpn;
+    std::string scope;
+    std::function<std::shared_ptr<ProtocolHandler>(Loop& loop)> make;
+};
+
 struct NodeOptions {
     std::shared_ptr<LineLogSink> log_sink;
     std::shared_ptr<net::Network> network;
@@ -61,6 +68,7 @@ struct NodeOptions {
     std::shared_ptr<const call::OperationRegistry> operations{};
     /// Told of everything that the audit log is; null: nobody watches.
     std::shared_ptr<EventFeed> events{};
+    std::vector<FurtherService> services{};
 };
 
 class Node {

@@ -17,6 +17,14 @@ struct ListenerInfo {
     bool quic = false;
     bool tcp = false;
 };
+struct ProgramInfo {
+    std::string name;
+    std::string state;
+    std::optional<std::int64_t> process{};
+    std::uint64_t streams = 0;
+    std::uint64_t ends = 0;
+    std::optional<std::string> last_end{};
+};
 struct NodeInfo {
     std::string node_id;
     std::string fingerprint;
@@ -30,6 +38,7 @@ struct NodeInfo {
     std::uint64_t connections = 0;
     std::uint64_t half_open = 0;
     std::uint64_t peers = 0;
+    std::vector<ProgramInfo> programs{};
 };
 
 struct ConnectionsInput {

@@ -25,7 +25,11 @@ std::function<result<void>(const Identity&)> demand(std::string_view scope) {
 
 // What a service asks for where the configuration says nothing: a report tells of the machine and
 // has the node dial, and a measurement takes what bandwidth there is.
-std::string_view default_scope(std::string_view alpn) {
+std::string_view default_scope(std::string_view alpn, const std::vector<FurtherService>& more) {
+    const auto found = std::ranges::find(more, alpn, &FurtherService::alpn);
+    if (found != more.end()) {
+        return found->scope;
+    }
     return alpn == doctor::kDoctorAlpn  ? doctor::kDiagnoseScope
            : alpn == doctor::kBenchAlpn ? doctor::kBenchScope
                                         : std::string_view();
@@ -33,8 +37,8 @@ std::string_view default_scope(std::string_view alpn) {
 
 }  // namespace
 
-// Every service of the node, once for each loop. The doctor's refuse strangers, whatever the rules
-// say, and peers without their scope from the first rules on (apply_rules).
+// Every service of the node, once for each loop. The doctor's and the programs' refuse strangers,
+// whatever the rules say, and peers without their scope from the first rules on (apply_rules).
 result<void> Node::register_handlers(HandlerRegistry& registry, Loop& loop) const {
     ALKNET_CHECK(registry.add(std::make_shared<EchoHandler>()));
     ALKNET_CHECK(add_resume(registry, loop));
@@ -62,8 +66,12 @@ result<void> Node::register_handlers(HandlerRegistry& registry, Loop& loop) cons
                               {.identity_required = true}));
     doctor::DoctorHandlerOptions bench = doctor::bench_handler_options();
     bench.udp_drops = doctor::udp_drops;
-    return registry.add(std::make_shared<doctor::DoctorHandler>(std::move(bench)),
-                        {.identity_required = true});
+    ALKNET_CHECK(registry.add(std::make_shared<doctor::DoctorHandler>(std::move(bench)),
+                              {.identity_required = true}));
+    for (const FurtherService& one : options_.services) {
+        ALKNET_CHECK(registry.add(one.make(loop), {.identity_required = true}));
+    }
+    return {};
 }
 
 // One for each loop; a client that comes back to another loop than its stream's is handed on.
@@ -135,7 +143,7 @@ void Node::apply_rules(const config::DynamicConfig& config) {
     std::map<std::string, AlpnPolicy> policies;
     for (const std::string& alpn : registry_->alpns()) {
         AlpnPolicy& policy = policies[alpn];
-        const std::string_view needed = default_scope(alpn);
+        const std::string_view needed = default_scope(alpn, options_.services);
         const bool for_peers = !needed.empty();
         policy.identity_required = for_peers;
         if (for_peers) {

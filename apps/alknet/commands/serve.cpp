@@ -24,6 +24,7 @@
 #include "notify.hpp"
 #include "output.hpp"
 #include "peers.hpp"
+#include "programs.hpp"
 
 namespace alknet::app {
 
@@ -69,6 +70,7 @@ struct Serving {
     // What the control socket and alknet/call serve.
     std::shared_ptr<call::OperationHome> operation_home{};
     std::shared_ptr<call::OperationRegistry> operations{};
+    std::unique_ptr<NodePrograms> programs{};  // null: there are none
 };
 
 // Each connection over TCP is a descriptor, and the usual soft limit is 1024.
@@ -300,7 +302,14 @@ result<void> offer_operations(Serving& serving) {
         .loop = serving.loop,
         .home = serving.home,
         .state = serving.node->state(),
-        .info = [&serving] { return serving.node->info(); },
+        .info =
+            [&serving] {
+                NodeInfo info = serving.node->info();
+                if (serving.programs != nullptr) {
+                    info.programs = serving.programs->info();
+                }
+                return info;
+            },
         .listening = [&serving] { return serving.node->listening(); },
         .connections = [&serving] { return serving.node->endpoint().list_connections(); },
         .close = [&serving](
@@ -357,15 +366,30 @@ task<result<void>> run_until_told(Serving& serving, Signals& signals) {
     co_return ended;
 }
 
+result<void> prepare_programs(Serving& serving) {
+    ALKNET_TRY(serving.programs,
+               make_programs(serving.loop, serving.config.fixed.programs, serving.home.directory(),
+                             Log(serving.node_options.log_sink)));
+    if (serving.programs != nullptr) {
+        serving.node_options.services = serving.programs->services();
+    }
+    return {};
+}
+
 task<result<void>> serve(Serving& serving, Signals& signals) {
     ALKNET_CO_TRY(serving.node_options.listeners, co_await listeners_given(serving));
     serving.operation_home = call::OperationHome::create(serving.loop);
     serving.operations = std::make_shared<call::OperationRegistry>(serving.operation_home);
     serving.node_options.operations = serving.operations;
     serving.node_options.events = std::make_shared<EventFeed>(serving.loop);
+    ALKNET_CO_CHECK(prepare_programs(serving));
     ALKNET_CO_TRY(serving.node,
                   Node::create(serving.loop, serving.home, serving.config, serving.node_options));
     ALKNET_CO_CHECK(offer_operations(serving));
+    TaskScope programs(serving.loop);
+    if (serving.programs != nullptr) {
+        programs.spawn(serving.programs->run(), "serve.programs");
+    }
     result<void> outcome;
     const auto open = serving.node->listen();
     if (open) {
@@ -379,6 +403,8 @@ task<result<void>> serve(Serving& serving, Signals& signals) {
     }
     co_await serving.node->stop();
     co_await serving.operation_home->close();
+    programs.cancel();
+    (void)co_await programs.join();
     co_return outcome;
 }
 

@@ -30,12 +30,27 @@ std::string connection_text(const ConnectionSummary& one) {
                        one.bytes_received, one.bytes_sent);
 }
 
+std::string program_text(const ProgramInfo& one) {
+    std::string text = fmt::format("  program      {} is {}", one.name, one.state);
+    if (one.process) {
+        text += fmt::format(", as process {}, {} streams", *one.process, one.streams);
+    }
+    if (one.ends != 0) {
+        text += fmt::format("; it has ended {} times, last with {}", one.ends,
+                            one.last_end.value_or("nothing known"));
+    }
+    return text + "\n";
+}
+
 std::string as_text(const NodeInfo& info, const ConnectionList& list) {
     std::string text =
         fmt::format("{} of alknet {} runs in {}\n", info.fingerprint, info.version, info.home);
     text += fmt::format("  since        {} s, as process {}\n", info.uptime_s, info.process);
     for (const ListenerInfo& one : info.listeners) {
         text += fmt::format("  listens      {} ({}, {})\n", one.address, transports(one), one.name);
+    }
+    for (const ProgramInfo& one : info.programs) {
+        text += program_text(one);
     }
     text += fmt::format("  connections  {}, and {} handshakes\n", info.connections, info.half_open);
     for (const ConnectionSummary& one : list.connections) {

@@ -3,6 +3,7 @@
 #include <alknet/base/causes_audit.hpp>
 #include <alknet/base/causes_call.hpp>
 #include <alknet/base/causes_config.hpp>
+#include <alknet/base/causes_exec.hpp>
 #include <alknet/base/causes_invitation.hpp>
 #include <array>
 #include <cctype>
@@ -495,6 +496,9 @@ constexpr std::array kAll = {
     &causes::kRotationInvalid,
     &causes::kNoOperation,
     &causes::kOperationType,
+    &causes::kProgramDown,
+    &causes::kProgramStart,
+    &causes::kProgramUser,
     &causes::kInvitationInvalid,
     &causes::kInvitationRefused,
 };

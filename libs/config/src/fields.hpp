@@ -140,6 +140,11 @@ void read_audit(Reading& in, const toml::node& value, Config& into);
 [[nodiscard]] std::vector<KeyInfo> audit_keys();
 [[nodiscard]] std::vector<Entry> audit_entries(const Config& config);
 
+// [[exec]], likewise.
+void read_programs(Reading& in, const toml::node& value, Config& into);
+[[nodiscard]] std::vector<KeyInfo> program_keys();
+[[nodiscard]] std::vector<Entry> program_entries(const Config& config);
+
 /// Where a node listens that is told nothing else.
 [[nodiscard]] Listener default_listener();
 

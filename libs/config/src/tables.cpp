@@ -342,6 +342,10 @@ constexpr std::array kTables = {
           read_forwarding, keys_of<identity::ForwardRule, kForwardFields>, forwarding_entries},
     Table{"alpn", Shape::named, "Rules for one service, named by its ALPN.", read_alpns,
           keys_of<AlpnRules, kAlpnFields>, alpn_entries},
+    Table{"exec", Shape::list,
+          "A service that is a program of its own, which the node starts, restarts and ends. It "
+          "accepts connections on descriptor 3.",
+          read_programs, program_keys, program_entries},
     Table{
         "tls", Shape::single, "Certificates.", read_tls, keys_of<DynamicConfig, kTlsFields>,
         [](const Config& config) { return one_entry<DynamicConfig, kTlsFields>(config.dynamic); }},

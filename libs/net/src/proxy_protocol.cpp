@@ -2,6 +2,7 @@
 #include <alknet/base/assert.hpp>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/number.hpp>
+#include <alknet/base/wire.hpp>
 #include <alknet/net/proxy_protocol.hpp>
 #include <array>
 #include <optional>
@@ -87,7 +88,55 @@ std::uint32_t crc32c(BytesView data, std::size_t zeroed) noexcept {
     return ~crc;
 }
 
+// IPv4 as itself, or mapped into IPv6 (RFC 4291 section 2.5.5.2).
+void write_ip(WireWriter& out, const SocketAddress& address, bool v6) {
+    const BytesView ip = std::as_bytes(std::span(address.ip()));
+    const bool is_v4 = address.family() == SocketAddress::Family::v4;
+    if (v6 && is_v4) {
+        out.append(Bytes(10));
+        out.number(std::uint16_t{0xffff});
+    }
+    out.append(is_v4 ? ip.first(4) : ip);
+}
+
 }  // namespace
+
+result<Bytes> encode_proxy_header(const ProxyHeader& header) {
+    using Family = SocketAddress::Family;
+    const bool known =
+        header.source.family() != Family::none && header.destination.family() != Family::none;
+    const bool v6 = known && (header.source.family() == Family::v6 ||
+                              header.destination.family() == Family::v6);
+    const AddressKind kind = v6      ? AddressKind::tcp6
+                             : known ? AddressKind::tcp4
+                                     : AddressKind::unspecified;
+    WireWriter body;
+    if (known) {
+        write_ip(body, header.source, v6);
+        write_ip(body, header.destination, v6);
+        body.number(header.source.port());
+        body.number(header.destination.port());
+    }
+    for (const ProxyTlv& tlv : header.tlvs) {
+        if (tlv.value.size() > ProxyHeaderReader::kV2BytesMax) {
+            return fail(causes::kLimit, "a PROXY header has at most 4096 octets");
+        }
+        body.number(tlv.type);
+        body.number(static_cast<std::uint16_t>(tlv.value.size()));
+        body.append(tlv.value);
+    }
+    if (kV2FixedBytes + body.size() > ProxyHeaderReader::kV2BytesMax) {
+        return fail(causes::kLimit, "a PROXY header has at most 4096 octets");
+    }
+    constexpr unsigned kVersion2 = 2U << 4U;
+    WireWriter out;
+    out.append(as_bytes(kV2Signature));
+    out.number(static_cast<std::uint8_t>(kVersion2 | static_cast<unsigned>(Command::proxy)));
+    out.number(static_cast<std::uint8_t>(kind));
+    out.number(static_cast<std::uint16_t>(body.size()));
+    out.append(body.view());
+    return out.take();
+}
 
 bool looks_like_proxy_header(BytesView first) noexcept {
     const std::string_view text = as_text(first);

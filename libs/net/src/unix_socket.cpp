@@ -52,8 +52,8 @@ result<Place> place_of(const fs::path& path) {
     return place;
 }
 
-result<UniqueFd> open_unix() {
-    UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+result<UniqueFd> open_unix(int flags = SOCK_NONBLOCK) {
+    UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | flags | SOCK_CLOEXEC, 0));
     if (!fd) {
         return os_fail("socket", errno, "AF_UNIX");
     }
@@ -116,12 +116,10 @@ private:
     fs::path path_;
 };
 
-}  // namespace
-
-result<std::unique_ptr<UnixListener>> listen_unix(Loop& loop, const fs::path& path) {
+result<UniqueFd> bound_socket(const fs::path& path, int flags) {
     ALKNET_TRY(const Place place, place_of(path));
     const sockaddr_un& native = place.native;
-    ALKNET_TRY(UniqueFd fd, open_unix());
+    ALKNET_TRY(UniqueFd fd, open_unix(flags));
     // The file gets the mode that the socket has when it is bound: nobody else can ever connect.
     if (fchmod(fd.get(), S_IRUSR | S_IWUSR) != 0) {
         return os_fail("fchmod", errno, path.string());
@@ -135,9 +133,24 @@ result<std::unique_ptr<UnixListener>> listen_unix(Loop& loop, const fs::path& pa
             return fail(causes::kAddressInUse, path.string());
         }
     }
+    return fd;
+}
+
+}  // namespace
+
+result<std::unique_ptr<UnixListener>> listen_unix(Loop& loop, const fs::path& path) {
+    ALKNET_TRY(UniqueFd fd, bound_socket(path, SOCK_NONBLOCK));
     auto listener = std::make_unique<SystemUnixListener>(loop, std::move(fd), path);
     ALKNET_CHECK(listener->listen());
     return listener;
+}
+
+result<UniqueFd> bind_unix(const fs::path& path, int backlog) {
+    ALKNET_TRY(UniqueFd fd, bound_socket(path, 0));
+    if (listen(fd.get(), backlog) != 0) {
+        return os_fail("listen", errno, path.string());
+    }
+    return fd;
 }
 
 result<UnixStream> connect_unix(Loop& loop, const fs::path& path) {

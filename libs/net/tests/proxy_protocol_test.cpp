@@ -164,5 +164,39 @@ TEST(ProxyProtocol, IsRecognisedByItsFirstOctets) {
     EXPECT_FALSE(looks_like_proxy_header(as_bytes(std::string_view("PROXY"))));
 }
 
+TEST(ProxyProtocol, ReadsWhatItWrites) {
+    const auto address = [](std::string_view text) { return SocketAddress::parse(text).value(); };
+    ProxyHeader header;
+    header.tlvs = {{1, to_bytes(as_bytes("example/x"))}, {0xe0, {}}};
+    const auto again = [](const ProxyHeader& one) {
+        const Bytes octets = encode_proxy_header(one).value();
+        return read(as_text(BytesView(octets))).value();
+    };
+    EXPECT_EQ(again(header), header);
+    header.source = address("192.0.2.7:5000");
+    EXPECT_EQ(again(header).source, SocketAddress()) << "one address alone says nothing";
+    header.destination = address("198.51.100.1:443");
+    EXPECT_EQ(again(header), header);
+    const Bytes octets = encode_proxy_header(header).value();
+    EXPECT_TRUE(as_text(BytesView(octets)).starts_with(v2(0x21, 0x11, kTcp4).substr(0, 14)));
+    header.destination = address("[2001:db8::1]:443");
+    const ProxyHeader mapped = again(header);
+    EXPECT_EQ(mapped.destination, header.destination);
+    EXPECT_EQ(mapped.source, header.source);
+    header.source = address("[2001:db8::2]:5000");
+    EXPECT_EQ(again(header), header);
+}
+
+TEST(ProxyProtocol, WritesNoHeaderThatItWouldNotRead) {
+    ProxyHeader header;
+    constexpr std::size_t kRoom = ProxyHeaderReader::kV2BytesMax - 16 - 3;
+    header.tlvs = {{0xe0, Bytes(kRoom)}};
+    EXPECT_TRUE(encode_proxy_header(header));
+    for (const std::size_t size : {kRoom + 1, std::size_t{1} << 20U}) {
+        header.tlvs = {{0xe0, Bytes(size)}};
+        EXPECT_TRUE(encode_proxy_header(header).error().is(causes::kLimit)) << size;
+    }
+}
+
 }  // namespace
 }  // namespace alknet::net

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -83,6 +84,19 @@ TEST_F(UnixSocketTest, TakesPathsThatTheSystemHasNoRoomFor) {
     listener->reset();
     EXPECT_FALSE(std::filesystem::exists(path));
     EXPECT_TRUE(connect_unix(*loop, path).error().is(causes::kUnreachable));
+}
+
+TEST_F(UnixSocketTest, BindsForAnotherProcess) {
+    const UniqueFd listener = bind_unix(socket_path(), 4).value();
+    EXPECT_EQ(fcntl(listener.get(), F_GETFL) & O_NONBLOCK, 0) << "as programs expect it";
+    struct stat status{};
+    ASSERT_EQ(stat(socket_path().c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777U, 0600U);
+    EXPECT_TRUE(connect_unix(*loop, socket_path()));
+    const auto again = bind_unix(socket_path(), 4);
+    ASSERT_FALSE(again);
+    EXPECT_TRUE(again.error().is(causes::kAddressInUse));
+    EXPECT_FALSE(bind_unix(socket_path() / "below", 4));
 }
 
 }  // namespace

@@ -38,13 +38,38 @@ inline constexpr std::size_t kRolesMax = 256;
 inline constexpr std::size_t kRulePeersMax = 256;  // of one forwarding rule
 inline constexpr std::size_t kAlpnsMax = 256;
 inline constexpr std::size_t kCertificatesMax = 64;
+inline constexpr std::size_t kProgramsMax = 64;
 inline constexpr std::size_t kTextBytesMax = 4096;  // of one value
+
+/// A service that is a program of its own.
+struct Program {
+    std::string name;
+    std::vector<std::string> command;  // the first is an absolute path
+    std::string alpn;                  // what it serves
+    bool operations = false;           // in place of that: operations, under its name
+    std::string scope;                 // that a peer needs; empty: what the name says
+    std::string user;                  // that it runs as
+    bool as_node = false;              // in place of that
+    std::filesystem::path directory = "/";
+    std::vector<std::string> environment;  // NAME=VALUE, or NAME as the node has it
+    bool proxy_header = false;
+    std::size_t streams_max = 256;
+    std::uint64_t memory_max = 1 << 30;   // RLIMIT_DATA
+    std::uint64_t address_space_max = 0;  // RLIMIT_AS; 0: no limit of its own
+    std::size_t files_max = 1024;         // RLIMIT_NOFILE
+    std::size_t processes_max = 64;       // RLIMIT_NPROC
+    Duration stop_timeout = std::chrono::seconds(5);
+    std::size_t attempts_max = 10;  // ends in a row, each soon after its start; 0: no limit
+
+    bool operator==(const Program&) const = default;
+};
 
 struct StaticConfig {
     std::filesystem::path key_file = "node.key";
     LogFormat log_format = LogFormat::key_value;
     std::filesystem::path qlog_directory;  // empty: none
     std::size_t loops = 1;
+    std::vector<Program> programs;
 
     bool operator==(const StaticConfig&) const = default;
 };

@@ -32,6 +32,10 @@ struct ProxyHeader {
 [[nodiscard]] bool looks_like_proxy_header(BytesView first) noexcept;
 inline constexpr std::size_t kProxyMagicBytes = 6;
 
+/// A header of version 2 (section 2.2), as of a TCP connection; without addresses it says that
+/// nothing is known of them. Errors: kLimit beyond ProxyHeaderReader::kV2BytesMax.
+[[nodiscard]] result<Bytes> encode_proxy_header(const ProxyHeader& header);
+
 /// Reads one header from the front of a stream and never asks for more than is its own.
 class ProxyHeaderReader {
 public:

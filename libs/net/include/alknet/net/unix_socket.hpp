@@ -3,6 +3,7 @@
 #pragma once
 
 #include <alknet/base/result.hpp>
+#include <alknet/base/unique_fd.hpp>
 #include <alknet/net/stream.hpp>
 #include <alknet/rt/task.hpp>
 #include <cstdint>
@@ -34,6 +35,9 @@ public:
 /// directory, which needs /proc. Errors: kAddressInUse; kAddressInvalid (the name alone is too
 /// long); kIo.
 result<std::unique_ptr<UnixListener>> listen_unix(Loop& loop, const std::filesystem::path& path);
+
+/// The same as a descriptor in blocking mode, for another process to accept from. The file stays.
+result<UniqueFd> bind_unix(const std::filesystem::path& path, int backlog);
 
 /// Does not wait: either somebody listens and has room, or not. Errors: kUnreachable,
 /// kAddressInvalid, kIo.
