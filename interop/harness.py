@@ -147,11 +147,14 @@ class PeerTest(unittest.TestCase):
         match = child.wait_for(r'"listening":"127\.0\.0\.1:(\d+)".*"node_id":"([0-9a-f]{64})"')
         return child, match.group(2), int(match.group(1))
 
-    def serve(self, *arguments):
-        """The real program, as a user starts it. Gives (child, node id, port)."""
+    def serve(self, *arguments, config=None):
+        """The real program, as a user starts it, perhaps with another configuration. Gives (child,
+        node id, port)."""
         home = self.home / "serve"
         made = alknet("init", "--no-input", "--home", home)
         self.assertEqual(made.returncode, 0, made.stderr)
+        if config is not None:
+            (home / "alknet.toml").write_text(config)
         node_id = json.loads(alknet("id", "--json", "--home", home).stdout)["node_id"]
         child = self.child(BIN / "alknet", "serve", "--home", home, "--listen", "127.0.0.1:0", *arguments)
         port = child.wait_for(r"listening.*127\.0\.0\.1:(\d+)").group(1)

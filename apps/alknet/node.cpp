@@ -50,6 +50,9 @@ result<void> Node::build() {
     ALKNET_TRY(auto secrets, home_.load_secrets());
     ALKNET_TRY(resolver_, make_identities());
 
+    http_ = make_http_service(home_.directory(), log_, metrics_);
+    ALKNET_TRY(const auto serve_sites, http_->prepare(config_.dynamic));
+    serve_sites();
     ALKNET_CHECK(register_handlers(*registry_, loop_));
     EndpointOptions options{.network = options_.network,
                             .tls = tls_,
@@ -207,6 +210,7 @@ result<void> Node::apply(const Source& source) {
     ALKNET_TRY(config::Config config, home_.parse_config(source.text));
     ALKNET_TRY(auto tls, make_tls(config.dynamic, tls_.get()));
     ALKNET_TRY(auto peers, accepted_peers(home_, config.dynamic, source.stored));
+    ALKNET_TRY(const auto serve_sites, http_->prepare(config.dynamic));
     warn_of_admins(*peers);
     audit_->set_revision(identity::config_revision(source.text, source.stored));
     audit_->set_rules(config.dynamic.audit);
@@ -228,6 +232,12 @@ result<void> Node::apply(const Source& source) {
         }
         if (auto* handler = dynamic_cast<resume::ResumeHandler*>(found->handler.get())) {
             handler->set_limits(limits);
+        }
+    });
+    serve_sites();
+    endpoint_->change_registry([http = http_, log = log_](HandlerRegistry& registry) {
+        if (const auto updated = http->update(registry); !updated) {
+            log.error("http.unregistered", {{"detail", updated.error().detail()}});
         }
     });
     options_.log_sink->set_level(config.dynamic.log_level);

@@ -29,6 +29,7 @@
 #include <vector>
 
 #include "event_feed.hpp"
+#include "http_service.hpp"
 #include "json.hpp"
 #include "key_news.hpp"
 #include "node_info.hpp"
@@ -204,6 +205,7 @@ private:
     Event config_changed_;
     std::string recorded_;  // what alknet.toml.applied says
     std::shared_ptr<Metrics> metrics_ = std::make_shared<Metrics>();
+    std::shared_ptr<HttpService> http_;
     const std::shared_ptr<resume::StreamDirectory> resumable_ = resume::make_stream_directory();
     std::unique_ptr<Endpoint> endpoint_;
     const TimePoint began_ = loop_.now();

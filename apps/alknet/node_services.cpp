@@ -48,6 +48,7 @@ result<void> Node::register_handlers(HandlerRegistry& registry, Loop& loop) cons
             .registry = options_.operations, .identities = resolver_, .metrics = metrics_})));
     }
     ALKNET_CHECK(registry.add(make_rotate_handler()));
+    ALKNET_CHECK(http_->update(registry));
     doctor::DoctorHandlerOptions diagnosis;
     diagnosis.program = "alknet " ALKNET_VERSION;
     diagnosis.dialer = Dialer::create(loop, options_.network, tls_, log_);

@@ -145,6 +145,14 @@ void read_programs(Reading& in, const toml::node& value, Config& into);
 [[nodiscard]] std::vector<KeyInfo> program_keys();
 [[nodiscard]] std::vector<Entry> program_entries(const Config& config);
 
+// [[http.site]] and [http.limits].
+void read_http_sites(Reading& in, const toml::node& value, Config& into);
+[[nodiscard]] std::vector<KeyInfo> http_site_keys();
+[[nodiscard]] std::vector<Entry> http_site_entries(const Config& config);
+void read_http_limits(Reading& in, const toml::node& value, Config& into);
+[[nodiscard]] std::vector<KeyInfo> http_limit_keys();
+[[nodiscard]] std::vector<Entry> http_limit_entries(const Config& config);
+
 /// Where a node listens that is told nothing else.
 [[nodiscard]] Listener default_listener();
 

@@ -364,6 +364,14 @@ constexpr std::array kTables = {
         [](const Config& config) {
             return one_entry<ResumeLimits, kResumeFields>(config.dynamic.resume);
         }},
+    Table{
+        "http.site", Shape::list,
+        "What is served over HTTP, to whoever asks for it: a directory's files, most of the time. "
+        "Without any there is no HTTP at all.",
+        read_http_sites, http_site_keys, http_site_entries},
+    Table{"http.limits", Shape::single,
+          "What one HTTP client can make the node hold or do. For new connections.",
+          read_http_limits, http_limit_keys, http_limit_entries},
     Table{"log", Shape::single, "What the node tells about itself.", read_log,
           keys_of<LogKeys, kLogFields>, log_entries},
     Table{"audit", Shape::single,

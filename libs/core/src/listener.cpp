@@ -27,6 +27,9 @@ task<Handshake> catching(task<Handshake> work) {
     }
 }
 
+/// What a client over TCP gets that names no service at all: programs that know no ALPN speak this.
+constexpr std::string_view kWithoutAlpn = "http/1.1";
+
 }  // namespace
 
 class Listener::Use {
@@ -191,13 +194,19 @@ task<void> Listener::drain(std::uint64_t code) {
 }
 
 std::string Listener::select(const tls::ClientHello& hello, bool AlpnPolicy::* allowed) const {
-    for (const std::string_view name : hello.alpns) {
+    const auto is_served = [&](std::string_view name) {
         if (!options_.alpns.empty() &&
             std::ranges::find(options_.alpns, name) == options_.alpns.end()) {
-            continue;
+            return false;
         }
         const RegisteredHandler* found = state_.options.registry->find(name);
-        if (found != nullptr && found->policy.*allowed) {
+        return found != nullptr && found->policy.*allowed;
+    };
+    if (!hello.has_alpn && is_served(kWithoutAlpn)) {
+        return std::string(kWithoutAlpn);
+    }
+    for (const std::string_view name : hello.alpns) {
+        if (is_served(name)) {
             return std::string(name);
         }
     }

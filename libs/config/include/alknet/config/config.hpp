@@ -40,6 +40,8 @@ inline constexpr std::size_t kAlpnsMax = 256;
 inline constexpr std::size_t kCertificatesMax = 64;
 inline constexpr std::size_t kProgramsMax = 64;
 inline constexpr std::size_t kTextBytesMax = 4096;  // of one value
+inline constexpr std::size_t kSitesMax = 256;
+inline constexpr std::size_t kSiteNamesMax = 64;  // of one site
 
 /// A service that is a program of its own.
 struct Program {
@@ -159,6 +161,31 @@ struct AuthorizedKeysFile {
     bool operator==(const AuthorizedKeysFile&) const = default;
 };
 
+/// What is served over HTTP under some names, to whoever asks.
+struct HttpSite {
+    std::vector<std::string> names;  // hosts without ports, in lower case; empty: every other one
+    std::filesystem::path root;      // empty: no files
+    bool health = false;
+
+    bool operator==(const HttpSite&) const = default;
+};
+
+/// What one HTTP client can make the node hold or do.
+struct HttpLimits {
+    std::uint64_t header_bytes_max = 16 << 10;
+    std::size_t fields_max = 100;
+    std::uint64_t target_bytes_max = 8 << 10;
+    std::uint64_t body_bytes_max = 16 << 20;
+    Duration header_timeout = std::chrono::seconds(10);
+    Duration body_timeout = std::chrono::seconds(30);
+    Duration send_timeout = std::chrono::seconds(30);
+    Duration keep_alive_timeout = std::chrono::seconds(75);
+    std::uint64_t body_rate_min = 500;
+    std::size_t requests_max = 10'000;
+
+    bool operator==(const HttpLimits&) const = default;
+};
+
 struct DynamicConfig {
     std::vector<Listener> listeners;  // never empty after parsing
     EndpointLimits limits;
@@ -173,6 +200,8 @@ struct DynamicConfig {
     std::map<std::string, AlpnRules, std::less<>> alpns;
     identity::SignedTokenRules signed_tokens;
     AuthorizedKeysFile authorized_keys;
+    std::vector<HttpSite> http_sites;
+    HttpLimits http_limits;
 };
 
 struct Config {

@@ -14,6 +14,8 @@ struct MessageLimits {
     std::size_t fields_max = 100;
     std::uint64_t target_bytes_max = 8 << 10;
     std::uint64_t body_bytes_max = 16 << 20;
+
+    bool operator==(const MessageLimits&) const = default;
 };
 
 inline constexpr std::size_t kMethodBytesMax = 32;
@@ -31,6 +33,8 @@ struct ConnectionLimits {
     Duration keep_alive_timeout = std::chrono::seconds(75);  // between two requests
     std::uint64_t body_rate_min = 500;                       // octets a second, on average
     std::size_t requests_max = 10'000;
+
+    bool operator==(const ConnectionLimits&) const = default;
 };
 
 /// How long a body may be slower than body_rate_min at its beginning.
@@ -43,6 +47,8 @@ inline constexpr std::uint64_t kUnreadBytesMax = 256 << 10;
 struct Limits {
     MessageLimits message;
     ConnectionLimits connection;
+
+    bool operator==(const Limits&) const = default;
 };
 
 }  // namespace alknet::http

@@ -1,0 +1,32 @@
+// What the node serves over HTTP, as alknet.toml says. In a build without the room http (CMake:
+// ALKNET_WITH_HTTP=OFF) a configuration that wants some is refused.
+#pragma once
+
+#include <alknet/base/log.hpp>
+#include <alknet/base/metrics.hpp>
+#include <alknet/base/result.hpp>
+#include <alknet/config/config.hpp>
+#include <alknet/core/registry.hpp>
+#include <filesystem>
+#include <functional>
+#include <memory>
+
+namespace alknet::app {
+
+class HttpService {
+public:
+    virtual ~HttpService() = default;
+
+    /// Does everything that can fail; calling what it gives puts the sites in force. Errors:
+    /// kConfigInvalid, also for a root in which the node's own files would be; kIo.
+    [[nodiscard]] virtual result<std::function<void()>> prepare(
+        const config::DynamicConfig& config) = 0;
+    /// Registers the handler where there are sites, and takes it out where there are none. On the
+    /// registry's loop. Errors: those of HandlerRegistry::add.
+    virtual result<void> update(HandlerRegistry& registry) const = 0;
+};
+
+[[nodiscard]] std::shared_ptr<HttpService> make_http_service(std::filesystem::path home, Log log,
+                                                             std::shared_ptr<Metrics> metrics);
+
+}  // namespace alknet::app

@@ -1,0 +1,134 @@
+"""Sites of a real node, as curl and bare TLS see them."""
+
+import socket
+import ssl
+import subprocess
+import unittest
+
+from support import EXIT_CONFIG, PATIENCE_S, Node, TestCase, clean_environment
+import support
+
+
+class Http(TestCase):
+    def setUp(self):
+        super().setUp()
+        self.server = self.home("server")
+        self.root = self.directory / "www"
+        self.root.mkdir()
+        (self.root / "index.html").write_text("<h1>it works</h1>\n")
+        (self.root / "large").write_bytes(bytes(range(256)) * 8192)
+        self.server.configure(f'[[http.site]]\nroot = "{self.root}"\n')
+
+    def curl(self, node, path, *options, expect=0):
+        done = subprocess.run(
+            ["curl", "-sSk", "--http1.1", "--path-as-is", "--max-time", str(PATIENCE_S), *options,
+             f"https://localhost:{node.port}{path}", "--resolve", f"localhost:{node.port}:127.0.0.1"],
+            capture_output=True, timeout=PATIENCE_S, env=clean_environment(), check=False)
+        self.assertEqual(done.returncode, expect, done.stderr)
+        return done.stdout
+
+    def status(self, node, path, *options):
+        return self.curl(node, path, "-o", "/dev/null", "-w", "%{http_code}", *options).decode()
+
+    def tls(self, node, alpns=()):
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        if alpns:
+            context.set_alpn_protocols(list(alpns))
+        bare = socket.create_connection(("127.0.0.1", node.port), PATIENCE_S)
+        wrapped = context.wrap_socket(bare, server_hostname="localhost")
+        self.addCleanup(wrapped.close)
+        return wrapped
+
+    def exchange(self, node, request, alpns=()):
+        connection = self.tls(node, alpns)
+        connection.sendall(request)
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+        return answer
+
+    def test_a_site_of_two_lines(self):
+        with Node(self.server) as node:
+            self.assertEqual(self.curl(node, "/"), b"<h1>it works</h1>\n")
+            self.assertEqual(self.curl(node, "/large"), bytes(range(256)) * 8192)
+            self.assertEqual(self.curl(node, "/large", "-r", "256-511"), bytes(range(256)))
+            headers = self.curl(node, "/", "-I").decode().lower()
+            self.assertIn("content-length: 18\r\n", headers)
+            self.assertIn("content-type: text/html; charset=utf-8\r\n", headers)
+            etag = headers.split("etag: ")[1].split("\r\n")[0]
+            self.assertEqual(self.status(node, "/", "-H", f"If-None-Match: {etag}"), "304")
+            self.assertEqual(self.status(node, "/none"), "404")
+            self.assertEqual(self.status(node, "/", "-X", "POST", "-d", "x"), "405")
+            log = node.stop()
+        self.assertIn("event=http.request ", log)
+
+    def test_nothing_leads_out_of_the_root(self):
+        (self.root / "link").symlink_to(self.server.path / "node.key")
+        (self.root / ".secret").write_text("secret")
+        with Node(self.server) as node:
+            for path in ("/link", "/.secret", "/../server/node.key", "/%2e%2e/server/node.key",
+                         "/..%2fserver/node.key", "//etc/passwd", "/./../server/node.key"):
+                self.assertIn(self.status(node, path), ("400", "404"), path)
+
+    def test_a_root_with_the_nodes_own_files_is_refused(self):
+        for root in (self.server.path, self.directory, "/"):
+            self.server.configure(f'[[http.site]]\nroot = "{root}"\n')
+            failed = self.server.error("serve", expect=EXIT_CONFIG)
+            self.assertIn("the node's own files", failed["detail"])
+
+    def test_whoever_names_no_protocol_gets_http(self):
+        with Node(self.server) as node:
+            request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+            for alpns in ((), ("http/1.1",), ("unknown", "http/1.1")):
+                answer = self.exchange(node, request, alpns)
+                self.assertTrue(answer.startswith(b"HTTP/1.1 200 OK\r\n"), answer)
+                self.assertTrue(answer.endswith(b"\r\n\r\n<h1>it works</h1>\n"), answer)
+
+    def test_what_is_smuggled_is_refused(self):
+        with Node(self.server) as node:
+            answer = self.exchange(node, b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n"
+                                         b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+                                         b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            self.assertTrue(answer.startswith(b"HTTP/1.1 400 Bad Request\r\n"), answer)
+            self.assertEqual(answer.count(b"HTTP/1.1 "), 1)
+
+    def test_sites_come_and_go_while_it_runs(self):
+        self.server.configure("")
+        with Node(self.server, listen=("127.0.0.1:0",)) as node:
+            self.curl(node, "/", expect=35)
+            with self.assertRaises(ssl.SSLError):
+                self.tls(node)
+            self.server.configure(f'[[http.site]]\nroot = "{self.root}"\nnames = ["localhost"]\n')
+            node.wait_for("config.reloaded")
+            self.assertEqual(self.curl(node, "/"), b"<h1>it works</h1>\n")
+            self.assertEqual(self.status(node, "/", "-H", "Host: other"), "421")
+            self.server.configure(f'[[http.site]]\nroot = "{self.root}/none"\n')
+            node.wait_for("config.rejected")
+            self.assertEqual(self.status(node, "/"), "200")
+            self.server.configure("")
+            node.wait_for("config.reloaded")
+            self.curl(node, "/", expect=35)
+
+    def test_several_loops(self):
+        self.server.configure(f'[runtime]\nloops = 2\n[[http.site]]\nroot = "{self.root}"\nhealth = true\n')
+        with Node(self.server) as node:
+            for _ in range(8):
+                self.assertEqual(self.curl(node, "/healthz"), b"ok\n")
+
+    def test_a_service_can_demand_a_peer(self):
+        client = self.home("client")
+        site = f'[[http.site]]\nroot = "{self.root}"\n'
+        self.server.configure(f'{site}[alpn."alknet/http"]\nidentity_required = true\n'
+                              f'[[peer]]\nname = "client"\nkeys = ["{client.id}"]\n')
+        request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        with Node(self.server) as node:
+            for transport in ("quic", "tcp"):
+                done = support.run("pipe", "--home", client.path, node.address, "--alpn", "alknet/http",
+                                   "--only", transport, input=request, text=False)
+                self.assertTrue(done.stdout.endswith(b"<h1>it works</h1>\n"), done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

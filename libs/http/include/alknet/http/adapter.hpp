@@ -1,0 +1,45 @@
+// HttpAdapter: HTTP/1.1 on each stream of a connection, which over TLS on TCP is the one there is.
+#pragma once
+
+#include <alknet/base/log.hpp>
+#include <alknet/base/metrics.hpp>
+#include <alknet/core/stream_handler.hpp>
+#include <alknet/http/site.hpp>
+#include <alknet/rt/snapshot.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace alknet::http {
+
+/// Browsers and everybody else over TLS on TCP; also who names no protocol at all.
+inline constexpr std::string_view kHttp11Alpn = "http/1.1";
+/// The same for peers of this project, on any transport and with their keys.
+inline constexpr std::string_view kAlknetHttpAlpn = "alknet/http";
+
+struct HttpAdapterOptions {
+    /// Of all loops. A connection uses what it is when its next request begins, and the limits
+    /// from when it was made.
+    std::shared_ptr<const Snapshot<Sites>> sites;
+    Log log;
+    std::shared_ptr<Metrics> metrics;  // null: nobody looks
+};
+
+/// Belongs to one loop.
+class HttpAdapter final : public StreamHandler {
+public:
+    explicit HttpAdapter(HttpAdapterOptions options);
+    ~HttpAdapter() override;
+
+    [[nodiscard]] std::vector<std::string> alpns() const override;
+    /// Requests that are being answered are the last of their connections.
+    task<void> shutdown() override;
+
+private:
+    struct Shared;
+    task<result<void>> handle_stream(BiStream& stream, const StreamContext& context) override;
+
+    const std::unique_ptr<Shared> shared_;
+};
+
+}  // namespace alknet::http

@@ -1,0 +1,65 @@
+// What handlers see of one request and say to it, whatever version of HTTP carries both.
+#pragma once
+
+#include <alknet/base/bytes.hpp>
+#include <alknet/base/result.hpp>
+#include <alknet/core/auth.hpp>
+#include <alknet/http/message.hpp>
+#include <alknet/rt/task.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace alknet::http {
+
+/// Octets that are pulled, by whoever has room for them: so a slow end slows the other one down.
+class BodySource {
+public:
+    virtual ~BodySource() = default;
+    /// At least one octet into `into`, which is not empty; 0: that was all.
+    virtual task<result<std::size_t>> read(MutableBytes into) = 0;
+};
+
+/// Lives until its response has been sent.
+struct Request {
+    RequestHead head;
+    /// The content. Errors: kLimit, kProtocol, kTimeout, kClosed; the client is then told why by
+    /// the engine, whatever the handler answers.
+    BodySource& body;
+    const AuthContext& auth;
+    std::string_view trace_id;
+    std::vector<std::string> segments{};  // of the path, decoded
+    bool directory = false;               // the path ends in "/"
+    /// What the pattern of the route has named.
+    std::map<std::string, std::string, std::less<>> parameters{};
+};
+
+struct Response {
+    int status = 200;
+    Fields fields{};
+    std::string content{};  // unless there is a source
+    std::unique_ptr<BodySource> source{};
+    std::optional<std::uint64_t> source_size{};  // nullopt: until it says so
+};
+
+/// Runs below a Cancel that is requested when the client has gone. An error becomes the page that
+/// `failure_response` makes of it.
+using Handler = std::function<task<result<Response>>(Request&)>;
+
+/// A page that says what happened and what to do, as HTML for browsers and as text for the rest.
+[[nodiscard]] Response page(const RequestHead& head, int status, std::string_view what,
+                            std::string_view next);
+/// By the error's condition. Its detail stays here: it may say more than the client may know.
+[[nodiscard]] Response failure_response(const RequestHead& head, const error& why);
+[[nodiscard]] Response text_response(int status, std::string text);
+
+/// Reads a body to its end. Errors: its own; kLimit beyond `bytes_max`.
+[[nodiscard]] task<result<std::string>> read_all(BodySource& body, std::size_t bytes_max);
+
+}  // namespace alknet::http

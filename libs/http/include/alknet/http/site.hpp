@@ -1,0 +1,45 @@
+// Sites: what the node serves over HTTP, by the name that a request asks for. What no site says is
+// not there. Built from the configuration as a whole and then only read, on every loop.
+#pragma once
+
+#include <alknet/base/result.hpp>
+#include <alknet/http/exchange.hpp>
+#include <alknet/http/limits.hpp>
+#include <alknet/http/router.hpp>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace alknet::http {
+
+struct SiteOptions {
+    std::vector<std::string> names;  // hosts without ports, in lower case; empty: every other one
+    std::filesystem::path root;      // empty: no files
+    bool health = false;             // GET /healthz says that the node serves
+};
+
+class Sites {
+public:
+    /// Errors: kConfigInvalid for a name that two sites have, or no name twice; kIo for a root that
+    /// is no directory. With the site's name before them.
+    static result<std::shared_ptr<const Sites>> create(const std::vector<SiteOptions>& options,
+                                                       const Limits& limits);
+
+    /// Never fails: 421 for a host that no site has. This and the request must outlive the task.
+    [[nodiscard]] task<Response> answer(Request& request) const;
+    [[nodiscard]] const Limits& limits() const noexcept { return limits_; }
+    [[nodiscard]] bool empty() const noexcept { return routers_.empty(); }
+
+private:
+    static result<std::shared_ptr<const Router>> make_router(const SiteOptions& options);
+
+    Limits limits_;
+    std::vector<std::shared_ptr<const Router>> routers_;
+    std::map<std::string, std::shared_ptr<const Router>, std::less<>> by_name_;
+    std::shared_ptr<const Router> other_;  // for every name that is not there; may be null
+};
+
+}  // namespace alknet::http

@@ -1,0 +1,122 @@
+#include <alknet/base/causes.hpp>
+#include <alknet/http/adapter.hpp>
+#include <chrono>
+#include <set>
+#include <utility>
+
+#include "h1_connection.hpp"
+
+namespace alknet::http {
+
+namespace {
+
+// Of what the access log says of a path, which anybody can make long.
+constexpr std::size_t kLoggedPathBytesMax = 256;
+
+std::string_view status_class(int status) noexcept {
+    switch (status / 100) {
+        case 2:
+            return "2xx";
+        case 3:
+            return "3xx";
+        case 4:
+            return "4xx";
+        case 5:
+            return "5xx";
+        default:
+            return "other";
+    }
+}
+
+/// In the set for as long as it lives.
+class Listed {
+public:
+    Listed(std::set<H1Connection*>& all, H1Connection& one) : all_(all), one_(&one) {
+        all_.insert(one_);
+    }
+    Listed(const Listed&) = delete;
+    Listed& operator=(const Listed&) = delete;
+    ~Listed() { all_.erase(one_); }
+
+private:
+    std::set<H1Connection*>& all_;
+    H1Connection* one_;
+};
+
+// The sites are held for as long as the request is answered.
+task<Response> answer_by(std::shared_ptr<const Sites> sites, Request& request) {
+    co_return co_await sites->answer(request);
+}
+
+}  // namespace
+
+struct HttpAdapter::Shared {
+    explicit Shared(HttpAdapterOptions o) : options(std::move(o)), sites(*options.sites) {
+        if (options.metrics != nullptr) {
+            requests = &options.metrics->counters("alknet_http_requests_total",
+                                                  "HTTP requests that were answered, or not.",
+                                                  {"version", "status"});
+        }
+    }
+
+    void served(const Served& request, const StreamContext& context) const {
+        if (requests != nullptr) {
+            requests->with({to_string(request.head.version), status_class(request.status)}).add();
+        }
+        using Seconds = std::chrono::duration<double>;
+        const std::string remote = context.auth.remote.to_string();
+        options.log.info(
+            "http.request",
+            {{"remote_addr", remote},
+             {"identity", context.auth.identity ? std::string_view(context.auth.identity->id) : ""},
+             {"host", request.head.authority},
+             {"method", request.head.method},
+             {"path", std::string_view(request.head.path).substr(0, kLoggedPathBytesMax)},
+             {"version", to_string(request.head.version)},
+             {"status", request.status},
+             {"bytes", request.bytes},
+             {"duration", std::chrono::duration_cast<Seconds>(request.duration).count()},
+             {"trace", context.connection->info().trace_id}});
+    }
+
+    HttpAdapterOptions options;
+    Snapshot<Sites>::Reader sites;
+    MetricFamily<Counter>* requests = nullptr;
+    std::set<H1Connection*> connections;
+    bool draining = false;
+};
+
+HttpAdapter::HttpAdapter(HttpAdapterOptions options)
+    : shared_(std::make_unique<Shared>(std::move(options))) {}
+
+HttpAdapter::~HttpAdapter() = default;
+
+std::vector<std::string> HttpAdapter::alpns() const {
+    return {std::string(kHttp11Alpn), std::string(kAlknetHttpAlpn)};
+}
+
+task<result<void>> HttpAdapter::handle_stream(BiStream& stream, const StreamContext& context) {
+    const TaskContext task = co_await current_context();
+    H1Options options{
+        .limits = shared_->sites.get()->limits(),
+        .auth = context.auth,
+        .trace_id = context.connection->info().trace_id,
+        .answer = [this](Request& request) { return answer_by(shared_->sites.get(), request); },
+        .served = [this, &context](const Served& served) { shared_->served(served, context); }};
+    H1Connection connection(*task.loop, stream, std::move(options));
+    if (shared_->draining) {
+        connection.drain();
+    }
+    const Listed listed(shared_->connections, connection);
+    co_return co_await connection.run();
+}
+
+task<void> HttpAdapter::shutdown() {
+    shared_->draining = true;
+    for (H1Connection* const connection : shared_->connections) {
+        connection->drain();  // only marks it and makes it ready
+    }
+    co_await StreamHandler::shutdown();
+}
+
+}  // namespace alknet::http

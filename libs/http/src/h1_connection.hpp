@@ -1,0 +1,83 @@
+// One HTTP/1.1 connection: requests one after the other on one stream, each answered before the
+// next is looked at. While a request is answered one more read is made, so that the end of the
+// client is noticed; what it brings waits in the buffer, and so no more than kPieceBytes of
+// pipelined requests are ever held.
+#pragma once
+
+#include <alknet/base/bytes.hpp>
+#include <alknet/base/log.hpp>
+#include <alknet/http/exchange.hpp>
+#include <alknet/http/limits.hpp>
+#include <alknet/http/request_parser.hpp>
+#include <alknet/http/response_writer.hpp>
+#include <alknet/net/stream.hpp>
+#include <alknet/rt/cancel.hpp>
+#include <alknet/rt/loop.hpp>
+#include <alknet/rt/wait.hpp>
+#include <functional>
+#include <string>
+
+namespace alknet::http {
+
+/// What has become of a request, for the access log.
+struct Served {
+    const RequestHead& head;
+    int status = 0;
+    std::uint64_t bytes = 0;  // of content
+    Duration duration{};
+};
+
+struct H1Options {
+    Limits limits;
+    const AuthContext& auth;
+    std::string_view trace_id;
+    /// Never fails. Below a Cancel that is requested when the client has gone.
+    std::function<task<Response>(Request&)> answer;
+    std::function<void(const Served&)> served;
+};
+
+class H1Connection final {
+public:
+    /// The stream and what the options refer to must outlive it.
+    H1Connection(Loop& loop, BiStream& stream, H1Options options);
+    H1Connection(const H1Connection&) = delete;
+    H1Connection& operator=(const H1Connection&) = delete;
+
+    /// Until the client, a limit or `drain` ends it. Errors: those of the stream.
+    task<result<void>> run();
+    /// The request that is being answered is the last one.
+    void drain() noexcept;
+
+private:
+    class Body;
+    enum class Next : std::uint8_t { head, refused, ended };
+
+    task<result<Next>> next_head();
+    task<result<std::size_t>> receive(Duration limit);
+    task<result<void>> refuse();
+    task<result<bool>> serve();
+    task<result<void>> exchange(Request& request, Body& body);
+    task<result<void>> watch(Body& body);
+    task<result<void>> send(const RequestHead& head, Response response, Body& body);
+    task<result<void>> send_source(BodySource& source, Framing framing, std::uint64_t left);
+    task<result<void>> write(BytesView octets);
+    task<result<void>> write_whole(std::string octets, std::string_view content);
+    task<result<void>> end();
+
+    Loop& loop_;
+    BiStream& stream_;
+    const H1Options options_;
+    RequestParser parser_;
+    Bytes buffer_;
+    BytesView input_;                // of the buffer, not yet parsed
+    Cancel* idle_cancel_ = nullptr;  // of the wait for the next request
+    std::size_t requests_ = 0;
+    std::uint64_t sent_bytes_ = 0;  // of the content of this response
+    int status_ = 0;
+    bool ended_ = false;  // the client has finished
+    bool draining_ = false;
+    bool timed_out_ = false;  // while a head arrived
+    bool keep_alive_ = true;
+};
+
+}  // namespace alknet::http
