@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import unittest
 
 import harness
@@ -37,6 +38,22 @@ class Aioquic(harness.PeerTest):
 
     def test_change_of_connection_id(self):
         self.assert_echo("migrate")
+
+    def test_call(self):
+        """alknet/call over QUIC, by the client that call_test.py has over TLS on TCP."""
+        _, _, port = self.serve()
+        home = self.home / "serve"
+        probed = harness.alknet("probe", f"127.0.0.1:{port}", "--home", home).stdout.decode()
+        pin = re.search(r"x509-sha256:[0-9a-f]{64}", probed)[0]
+
+        def call(pin, *arguments):
+            client = harness.HERE / "peers/call_client.py"
+            return harness.run(PYTHON, client, "quic", f"127.0.0.1:{port}", pin, *arguments)
+
+        listed = json.loads(call(pin, "/services/list").stdout)["operations"]
+        self.assertEqual([one["name"] for one in listed], ["/services/list", "/services/schema"])
+        self.assertIn(b"FORBIDDEN", call(pin, "/node/info").stderr)
+        self.assertIn(b"pinned", call("x509-sha256:" + "0" * 64, "/services/list").stderr)
 
     def test_wrong_alpn(self):
         self.assertFalse(self.dial_us("echo", alpn="alknet/nothing")["ok"])
