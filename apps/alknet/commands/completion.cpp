@@ -59,6 +59,21 @@ bool takes_file(const OptionInfo& option) {
     return option.value == "DIR" || option.value == "FILE";
 }
 
+// What the node itself knows: the names of the operations that the caller may call.
+bool is_operation(const OptionInfo& option) {
+    return option.value == "OPERATION";
+}
+
+bool takes_operation(const CommandInfo& command) {
+    return std::ranges::any_of(command.options, [](const OptionInfo& option) {
+        return option.operand() && is_operation(option);
+    });
+}
+
+// Whoever completes a word waits: what has not answered in two seconds says nothing, and so does a
+// node that is not there.
+constexpr std::string_view kAskOperations = "--list --json --timeout 1s </dev/null 2>/dev/null";
+
 std::vector<std::string> words_of(const CommandInfo& command) {
     std::vector<std::string> words;
     for (const OptionInfo& option : command.options) {
@@ -106,7 +121,7 @@ std::string bash_values(const std::vector<OptionInfo>& options) {
 }
 
 // The command is the first word that is neither an option nor the value of one, and in a group the
-// second too.
+// second too. What follows are operands; bash parts an address at its colons and its @.
 std::string bash(const std::vector<CommandInfo>& commands) {
     const std::vector<OptionInfo> options = valued_options(commands);
     std::string values;
@@ -129,23 +144,40 @@ std::string bash(const std::vector<CommandInfo>& commands) {
         const bool file = std::ranges::any_of(command.options, [](const OptionInfo& option) {
             return option.operand() && takes_file(option);
         });
+        const std::string_view instead = file ? "; [[ $current == -* ]] || words="
+                                         : takes_operation(command)
+                                             ? "; [[ $current == -* || $operands != 1 ]] || "
+                                               "words=$(_alknet_operations)"
+                                             : "";
         cases += fmt::format("    '{}') words='{}'{} ;;\n", command.name, joined(words_of(command)),
-                             file ? "; [[ $current == -* ]] || words=" : "");
+                             instead);
     }
     return fmt::format(
         "# bash completion for alknet\n"
+        "_alknet_operations() {{\n"
+        "    timeout 2 \"${{COMP_WORDS[0]}}\" call \"$address\" \"${{given[@]}}\" {} |\n"
+        "        grep -o '\"name\":\"/[^\"]*' | cut -d/ -f2-\n"
+        "}}\n"
         "_alknet() {{\n"
         "    local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD-1]}}\n"
         "    local command= words= word index values=' {}' groups=' {}'\n"
+        "    local address= operands=0 given=()\n"
         "    case $previous in\n{}    esac\n"
         "    for ((index = 1; index < COMP_CWORD; index++)); do\n"
         "        word=${{COMP_WORDS[index]}}\n"
         "        if [[ $values == *\" $word \"* ]]; then\n"
         "            ((index++))\n"
+        "            [[ $word != --home && $word != --identity ]] ||\n"
+        "                given+=(\"$word\" \"${{COMP_WORDS[index]}}\")\n"
         "        elif [[ $word != -* && -z $command ]]; then\n"
         "            command=$word\n"
         "        elif [[ $word != -* && $groups == *\" $command \"* ]]; then\n"
         "            command=\"$command $word\"\n"
+        "        elif [[ $word == [:@]* || $address == *[:@] ]]; then\n"
+        "            address+=$word\n"
+        "        elif [[ $word != -* ]]; then\n"
+        "            ((operands++))\n"
+        "            address=${{address:-$word}}\n"
         "        fi\n"
         "    done\n"
         "    case $command in\n"
@@ -153,7 +185,7 @@ std::string bash(const std::vector<CommandInfo>& commands) {
         "    COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
         "}}\n"
         "complete -o default -F _alknet alknet\n",
-        values, nested, bash_values(options), joined(first), cases);
+        kAskOperations, values, nested, bash_values(options), joined(first), cases);
 }
 
 // For zsh's _arguments and fish: single quotes, and in zsh brackets and colons, mean something.
@@ -173,6 +205,9 @@ std::string escaped(std::string_view text, std::string_view special) {
 std::string zsh_action(const OptionInfo& option) {
     if (takes_file(option)) {
         return "_files";
+    }
+    if (is_operation(option)) {
+        return "_alknet_operations";
     }
     const auto choices = option.choices();
     return choices.empty() ? " " : fmt::format("({})", joined(choices));
@@ -239,6 +274,12 @@ std::string zsh(const std::vector<CommandInfo>& commands) {
     }
     return fmt::format(
         "#compdef alknet\n"
+        "_alknet_operations() {{\n"
+        "    local -a names\n"
+        "    names=(${{(f)\"$(timeout 2 alknet call ${{words[2]}} {} |\n"
+        "        grep -o '\"name\":\"/[^\"]*' | cut -d/ -f2-)\"}})\n"
+        "    compadd -a names\n"
+        "}}\n"
         "_alknet() {{\n"
         "    local -a commands\n"
         "    if ((CURRENT == 2)); then\n"
@@ -254,7 +295,7 @@ std::string zsh(const std::vector<CommandInfo>& commands) {
         "else\n"
         "    compdef _alknet alknet\n"
         "fi\n",
-        zsh_words(first), cases);
+        kAskOperations, zsh_words(first), cases);
 }
 
 std::string fish_option(const std::string& condition, const OptionInfo& option) {
@@ -275,7 +316,14 @@ std::string fish_option(const std::string& condition, const OptionInfo& option) 
 }
 
 std::string fish(const std::vector<CommandInfo>& commands) {
-    std::string text = "# fish completion for alknet\ncomplete -c alknet -f\n";
+    std::string text = fmt::format(
+        "# fish completion for alknet\n"
+        "function __alknet_operations\n"
+        "    set -l typed (commandline -opc)\n"
+        "    timeout 2 alknet call $typed[3] {} | string match -rag '\"name\":\"/([^\"]*)'\n"
+        "end\n"
+        "complete -c alknet -f\n",
+        kAskOperations);
     for (const Group& group : groups_of(commands)) {
         const std::string seen = "__fish_seen_subcommand_from " + group.word;
         text += fmt::format("complete -c alknet -n __fish_use_subcommand -a {} -d '{}'\n",
@@ -291,7 +339,12 @@ std::string fish(const std::vector<CommandInfo>& commands) {
                     seen, joined(group.verbs()), verb, escaped(command.about, "\\"));
             }
             for (const OptionInfo& option : command.options) {
-                if (!option.operand() || !option.choices().empty() || takes_file(option)) {
+                if (option.operand() && is_operation(option)) {
+                    text += fmt::format(
+                        "complete -c alknet -n '{}; and test (count (commandline -opc)) -eq 3' "
+                        "-a '(__alknet_operations)'\n",
+                        condition);
+                } else if (!option.operand() || !option.choices().empty() || takes_file(option)) {
                     text += fish_option(condition, option);
                 }
             }

@@ -228,6 +228,33 @@ class Calls(TestCase):
                               ("--batch", "node/info", "--subscribe"), ("--parallel", "7", "node/info")):
                 self.bob.error("call", node.address, *arguments, expect=EXIT_USAGE)
 
+    def test_have_names_that_shells_complete(self):
+        self.admit("node:read")
+        script = support.run("completion", "bash").stdout
+        lines = []
+
+        def complete(*words):
+            lines.append(words)
+            quoted = " ".join(f"'{word}'" for word in (support.PROGRAM, *map(str, words)))
+            return f"\nCOMP_WORDS=({quoted}); COMP_CWORD={len(words)}\n_alknet\necho ${{COMPREPLY[*]}}\n"
+
+        home = ("--home", self.bob.path)
+        with Node(self.node_home) as node:
+            host, port = node.bare.split(":")
+            parted = ("alknet", ":", f"//{self.node_home.id}", "@", host, ":", port)
+            script += complete(*home, "call", *parted, "node/")
+            script += complete("call", *parted, *home, "--only", "tcp", "services/l")
+            script += complete("call", *parted, *home, "node/info", "li")
+            script += complete("call", *parted, "--ba")
+            done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True,
+                                  timeout=PATIENCE_S, env=support.clean_environment())
+            node.stop()
+        gone = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True,
+                              timeout=PATIENCE_S, env=support.clean_environment())
+        self.assertEqual(done.stdout.splitlines(), ["node/connections node/info", "services/list", "", "--batch"])
+        self.assertEqual(gone.stdout.splitlines(), ["", "", "", "--batch"])
+        self.assertEqual(done.stderr + gone.stderr, "")
+
     def subscribe(self, node, *arguments):
         process = subprocess.Popen(
             [support.PROGRAM, "call", node.address, "events/watch", "--subscribe", *map(str, arguments),
