@@ -15,6 +15,7 @@
 #include <alknet/net/network.hpp>
 #include <alknet/resume/handler.hpp>
 #include <alknet/rt/loop.hpp>
+#include <alknet/rt/scope.hpp>
 #include <alknet/rt/snapshot.hpp>
 #include <alknet/rt/task.hpp>
 #include <alknet/rt/wait.hpp>
@@ -111,6 +112,9 @@ public:
     /// Ends what a peer's term no longer allows, each time that one ends. For ever. Errors:
     /// kCancelled.
     task<result<void>> watch_terms();
+    /// Takes SSH clients on bare TCP, where alknet.toml says so at the time. For ever. Errors:
+    /// kCancelled.
+    task<result<void>> serve_ssh();
     /// Tells peers that have an address what has become of this node's key. For ever. Errors:
     /// kCancelled.
     task<result<void>> announce_key();
@@ -172,6 +176,14 @@ private:
     [[nodiscard]] result<void> may_open(const HandlerRegistry& registry, std::string_view alpn,
                                         const ConnectionInfo& through) const;
     result<void> add_resume(HandlerRegistry& registry, Loop& loop) const;
+    // node_ssh.cpp
+    result<void> add_ssh(HandlerRegistry& registry, Loop& loop) const;
+    void apply_ssh(const config::DynamicConfig& config);
+    result<void> may_connect(const Identity& identity, std::string_view host,
+                             const SocketAddress& resolved) const;
+    [[nodiscard]] bool listens_on(const SocketAddress& address) const;
+    task<void> listen_ssh(SocketAddress address, TaskScope& connections);
+    task<result<void>> accept_ssh(SocketAddress address, TaskScope& connections);
     void publish_listening();
     result<std::shared_ptr<const tls::TlsContext>> make_tls(const config::DynamicConfig& config,
                                                             const tls::TlsContext* before) const;
@@ -197,6 +209,13 @@ private:
     std::shared_ptr<Snapshot<identity::PeerList>> written_;  // the peers of alknet.toml
     /// Where the doctor may dial back.
     Snapshot<WaysOfKeys> ways_{std::make_shared<const WaysOfKeys>()};
+    /// Where connections may be made for peers, and where bare SSH listens.
+    Snapshot<std::vector<identity::ForwardRule>> forwarding_{
+        std::make_shared<const std::vector<identity::ForwardRule>>()};
+    Snapshot<std::vector<SocketAddress>> ssh_bound_{
+        std::make_shared<const std::vector<SocketAddress>>()};
+    config::SshRules ssh_;
+    Event ssh_changed_;
     std::shared_ptr<store::Store> state_;
     const std::shared_ptr<Snapshot<KeyNews>> key_news_ =
         std::make_shared<Snapshot<KeyNews>>(std::make_shared<const KeyNews>());

@@ -49,6 +49,7 @@ result<void> Node::register_handlers(HandlerRegistry& registry, Loop& loop) cons
     }
     ALKNET_CHECK(registry.add(make_rotate_handler()));
     ALKNET_CHECK(http_->update(registry));
+    ALKNET_CHECK(add_ssh(registry, loop));
     doctor::DoctorHandlerOptions diagnosis;
     diagnosis.program = "alknet " ALKNET_VERSION;
     diagnosis.dialer = Dialer::create(loop, options_.network, tls_, log_);
@@ -141,6 +142,7 @@ std::shared_ptr<ProtocolHandler> Node::make_join_handler() const {
 
 void Node::apply_rules(const config::DynamicConfig& config) {
     ways_.set(std::make_shared<const WaysOfKeys>(ways_of_keys(config.peers)));
+    apply_ssh(config);
     std::map<std::string, AlpnPolicy> policies;
     for (const std::string& alpn : registry_->alpns()) {
         AlpnPolicy& policy = policies[alpn];

@@ -16,7 +16,7 @@ packages_of() {
     case $1 in
     build) echo clang-19 lld-19 mold ccache cmake ninja-build pkg-config git ca-certificates \
         libfmt-dev libspdlog-dev libcli11-dev libtomlplusplus-dev \
-        libsodium-dev libsqlite3-dev nettle-dev libgnutls28-dev libqrencode-dev libre2-dev ;;
+        libsodium-dev libsqlite3-dev nettle-dev libgnutls28-dev libqrencode-dev libre2-dev libssl-dev ;;
     test) echo libclang-rt-19-dev llvm-19 libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev \
         python3 openssl curl openssh-client openssh-server squid microsocks haproxy ;;
     lint) echo clang-format-19 clang-tidy-19 libclang-rt-19-dev python3 ;;

@@ -5,6 +5,7 @@
 #include <alknet/base/causes_config.hpp>
 #include <alknet/base/causes_exec.hpp>
 #include <alknet/base/causes_invitation.hpp>
+#include <alknet/base/causes_ssh.hpp>
 #include <array>
 #include <cctype>
 
@@ -501,6 +502,8 @@ constexpr std::array kAll = {
     &causes::kProgramUser,
     &causes::kInvitationInvalid,
     &causes::kInvitationRefused,
+    &causes::kNoAlgorithm,
+    &causes::kLoginFailed,
 };
 
 char lower(char c) noexcept {

@@ -249,6 +249,15 @@ inline constexpr std::array kResumeFields = {
         {.name = "linger_unauthenticated_max", .about = "The same for keys that are not listed."}),
 };
 
+inline constexpr std::array kSshFields = {
+    field<&SshRules::listen, List<Address, kAddressesMax>>(
+        {.name = "listen",
+         .about = "Addresses where plain SSH clients are served, without TLS in front: whoever can "
+                  "reach them learns that this is SSH. Without any, SSH is reached as alknet/ssh "
+                  "alone.",
+         .example = "[\"127.0.0.1:2222\"]"}),
+};
+
 inline constexpr std::array kIdentityFields = {
     field<&AuthorizedKeysFile::file, Path>(
         {.name = "authorized_keys",

@@ -49,6 +49,7 @@ public:
         plan_alpns();
         plan_forwarding();
         plan_listeners();
+        plan_ssh();
         if (before_.config.fixed != after_.config.fixed) {
             add(Kind::restart_needed, "node", "a key that is read at start only differs");
         }
@@ -256,6 +257,26 @@ private:
         for (const Place& place : after) {
             if (find(before, place) == nullptr) {
                 add(Kind::listener_opened, place.address.to_string(), "opens");
+            }
+        }
+    }
+
+    // Bare SSH has addresses alone.
+    void plan_ssh() {
+        const std::vector<SocketAddress>& before = before_.config.dynamic.ssh.listen;
+        const std::vector<SocketAddress>& after = after_.config.dynamic.ssh.listen;
+        const auto not_in = [](const std::vector<SocketAddress>& all, const SocketAddress& one) {
+            return std::ranges::find(all, one) == all.end();
+        };
+        for (const SocketAddress& address : before) {
+            if (not_in(after, address)) {
+                add(Kind::listener_closed, "ssh " + address.to_string(),
+                    "takes no new connections; those that there are stay");
+            }
+        }
+        for (const SocketAddress& address : after) {
+            if (not_in(before, address)) {
+                add(Kind::listener_opened, "ssh " + address.to_string(), "opens");
             }
         }
     }

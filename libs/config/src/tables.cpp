@@ -90,6 +90,12 @@ void read_resume(Reading& in, const toml::node& value, Config& into) {
     }
 }
 
+void read_ssh(Reading& in, const toml::node& value, Config& into) {
+    if (const toml::table* table = in.table(value)) {
+        read_fields(in, *table, Fields<SshRules>(kSshFields), into.dynamic.ssh);
+    }
+}
+
 // Calls `read_one(table, T&)` for each [[entry]], into a fresh T, and keeps it.
 template <class T, class ReadOne>
 void read_list(Reading& in, const toml::node& value, std::size_t size_max, std::vector<T>& into,
@@ -356,6 +362,11 @@ constexpr std::array kTables = {
           [](const Config& config) {
               return one_entry<EndpointLimits, kLimitFields>(config.dynamic.limits);
           }},
+    Table{"ssh", Shape::single,
+          "SSH, with the node's key as the host key. Peers log in with their keys, and need scopes "
+          "and forwarding rules for everything else.",
+          read_ssh, keys_of<SshRules, kSshFields>,
+          [](const Config& config) { return one_entry<SshRules, kSshFields>(config.dynamic.ssh); }},
     Table{
         "resume", Shape::single,
         "Streams that survive the loss of their connection (`alknet pipe --resume`), which a node "

@@ -364,6 +364,12 @@ TEST(ConfigParse, LimitsOfResumableStreams) {
     EXPECT_EQ(accepted("").dynamic.resume, resume::ResumeLimits());
 }
 
+TEST(ConfigParse, Ssh) {
+    EXPECT_TRUE(accepted("").dynamic.ssh.listen.empty());
+    EXPECT_EQ(accepted("[ssh]\nlisten = ['127.0.0.1:2222', '[::]:22']\n").dynamic.ssh.listen,
+              (std::vector{SocketAddress::v4({127, 0, 0, 1}, 2222), SocketAddress::v6({}, 22)}));
+}
+
 TEST(ConfigParse, UnitsOfTimeAndSize) {
     EXPECT_EQ(accepted("limits.idle_timeout = '24h'").dynamic.limits.idle_timeout, hours(24));
     EXPECT_EQ(accepted("limits.idle_timeout = '1d'").dynamic.limits.idle_timeout, hours(24));

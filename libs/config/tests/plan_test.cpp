@@ -126,6 +126,10 @@ TEST(ConfigPlan, NamesListenersByTheirAddresses) {
                 ElementsAre("listener closed 127.0.0.1:1: takes no new connections; those that "
                             "there are stay",
                             "listener opened 127.0.0.1:2: opens"));
+    EXPECT_THAT(texts("[ssh]\nlisten = ['127.0.0.1:3']\n", "[ssh]\nlisten = ['127.0.0.1:4']\n"),
+                ElementsAre("listener closed ssh 127.0.0.1:3: takes no new connections; those that "
+                            "there are stay",
+                            "listener opened ssh 127.0.0.1:4: opens"));
     EXPECT_THAT(
         texts(first,
               "[[listener]]\nname = 'c'\naddresses = ['127.0.0.1:1']\n"

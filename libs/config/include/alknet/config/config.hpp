@@ -186,6 +186,13 @@ struct HttpLimits {
     bool operator==(const HttpLimits&) const = default;
 };
 
+/// SSH besides the ALPN.
+struct SshRules {
+    std::vector<SocketAddress> listen;  // bare TCP; empty: nowhere
+
+    bool operator==(const SshRules&) const = default;
+};
+
 struct DynamicConfig {
     std::vector<Listener> listeners;  // never empty after parsing
     EndpointLimits limits;
@@ -202,6 +209,7 @@ struct DynamicConfig {
     AuthorizedKeysFile authorized_keys;
     std::vector<HttpSite> http_sites;
     HttpLimits http_limits;
+    SshRules ssh;
 };
 
 struct Config {

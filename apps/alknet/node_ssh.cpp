@@ -1,0 +1,179 @@
+// SSH in a node: who serves it, what it may connect to, and the listener for clients that speak
+// nothing else.
+#include <ifaddrs.h>
+#include <algorithm>
+#include <alknet/base/causes.hpp>
+#include <alknet/base/encoding.hpp>
+#include <alknet/core/stream_connection.hpp>
+#include <alknet/crypto/digest.hpp>
+#include <alknet/rt/combine.hpp>
+#include <alknet/rt/scope.hpp>
+#include <array>
+
+#ifdef ALKNET_WITH_SSH
+#include <alknet/ssh/adapter.hpp>
+#endif
+
+#include "node.hpp"
+
+namespace alknet::app {
+
+namespace {
+
+constexpr Duration kAgainDelay = std::chrono::seconds(1);
+
+// What cannot be found out counts as this machine's.
+bool is_of_this_machine(const SocketAddress& address) {
+    if (address.is_any() || address.is_loopback()) {
+        return true;
+    }
+    ifaddrs* all = nullptr;
+    if (::getifaddrs(&all) != 0) {
+        return true;
+    }
+    bool found = false;
+    for (const ifaddrs* one = all; one != nullptr && !found; one = one->ifa_next) {
+        found = one->ifa_addr != nullptr &&
+                SocketAddress::from_native(one->ifa_addr).ip_text() == address.ip_text();
+    }
+    ::freeifaddrs(all);
+    return found;
+}
+
+}  // namespace
+
+#ifdef ALKNET_WITH_SSH
+
+result<void> Node::add_ssh(HandlerRegistry& registry, Loop&) const {
+    ssh::SshAdapterOptions options;
+    options.host_key = key_;
+    options.identities = resolver_;
+    options.network = options_.network;
+    options.may_connect = [this](const Identity& identity, std::string_view host,
+                                 const SocketAddress& resolved) {
+        return may_connect(identity, host, resolved);
+    };
+    options.log = log_;
+    options.audit = decisions_;
+    return registry.add(std::make_shared<ssh::SshAdapter>(std::move(options)));
+}
+
+task<result<void>> Node::accept_ssh(SocketAddress address, TaskScope& connections) {
+    ALKNET_CO_TRY(const auto listener, options_.network->listen_tcp(loop_, address));
+    auto bound = *ssh_bound_.get();
+    bound.push_back(listener->local_address());
+    ssh_bound_.set(std::make_shared<const std::vector<SocketAddress>>(std::move(bound)));
+    log_.info("ssh.listening", {{"local_addr", listener->local_address().to_string()}});
+    for (;;) {
+        auto accepted = co_await listener->accept();
+        if (!accepted && accepted.error().is(errc::cancelled)) {
+            co_return unexpected(std::move(accepted).error());
+        }
+        if (!accepted) {
+            log_.warn("ssh.listen_failed", {{"detail", accepted.error().detail()}});
+            ALKNET_CO_CHECK(co_await loop_.sleep(kAgainDelay));
+            continue;
+        }
+        std::array<std::byte, 8> trace{};
+        crypto::fill_random(trace);
+        StreamConnectionOptions options;
+        options.info.alpn = std::string(ssh::kSshAlpn);
+        options.info.transport = Transport::tcp;
+        options.info.server_side = true;
+        options.info.local = accepted->local;
+        options.info.remote = accepted->remote;
+        options.info.trace_id = hex_encode(trace);
+        connections.spawn(endpoint_->serve(make_stream_connection(
+                              loop_, std::move(accepted->stream), std::move(options))),
+                          "ssh.connection");
+    }
+}
+
+#else
+
+result<void> Node::add_ssh(HandlerRegistry&, Loop&) const {
+    return {};
+}
+
+task<result<void>> Node::accept_ssh(SocketAddress, TaskScope&) {
+    co_return fail(causes::kNotSupported, "this program is built without SSH");
+}
+
+#endif
+
+void Node::apply_ssh(const config::DynamicConfig& config) {
+    forwarding_.set(std::make_shared<const std::vector<identity::ForwardRule>>(config.forwarding));
+    if (ssh_ != config.ssh) {
+        ssh_ = config.ssh;
+        ssh_changed_.set();
+    }
+}
+
+// The node's own sockets are nobody's target, whatever a rule says.
+bool Node::listens_on(const SocketAddress& address) const {
+    const auto same_port = [&](const SocketAddress& bound) {
+        return bound.port() == address.port();
+    };
+    const auto listening = listening_now_.get();
+    const auto ssh = ssh_bound_.get();
+    const bool port = std::ranges::any_of(*listening, same_port, &Listening::bound) ||
+                      std::ranges::any_of(*ssh, same_port);
+    return port && is_of_this_machine(address);
+}
+
+result<void> Node::may_connect(const Identity& identity, std::string_view host,
+                               const SocketAddress& resolved) const {
+    if (listens_on(resolved)) {
+        return fail(causes::kForbidden, "the node itself is no target");
+    }
+    const auto peers = identities_->peers();
+    const auto rules = forwarding_.get();
+    const identity::PeerRecord* const peer = peers->find(identity.id);
+    if (peer == nullptr ||
+        !identity::decide_forward(*rules, {.claim = identity::ForwardClaim::connect,
+                                           .peer = peer->name,
+                                           .roles = peer->roles,
+                                           .host = host,
+                                           .resolved = resolved})
+             .allowed()) {
+        return fail(causes::kForbidden, "no forwarding rule allows this");
+    }
+    return {};
+}
+
+task<void> Node::listen_ssh(SocketAddress address, TaskScope& connections) {
+    for (;;) {
+        const auto ended = co_await accept_ssh(address, connections);
+        if (ended.error().is(errc::cancelled)) {
+            co_return;
+        }
+        log_.error("ssh.listen_failed", {{"local_addr", address.to_string()},
+                                         {"id", ended.error().cause().id},
+                                         {"detail", ended.error().detail()}});
+        if (!co_await loop_.sleep(kAgainDelay)) {
+            co_return;
+        }
+    }
+}
+
+// A change closes the listeners and opens those that are wanted then; connections live on.
+task<result<void>> Node::serve_ssh() {
+    TaskScope connections(loop_);
+    result<void> told;
+    while (told) {
+        ssh_changed_.clear();
+        ssh_bound_.set(std::make_shared<const std::vector<SocketAddress>>());
+        TaskScope listeners(loop_);
+        for (const SocketAddress& address : ssh_.listen) {
+            listeners.spawn(listen_ssh(address, connections), "ssh.listener");
+        }
+        told = co_await ssh_changed_.wait();
+        listeners.cancel();
+        (void)co_await listeners.join();
+    }
+    connections.cancel();
+    (void)co_await connections.join();
+    co_return told;
+}
+
+}  // namespace alknet::app

@@ -1,0 +1,215 @@
+"""Stock SSH programs against the SSH of a node: on bare TCP, and through `alknet pipe`."""
+
+import hashlib
+import json
+import os
+import pathlib
+import random
+import shutil
+import socket
+import threading
+import unittest
+
+import harness
+
+
+class Echo(threading.Thread):
+    """A target on the loopback address: sends back what it gets, until that ends."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.echo, args=(connection,), daemon=True).start()
+
+    @staticmethod
+    def echo(connection):
+        with connection:
+            while octets := connection.recv(65536):
+                connection.sendall(octets)
+
+
+class SshNode(harness.PeerTest):
+    """A node with one peer, who may connect to the echo, and to the node's second SSH port no more
+    than anybody."""
+
+    peer = "openssh client"
+    SIZE = 8 << 20
+
+    @classmethod
+    def version(cls):
+        return harness.package_version("openssh-client")
+
+    def setUp(self):
+        super().setUp()
+        self.echo = Echo()
+        self.addCleanup(self.echo.listener.close)
+        self.key = self.new_key("user_key", "ed25519")
+        self.start_node([self.key])
+
+    def new_key(self, name, kind, *arguments):
+        path = self.home / name
+        made = harness.run(harness.need("ssh-keygen"), "-q", "-t", kind, *arguments, "-N", "", "-C", "", "-f", path)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        return path
+
+    def start_node(self, keys, scopes='"ssh:connect"'):
+        home = self.home / "serve"
+        made = harness.alknet("init", "--no-input", "--home", home)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        shown = json.loads(harness.alknet("id", "--json", "--home", home).stdout)
+        self.node_id = shown["node_id"]
+        names = [self.name_of(key) for key in keys]
+        config = (home / "alknet.toml").read_text().replace("\n[ssh]\n", '\n[ssh]\nlisten = ["127.0.0.1:0"]\n')
+        config += (f'\n[[peer]]\nname = "bob"\nkeys = {json.dumps(names)}\nscopes = [{scopes}]\n\n'
+                   f'[[forwarding.rules]]\ntarget = "127.0.0.1:{self.echo.port}"\naction = "allow"\npeers = ["bob"]\n')
+        (home / "alknet.toml").write_text(config)
+        self.serving = self.child(harness.BIN / "alknet", "serve", "--home", home, "--listen", "127.0.0.1:0")
+        self.quic = int(self.serving.wait_for(r"listening.*127\.0\.0\.1:(\d+)").group(1))
+        self.port = int(self.serving.wait_for(r"ssh\.listening.*127\.0\.0\.1:(\d+)").group(1))
+        self.known_hosts = self.home / "known_hosts"
+        line = harness.run(harness.need("ssh-keyscan"), "-t", "ed25519", "-p", self.port, "127.0.0.1").stdout
+        self.assertIn(b"ssh-ed25519", line)
+        self.known_hosts.write_text("node " + " ".join(line.decode().split()[1:3]) + "\n")
+
+    def name_of(self, key):
+        public = pathlib.Path(f"{key}.pub").read_text().strip()
+        if public.startswith("ssh-ed25519"):
+            return public
+        shown = harness.run(harness.need("ssh-keygen"), "-lf", f"{key}.pub").stdout.decode()
+        return shown.split()[1]
+
+    def options(self, pipe=False, key=None):
+        options = ["-F", "/dev/null", "-i", key or self.key, "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes",
+                   "-o", f"UserKnownHostsFile={self.known_hosts}", "-o", "HostKeyAlias=node", "-p", self.port]
+        if pipe:
+            proxy = (f"{harness.BIN / 'alknet'} pipe alknet://{self.node_id}@127.0.0.1:{self.quic} "
+                     f"--alpn alknet/ssh --home {self.home / 'none'}")
+            options += ["-o", f"ProxyCommand={proxy}"]
+        return options
+
+    def ssh(self, *arguments, stdin=b"", **how):
+        return harness.run(harness.need("ssh"), *self.options(**how), *arguments, "127.0.0.1", stdin=stdin)
+
+    def through(self, *arguments, **how):
+        """What `-W` to the echo brings back."""
+        sent = random.Random(5).randbytes(self.SIZE)
+        done = self.ssh("-W", f"127.0.0.1:{self.echo.port}", *arguments, stdin=sent, **how)
+        self.assertEqual(done.returncode, 0, done.stderr.decode())
+        self.assertEqual(hashlib.sha256(done.stdout).hexdigest(), hashlib.sha256(sent).hexdigest())
+
+    def test_w(self):
+        self.through()
+
+    def test_w_through_pipe(self):
+        self.through(pipe=True)
+
+    def forward(self, pipe):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            local = free.getsockname()[1]
+        self.child(harness.need("ssh"), *self.options(pipe=pipe), "-N", "-o", "ExitOnForwardFailure=yes",
+                   "-L", f"127.0.0.1:{local}:127.0.0.1:{self.echo.port}", "127.0.0.1")
+        harness.wait_for_tcp_port(local)
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", local), timeout=30) as connection:
+                connection.sendall(b"x" * 100_000)
+                connection.shutdown(socket.SHUT_WR)
+                got = b""
+                while octets := connection.recv(65536):
+                    got += octets
+                self.assertEqual(got, b"x" * 100_000)
+
+    def test_l(self):
+        self.forward(pipe=False)
+
+    def test_l_through_pipe(self):
+        self.forward(pipe=True)
+
+    def test_ciphers(self):
+        for cipher in ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com"):
+            self.through("-c", cipher)
+        for mac in ("hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com",
+                    "hmac-sha2-256", "hmac-sha2-512"):
+            for cipher in ("aes128-ctr", "aes256-ctr"):
+                self.through("-c", cipher, "-m", mac)
+
+    def test_rekey_every_megabyte(self):
+        self.through("-o", "RekeyLimit=1M")
+
+    def test_no_shell(self):
+        done = harness.run(harness.need("ssh"), *self.options(), "127.0.0.1", "true")
+        self.assertEqual(done.returncode, 255)
+        self.assertIn(b"administratively prohibited", done.stderr)
+
+    def test_j(self):
+        """Through the node to an sshd behind it: the echo gives way to one."""
+        sshd = self.sshd()
+        self.allow(sshd)
+        config = self.home / "ssh_config"
+        common = f"IdentityFile {self.key}\nIdentitiesOnly yes\nBatchMode yes\nUserKnownHostsFile {self.known_hosts}\n"
+        config.write_text(f"Host node\nHostName 127.0.0.1\nPort {self.port}\nHostKeyAlias node\n{common}"
+                          f"Host behind\nHostName 127.0.0.1\nPort {sshd}\nHostKeyAlias behind\n{common}")
+        done = harness.run(harness.need("ssh"), "-F", config, "-J", "node", "behind", "cat", stdin=b"over there")
+        self.assertEqual((done.returncode, done.stdout), (0, b"over there"), done.stderr.decode())
+
+    def sshd(self):
+        """A daemon of Debian's that knows the same key."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        host_key = self.new_key("host_key", "ed25519")
+        config = self.home / "sshd_config"
+        config.write_text(f"ListenAddress 127.0.0.1:{port}\nHostKey {host_key}\nPidFile none\n"
+                          f"AuthorizedKeysFile {self.key}.pub\nStrictModes no\nUsePAM no\n"
+                          "PermitRootLogin yes\nPasswordAuthentication no\n")
+        if os.geteuid() == 0:
+            pathlib.Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+        self.child(harness.need("sshd"), "-D", "-e", "-f", config).wait_for("Server listening")
+        public = pathlib.Path(f"{host_key}.pub").read_text().split()
+        with self.known_hosts.open("a") as known:
+            known.write("behind " + " ".join(public[:2]) + "\n")
+        return port
+
+    def allow(self, port):
+        """A further target, while the node runs."""
+        with (self.home / "serve" / "alknet.toml").open("a") as config:
+            config.write(f'\n[[forwarding.rules]]\ntarget = "127.0.0.1:{port}"\naction = "allow"\npeers = ["bob"]\n')
+        done = harness.alknet("reload", "--home", self.home / "serve")
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_keys_of_other_kinds(self):
+        keys = [self.new_key("ecdsa", "ecdsa"), self.new_key("rsa", "rsa", "-b", "3072")]
+        self.serving.stop()
+        shutil.rmtree(self.home / "serve")
+        self.start_node(keys)
+        for key in keys:
+            self.through(key=key)
+
+    def test_unknown_key(self):
+        stranger = self.new_key("stranger", "ed25519")
+        done = self.ssh("-W", f"127.0.0.1:{self.echo.port}", key=stranger)
+        self.assertEqual(done.returncode, 255)
+        self.assertIn(b"Permission denied (publickey)", done.stderr)
+
+    def test_no_rule(self):
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            done = self.ssh("-W", f"127.0.0.1:{other.getsockname()[1]}")
+        self.assertEqual(done.returncode, 255)
+        self.assertIn(b"no forwarding rule allows this", done.stderr)
+
+    def test_the_node_itself_is_no_target(self):
+        for port in (self.port, self.quic):
+            done = self.ssh("-W", f"127.0.0.1:{port}")
+            self.assertEqual(done.returncode, 255)
+            self.assertIn(b"the node itself is no target", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,66 @@
+// SshAdapter: SSH on any connection; each of its bidirectional streams is one SSH connection. Who
+// logs in is a peer, known by its key as everywhere else, and may do what its scopes and the
+// forwarding rules say: nothing, where they say nothing.
+#pragma once
+
+#include <alknet/base/log.hpp>
+#include <alknet/core/audit.hpp>
+#include <alknet/core/stream_handler.hpp>
+#include <alknet/crypto/node_key.hpp>
+#include <alknet/net/network.hpp>
+#include <alknet/ssh/limits.hpp>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace alknet::ssh {
+
+inline constexpr std::string_view kSshAlpn = "alknet/ssh";
+/// To have connections made, to where a forwarding rule allows it.
+inline constexpr std::string_view kConnectScope = "ssh:connect";
+
+struct SshAdapterOptions {
+    std::shared_ptr<const NodeKey> host_key;
+    std::shared_ptr<IdentityProvider> identities;
+    std::shared_ptr<net::Network> network;
+    /// Whether a connection may be made for a peer to `host`, which has turned out to be
+    /// `resolved`. The detail of kForbidden is told to the peer. On any loop, not blocking; empty:
+    /// none may.
+    std::function<result<void>(const Identity& identity, std::string_view host,
+                               const SocketAddress& resolved)>
+        may_connect{};
+    Log log{};
+    std::shared_ptr<AuditSink> audit{};  // null: nobody asks
+    std::size_t logins_max = kLoginsMax;
+};
+
+class Session;
+
+class SshAdapter final : public StreamHandler {
+public:
+    explicit SshAdapter(SshAdapterOptions options);
+    ~SshAdapter() override;
+
+    [[nodiscard]] std::vector<std::string> alpns() const override;
+    /// Ends the sessions, with a word to their clients.
+    task<void> shutdown() override;
+
+    /// Rules may have changed too: what they no longer allow ends, and nothing else.
+    task<void> recheck_identities() override;
+    [[nodiscard]] std::size_t sessions() const noexcept { return sessions_.size(); }
+
+private:
+    friend class Session;
+    task<result<void>> handle_stream(BiStream& stream, const StreamContext& context) override;
+    [[nodiscard]] bool has_room_for_a_login() const;
+
+    const SshAdapterOptions options_;
+    std::set<Session*> sessions_;
+    std::size_t logins_ = 0;  // of them, those that nobody has logged in to
+};
+
+}  // namespace alknet::ssh

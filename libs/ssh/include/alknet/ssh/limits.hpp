@@ -1,0 +1,53 @@
+// What one SSH connection may use up. Each limit has a test that reaches it.
+#pragma once
+
+#include <alknet/rt/time.hpp>
+#include <cstddef>
+#include <cstdint>
+
+namespace alknet::ssh {
+
+// The transport.
+inline constexpr std::size_t kIdentBytesMax = 255;  // of its line, the end included (RFC 4253, 4.2)
+inline constexpr std::size_t kIdentLinesMax = 64;   // that a server may send before its own
+inline constexpr std::size_t kPacketsBeforeKeysMax = 64;
+/// Of a packet, its length field and the tag aside.
+inline constexpr std::size_t kPacketBytesBeforeAuthMax = 35'000;
+inline constexpr std::size_t kPacketBytesMax = (256 << 10) + 1024;
+inline constexpr std::size_t kNameListBytesMax = 8 << 10;
+/// What waits for new keys before it can be sent.
+inline constexpr std::size_t kHeldBytesMax = 4 << 20;
+/// New keys are asked for after so much in either direction …
+inline constexpr std::uint64_t kRekeyBytes = 1 << 30;
+inline constexpr std::uint64_t kRekeyPackets = 1U << 31;
+/// … and a peer that goes on under the old ones for this often as much is cut off.
+inline constexpr std::uint64_t kRekeyPatience = 4;
+
+// Who logs in.
+inline constexpr std::size_t kAuthFailuresMax = 6;
+inline constexpr std::size_t kAuthRequestsMax = 64;  // those for known keys included
+inline constexpr std::size_t kUserBytesMax = 256;
+inline constexpr std::size_t kKeyBlobBytesMax = 4096;
+inline constexpr std::size_t kRsaBitsMin = 2048;
+inline constexpr std::size_t kRsaBitsMax = 8192;
+
+// Channels.
+inline constexpr std::size_t kChannelsMax = 4096;
+inline constexpr std::uint32_t kWindowBytes = 2 << 20;  // that a channel's peer may send ahead
+inline constexpr std::uint32_t kChannelPacketBytes = 128 << 10;  // of data, that we take
+inline constexpr std::uint32_t kDataBytesMax = 64 << 10;         // of data, that we send at once
+inline constexpr std::size_t kHostBytesMax = 255;
+
+// The driver.
+inline constexpr std::size_t kReadBytesMin = 4 << 10;
+inline constexpr std::size_t kReadBytesMax = 256 << 10;
+/// Sealed and not yet taken by the stream: above it channels do not send, and nothing is read.
+inline constexpr std::size_t kOutBytesMax = 256 << 10;
+inline constexpr Duration kLoginTime = std::chrono::seconds(30);
+inline constexpr Duration kRekeyTime = std::chrono::hours(1);
+inline constexpr Duration kExchangeTime = std::chrono::seconds(60);
+inline constexpr Duration kConnectTime = std::chrono::seconds(30);
+/// Connections of the node that have not logged in.
+inline constexpr std::size_t kLoginsMax = 128;
+
+}  // namespace alknet::ssh

@@ -1,0 +1,63 @@
+#include <alknet/base/assert.hpp>
+#include <alknet/base/causes.hpp>
+#include <alknet/crypto/digest.hpp>
+#include <alknet/rt/loop.hpp>
+#include <alknet/ssh/adapter.hpp>
+#include <array>
+#include <utility>
+
+#include "session.hpp"
+
+namespace alknet::ssh {
+
+SshAdapter::SshAdapter(SshAdapterOptions options) : options_(std::move(options)) {
+    ALKNET_ASSERT(options_.host_key != nullptr && options_.identities != nullptr &&
+                  options_.network != nullptr);
+}
+
+SshAdapter::~SshAdapter() = default;
+
+std::vector<std::string> SshAdapter::alpns() const {
+    return {std::string(kSshAlpn)};
+}
+
+// From half of the places on newcomers are turned away at random, the more the fewer are left, so
+// that whoever opens many connections does not keep everybody else out.
+bool SshAdapter::has_room_for_a_login() const {
+    const std::size_t half = options_.logins_max / 2;
+    if (logins_ < half) {
+        return true;
+    }
+    std::array<std::byte, 1> drawn{};
+    crypto::fill_random(drawn);
+    const std::size_t left = options_.logins_max - std::min(logins_, options_.logins_max);
+    return static_cast<std::size_t>(drawn[0]) * (options_.logins_max - half) < left * 256;
+}
+
+task<result<void>> SshAdapter::handle_stream(BiStream& stream, const StreamContext& context) {
+    if (!has_room_for_a_login()) {
+        options_.log.warn("ssh.refused", {{"remote_addr", context.auth.remote.to_string()},
+                                          {"id", causes::kLimit.id},
+                                          {"detail", "too many who have not logged in"}});
+        co_return fail(causes::kLimit, "too many who have not logged in");
+    }
+    const TaskContext task = co_await current_context();
+    Session session(*task.loop, stream, context, *this);
+    co_return co_await session.run();
+}
+
+task<void> SshAdapter::shutdown() {
+    for (Session* const session : sessions_) {
+        session->end(error(causes::kShuttingDown));
+    }
+    co_await StreamHandler::shutdown();
+}
+
+task<void> SshAdapter::recheck_identities() {
+    for (Session* const session : sessions_) {
+        session->recheck();
+    }
+    co_return;
+}
+
+}  // namespace alknet::ssh

@@ -1,0 +1,33 @@
+// A channel that is joined to a socket.
+#pragma once
+
+#include <alknet/rt/cancel.hpp>
+#include <alknet/rt/scope.hpp>
+#include <alknet/rt/wait.hpp>
+#include <alknet/ssh/channels.hpp>
+#include <memory>
+
+#include "session.hpp"
+
+namespace alknet::ssh {
+
+struct Session::Forward {
+    ChannelId id = 0;
+    TcpRoute route;
+    SocketAddress resolved;
+    std::unique_ptr<ByteStream> stream;  // null until it is connected
+    Bytes pending;                       // from the channel, for the socket; at most a window
+    std::size_t pending_begin = 0;
+    bool eof_in = false;
+    bool closed_in = false;
+    Event arrived;    // pending, or the end
+    WaitList window;  // waits until the channel takes more
+    Cancel* pumps = nullptr;
+    Cancel* down = nullptr;
+
+    [[nodiscard]] BytesView left() const noexcept {
+        return BytesView(pending).subspan(pending_begin);
+    }
+};
+
+}  // namespace alknet::ssh

@@ -1,0 +1,289 @@
+#include "session.hpp"
+
+#include <alknet/base/causes_ssh.hpp>
+#include <alknet/identity/policy.hpp>
+#include <alknet/rt/combine.hpp>
+#include <utility>
+
+#include "forward.hpp"
+#include "messages.hpp"
+
+namespace alknet::ssh {
+
+namespace {
+
+// What was said last has so long to reach the peer.
+constexpr Duration kFarewellTime = std::chrono::seconds(2);
+
+Disconnect reason_of(const error& why) noexcept {
+    if (why.is(causes::kNoAlgorithm)) {
+        return Disconnect::key_exchange_failed;
+    }
+    if (why.is(causes::kLoginFailed)) {
+        return Disconnect::no_more_auth_methods;
+    }
+    return why.is(errc::protocol) ? Disconnect::protocol_error : Disconnect::by_application;
+}
+
+std::string text_of(const error& why) {
+    std::string text(why.cause().what);
+    return why.detail().empty() ? text : text + ": " + why.detail();
+}
+
+task<result<void>> wait_on(WaitList& list) {
+    co_return co_await list.wait();
+}
+
+TransportOptions transport_options(const SshAdapterOptions& options) {
+    TransportOptions transport;
+    transport.role = Role::server;
+    transport.host_key = options.host_key;
+    return transport;
+}
+
+}  // namespace
+
+Session::Session(Loop& loop, BiStream& stream, const StreamContext& peer, SshAdapter& adapter)
+    : loop_(loop),
+      stream_(stream),
+      peer_(peer),
+      adapter_(adapter),
+      transport_(transport_options(adapter.options_)) {
+    adapter_.sessions_.insert(this);
+    ++adapter_.logins_;
+}
+
+Session::~Session() {
+    adapter_.sessions_.erase(this);
+    adapter_.logins_ -= identity_ ? 0 : 1;
+}
+
+task<result<void>> Session::run() {
+    const TaskContext context = co_await current_context();
+    TaskScope tasks(loop_, context.cancel);
+    Cancel reading(context.cancel);
+    tasks_ = &tasks;
+    reading_ = &reading;
+    tasks.spawn(write_all(), "ssh.write");
+    tasks.spawn(watch_login(), "ssh.login");
+    tasks.spawn(watch_exchanges(), "ssh.exchanges");
+    tasks.spawn(watch_identity(), "ssh.identity");
+    result<void> ended = co_await read_all().under(reading);
+    if (why_) {
+        ended = unexpected(*why_);
+    }
+    reading_ = nullptr;
+    const bool by_peer = !ended && !why_ && ended.error().is(errc::closed);
+    if (!ended && !by_peer) {
+        transport_.disconnect(reason_of(ended.error()), text_of(ended.error()));
+        if (!identity_ && !ended.error().is(errc::cancelled)) {
+            audit("ssh.refused", &ended.error());
+            const std::string remote = peer_.auth.remote.to_string();
+            adapter_.options_.log.warn("ssh.refused", {{"remote_addr", remote},
+                                                       {"id", ended.error().cause().id},
+                                                       {"detail", ended.error().detail()}});
+        }
+    }
+    closing_ = true;
+    flush();
+    while (transport_.out_bytes() + writing_ > 0) {
+        if (!co_await with_timeout(kFarewellTime, wait_on(written_))) {
+            break;
+        }
+    }
+    tasks.cancel();
+    (void)co_await tasks.join();
+    const bool told = transport_.out_bytes() + writing_ == 0;
+    const auto finished = co_await stream_.finish();
+    // Whoever has been told why needs no code, which might overtake the words.
+    co_return told&& finished ? result<void>() : std::move(ended);
+}
+
+void Session::end(error why) noexcept {
+    if (!why_) {
+        why_ = std::move(why);
+    }
+    if (reading_ != nullptr) {
+        reading_->request();
+    }
+}
+
+void Session::check(const result<void>& sent) {
+    if (!sent) {
+        end(sent.error());
+    }
+    flush();
+}
+
+// Reads on only when what it has led to has gone out: a peer that asks and does not listen waits.
+task<result<void>> Session::read_all() {
+    for (;;) {
+        for (;;) {
+            ALKNET_CO_TRY(const std::optional<BytesView> message, transport_.next());
+            if (!message) {
+                break;
+            }
+            ALKNET_CO_CHECK(co_await take(*message));
+        }
+        if (transport_.ready()) {
+            written_.wake_all();  // a key exchange may have ended
+        }
+        look_at_exchange();
+        flush();
+        while (transport_.out_bytes() + writing_ > 2 * kOutBytesMax) {
+            ALKNET_CO_CHECK(co_await written_.wait());
+        }
+        const MutableBytes room = transport_.room();
+        ALKNET_CO_TRY(const std::size_t size, co_await stream_.read(room));
+        if (size == 0) {
+            co_return fail(causes::kClosed);
+        }
+        transport_.filled(size);
+    }
+}
+
+task<result<void>> Session::take(BytesView message) {
+    if (!identity_ || message_of(message) < Message::global_request) {
+        co_return co_await take_login(message);
+    }
+    auto event = channels_.take(message);
+    if (!event) {
+        co_return unexpected(std::move(event).error());
+    }
+    co_return take_event(*event);
+}
+
+task<result<void>> Session::take_login(BytesView message) {
+    if (!auth_) {
+        auth_.emplace(transport_.session_id(), adapter_.options_.host_key->id());
+    }
+    ALKNET_CO_TRY(UserAuth::Step step, auth_->take(message));
+    if (!step.question) {
+        co_return step.reply.empty() ? result<void>() : transport_.send(step.reply);
+    }
+    fingerprint_ = std::move(step.question->fingerprint);
+    auto found = co_await adapter_.options_.identities->resolve_from_fingerprint(fingerprint_);
+    if (!found) {
+        co_return unexpected(std::move(found).error());
+    }
+    const bool known = *found && !(*found)->renewal_only;
+    ALKNET_CO_TRY(const Bytes reply, auth_->answer(known));
+    if (auth_->done()) {
+        ALKNET_CO_CHECK(log_in(*std::move(*found)));
+    }
+    co_return transport_.send(reply);
+}
+
+result<void> Session::log_in(Identity identity) {
+    if (adapter_.options_.audit != nullptr) {
+        ALKNET_CHECK(adapter_.options_.audit->ready());
+    }
+    identity_ = std::move(identity);
+    --adapter_.logins_;
+    transport_.set_authenticated();
+    logged_in_.set();
+    audit("ssh.login", nullptr);
+    const std::string remote = peer_.auth.remote.to_string();
+    adapter_.options_.log.info("ssh.login", {{"remote_addr", remote},
+                                             {"peer", identity_->id},
+                                             {"fingerprint", fingerprint_},
+                                             {"cipher", transport_.cipher()}});
+    return {};
+}
+
+void Session::audit(std::string_view event, const error* why) const {
+    if (adapter_.options_.audit == nullptr) {
+        return;
+    }
+    AuditEntry entry{.event = event};
+    entry.peer = identity_ ? identity_->id : std::string();
+    entry.fingerprint = fingerprint_;
+    entry.remote = peer_.auth.remote;
+    entry.service = kSshAlpn;
+    if (why != nullptr) {
+        entry.reason = why->cause().id;
+        entry.detail = why->detail();
+    }
+    entry.repeats = true;
+    adapter_.options_.audit->record(std::move(entry));
+}
+
+task<void> Session::write_all() {
+    for (;;) {
+        while (transport_.out_bytes() == 0) {
+            if (closing_ || !co_await to_write_.wait()) {
+                co_return;
+            }
+        }
+        Transport::Sealed sealed = transport_.take_out();
+        writing_ = sealed.size;
+        const result<void> written = co_await stream_.write(sealed.view());
+        writing_ = 0;
+        transport_.give_back(std::move(sealed));
+        written_.wake_all();
+        if (!written) {
+            end(written.error());
+            co_return;
+        }
+    }
+}
+
+task<void> Session::watch_login() {
+    const auto in_time = co_await with_timeout(kLoginTime, logged_in_.wait());
+    if (!in_time && in_time.error().is(errc::timeout)) {
+        end(error(causes::kLoginFailed, "not in time"));
+    }
+}
+
+void Session::look_at_exchange() {
+    if (transport_.exchanging() && transport_.keyed()) {
+        exchanging_.set();
+    }
+}
+
+task<void> Session::watch_exchanges() {
+    for (;;) {
+        exchanging_.clear();
+        look_at_exchange();
+        const auto began = co_await with_timeout(kRekeyTime, exchanging_.wait());
+        if (!began && !began.error().is(errc::timeout)) {
+            co_return;
+        }
+        if (!began) {
+            transport_.rekey();
+            flush();
+        }
+        const std::uint64_t before = transport_.exchanges();
+        if (!co_await loop_.sleep(kExchangeTime)) {
+            co_return;
+        }
+        if (transport_.keyed() && transport_.exchanging() && transport_.exchanges() == before) {
+            end(error(causes::kTimeout, "the exchange of new keys"));
+            co_return;
+        }
+    }
+}
+
+task<void> Session::watch_identity() {
+    for (;;) {
+        if (!co_await recheck_.wait()) {
+            co_return;
+        }
+        recheck_.clear();
+        if (!identity_) {
+            continue;
+        }
+        auto found = co_await adapter_.options_.identities->resolve_from_fingerprint(fingerprint_);
+        if (!found && found.error().is(errc::cancelled)) {
+            co_return;
+        }
+        if (!found || !*found || (*found)->renewal_only || (*found)->id != identity_->id) {
+            end(error(causes::kForbidden, "the peer is not known any more"));
+            co_return;
+        }
+        identity_ = *std::move(*found);
+        recheck_forwards();
+    }
+}
+
+}  // namespace alknet::ssh

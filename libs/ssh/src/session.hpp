@@ -1,0 +1,89 @@
+// One SSH connection of a server: a reader, a writer, and a task for each forwarded channel. It
+// lives on one loop, and its tasks share it without locks.
+#pragma once
+
+#include <alknet/core/stream_handler.hpp>
+#include <alknet/rt/loop.hpp>
+#include <alknet/rt/scope.hpp>
+#include <alknet/rt/wait.hpp>
+#include <alknet/ssh/adapter.hpp>
+#include <alknet/ssh/channels.hpp>
+#include <alknet/ssh/transport.hpp>
+#include <alknet/ssh/user_auth.hpp>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace alknet::ssh {
+
+class Session final {
+public:
+    /// All outlive it.
+    Session(Loop& loop, BiStream& stream, const StreamContext& peer, SshAdapter& adapter);
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+    ~Session();
+
+    /// Returns when the connection has ended; well, if the peer ended it.
+    task<result<void>> run();
+    /// Ends it, with a word to the peer.
+    void end(error why) noexcept;
+    /// Looks again at what is allowed.
+    void recheck() noexcept { recheck_.set(); }
+
+private:
+    struct Forward;
+
+    task<result<void>> read_all();
+    task<result<void>> take(BytesView message);
+    task<result<void>> take_login(BytesView message);
+    result<void> log_in(Identity identity);
+    result<void> take_event(const ChannelEvent& event);
+    result<void> take_open(const ChannelEvent& event);
+    void take_data(Forward& forward, BytesView data);
+    void take_closed(Forward& forward);
+    task<void> write_all();
+    task<void> watch_login();
+    task<void> watch_exchanges();
+    task<void> watch_identity();
+    void recheck_forwards();
+    void look_at_exchange();
+    void flush() noexcept { to_write_.wake_all(); }
+    void check(const result<void>& sent);
+    void audit(std::string_view event, const error* why) const;
+
+    task<void> serve(std::unique_ptr<Forward> owned);
+    task<result<std::unique_ptr<ByteStream>>> connect(Forward& forward);
+    result<void> may_connect(std::string_view host, const SocketAddress& resolved) const;
+    task<result<void>> carry(Forward& forward);
+    task<result<void>> pump_down(Forward& forward);
+    task<result<void>> pump_up(Forward& forward);
+    task<result<void>> pump_up_or_end(Forward& forward);
+    [[nodiscard]] std::size_t sendable_now(const Forward& forward) const noexcept;
+    task<result<void>> may_send(Forward& forward);
+    void done_with(Forward& forward, std::size_t size);
+
+    Loop& loop_;
+    BiStream& stream_;
+    const StreamContext& peer_;
+    SshAdapter& adapter_;
+    Transport transport_;
+    Channels channels_{transport_};
+    std::optional<UserAuth> auth_;
+    std::string fingerprint_;           // with which it has logged in, or tried last
+    std::optional<Identity> identity_;  // once it has
+    std::map<ChannelId, Forward*> forwards_;
+    TaskScope* tasks_ = nullptr;
+    Cancel* reading_ = nullptr;
+    std::optional<error> why_;  // it ends
+    bool closing_ = false;
+    std::size_t writing_ = 0;  // octets that the stream is being given
+    WaitList to_write_;
+    WaitList written_;
+    Event logged_in_;
+    Event exchanging_;
+    Event recheck_;
+};
+
+}  // namespace alknet::ssh

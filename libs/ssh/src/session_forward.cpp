@@ -1,0 +1,281 @@
+// What a session does for its channels.
+#include <algorithm>
+#include <alknet/base/causes.hpp>
+#include <alknet/identity/policy.hpp>
+#include <alknet/rt/combine.hpp>
+#include <alknet/rt/race.hpp>
+#include <utility>
+
+#include "forward.hpp"
+#include "session.hpp"
+
+namespace alknet::ssh {
+
+namespace {
+
+constexpr std::string_view kNoShell =
+    "this node gives no shell and runs no commands; forward with -L or -W, and ssh -N";
+constexpr std::string_view kUnknownType = "channels of this type are not served";
+
+OpenFailure failure_of(const error& why) noexcept {
+    return why.is(errc::forbidden) ? OpenFailure::prohibited : OpenFailure::connect_failed;
+}
+
+// What a known peer may learn.
+std::string refusal_of(const error& why) {
+    std::string text(why.cause().what);
+    return why.is(errc::forbidden) && !why.detail().empty() ? text + ": " + why.detail() : text;
+}
+
+}  // namespace
+
+result<void> Session::take_event(const ChannelEvent& event) {
+    using Kind = ChannelEvent::Kind;
+    const auto found = forwards_.find(event.channel);
+    Forward* const forward = found == forwards_.end() ? nullptr : found->second;
+    switch (event.kind) {
+        case Kind::open:
+            return take_open(event);
+        case Kind::global:
+            return event.wants_reply ? channels_.answer_global(false) : result<void>();
+        case Kind::request:
+            return event.wants_reply ? channels_.answer(event.channel, false) : result<void>();
+        case Kind::data:
+            if (forward != nullptr) {
+                take_data(*forward, event.body);
+            }
+            return {};
+        case Kind::window:
+            if (forward != nullptr) {
+                forward->window.wake_all();
+            }
+            return {};
+        case Kind::eof:
+            if (forward != nullptr) {
+                forward->eof_in = true;
+                forward->arrived.set();
+            }
+            return {};
+        case Kind::closed:
+            if (forward != nullptr) {
+                take_closed(*forward);
+            }
+            return {};
+        case Kind::none:
+        case Kind::opened:
+        case Kind::refused:
+            break;
+    }
+    return {};
+}
+
+result<void> Session::take_open(const ChannelEvent& event) {
+    if (event.type == "session") {
+        return channels_.refuse(event.channel, OpenFailure::prohibited, kNoShell);
+    }
+    if (event.type != "direct-tcpip") {
+        return channels_.refuse(event.channel, OpenFailure::unknown_type, kUnknownType);
+    }
+    ALKNET_TRY(TcpRoute route, TcpRoute::parse(event.body));
+    auto forward = std::make_unique<Forward>();
+    forward->id = event.channel;
+    forward->route = std::move(route);
+    forwards_[event.channel] = forward.get();
+    tasks_->spawn(serve(std::move(forward)), "ssh.forward");
+    return {};
+}
+
+task<void> Session::serve(std::unique_ptr<Forward> owned) {
+    Forward& forward = *owned;
+    auto stream = co_await connect(forward);
+    if (!stream) {
+        forwards_.erase(forward.id);
+        const error& why = stream.error();
+        if (why.is(errc::forbidden)) {
+            audit("ssh.forward_refused", &why);
+        }
+        check(channels_.refuse(forward.id, failure_of(why), refusal_of(why)));
+        co_return;
+    }
+    forward.stream = *std::move(stream);
+    check(channels_.accept(forward.id));
+    (void)co_await carry(forward);
+    forwards_.erase(forward.id);
+    check(channels_.close(forward.id));
+}
+
+result<void> Session::may_connect(std::string_view host, const SocketAddress& resolved) const {
+    ALKNET_CHECK(identity::require(*identity_, *identity::Scope::parse_exact(kConnectScope)));
+    if (!adapter_.options_.may_connect) {
+        return fail(causes::kForbidden, "nothing is forwarded");
+    }
+    return adapter_.options_.may_connect(*identity_, host, resolved);
+}
+
+// Names lead to several addresses: each is asked for by itself, and those that are allowed are
+// tried. Without the scope nothing is looked up.
+task<result<std::unique_ptr<ByteStream>>> Session::connect(Forward& forward) {
+    ALKNET_CO_CHECK(identity::require(*identity_, *identity::Scope::parse_exact(kConnectScope)));
+    net::Network& network = *adapter_.options_.network;
+    auto resolving = network.resolve(loop_, forward.route.host, forward.route.port);
+    const auto addresses = co_await with_timeout(kConnectTime, std::move(resolving));
+    if (!addresses) {
+        co_return unexpected(addresses.error());
+    }
+    std::vector<task<result<net::TcpStream>>> attempts;
+    std::optional<error> denied;
+    for (const SocketAddress& address : *addresses) {
+        const auto may = may_connect(forward.route.host, address);
+        if (may) {
+            attempts.push_back(network.connect_tcp(loop_, address));
+        } else if (!denied) {
+            denied = may.error();
+        }
+    }
+    if (attempts.empty()) {
+        co_return denied ? unexpected(*denied) : fail(causes::kResolve);
+    }
+    auto trying = first_success(std::move(attempts));
+    auto connected = co_await with_timeout(kConnectTime, std::move(trying));
+    if (!connected) {
+        co_return unexpected(std::move(connected).error());
+    }
+    forward.resolved = connected->remote;
+    co_return std::move(connected->stream);
+}
+
+void Session::recheck_forwards() {
+    for (const auto& [id, forward] : forwards_) {
+        if (forward->pumps == nullptr) {
+            continue;  // it is asked before it is connected
+        }
+        const auto may = may_connect(forward->route.host, forward->resolved);
+        if (!may) {
+            audit("ssh.forward_refused", &may.error());
+            forward->pumps->request();
+            forward->down->request();
+        }
+    }
+}
+
+// Until both directions have ended, or one broke.
+task<result<void>> Session::carry(Forward& forward) {
+    const TaskContext context = co_await current_context();
+    Cancel down(context.cancel);
+    TaskScope pumps(loop_, context.cancel);
+    forward.pumps = &pumps.token();
+    forward.down = &down;
+    pumps.spawn(pump_down(forward).under(down), "ssh.down");
+    pumps.spawn(pump_up_or_end(forward), "ssh.up");
+    auto ended = co_await pumps.join();
+    forward.pumps = nullptr;
+    forward.down = nullptr;
+    co_return ended;
+}
+
+std::size_t Session::sendable_now(const Forward& forward) const noexcept {
+    const bool room = transport_.out_bytes() + writing_ < kOutBytesMax;
+    return room && transport_.ready() ? channels_.sendable(forward.id) : 0;
+}
+
+task<result<void>> Session::may_send(Forward& forward) {
+    while (sendable_now(forward) == 0) {
+        WaitList& until = channels_.sendable(forward.id) == 0 ? forward.window : written_;
+        ALKNET_CO_CHECK(co_await until.wait());
+    }
+    co_return result<void>();
+}
+
+// From the socket into the packets themselves.
+task<result<void>> Session::pump_down(Forward& forward) {
+    for (;;) {
+        result<void> ready = co_await may_send(forward);
+        if (ready) {
+            ready = co_await forward.stream->readable();
+        }
+        if (!ready) {
+            co_return forward.closed_in ? result<void>() : std::move(ready);
+        }
+        const std::size_t size = sendable_now(forward);
+        if (size == 0) {
+            continue;
+        }
+        const auto got = forward.stream->try_read(channels_.begin(forward.id, size));
+        const std::size_t octets = got ? got->value_or(0) : 0;
+        channels_.commit(forward.id, octets);
+        flush();
+        if (!got) {
+            co_return unexpected(got.error());
+        }
+        if (*got && **got == 0) {
+            co_return channels_.finish(forward.id);
+        }
+    }
+}
+
+// What the socket did not take at once.
+task<result<void>> Session::pump_up(Forward& forward) {
+    for (;;) {
+        if (!forward.left().empty()) {
+            ALKNET_CO_CHECK(co_await forward.stream->writable());
+            ALKNET_CO_TRY(const std::size_t taken, forward.stream->try_write(forward.left()));
+            forward.pending_begin += taken;
+            if (forward.left().empty()) {
+                forward.pending = Bytes();
+                forward.pending_begin = 0;
+            }
+            done_with(forward, taken);
+        } else if (forward.eof_in || forward.closed_in) {
+            co_return co_await forward.stream->finish();
+        } else {
+            forward.arrived.clear();
+            ALKNET_CO_CHECK(co_await forward.arrived.wait());
+        }
+    }
+}
+
+task<result<void>> Session::pump_up_or_end(Forward& forward) {
+    result<void> ended = co_await pump_up(forward);
+    if (!ended) {
+        forward.down->request();
+    }
+    co_return ended;
+}
+
+void Session::done_with(Forward& forward, std::size_t size) {
+    if (size > 0) {
+        check(channels_.consumed(forward.id, size));
+    }
+}
+
+// From the packet into the socket; the window opens only for what that has taken.
+void Session::take_data(Forward& forward, BytesView data) {
+    if (forward.left().empty()) {
+        const auto taken = forward.stream->try_write(data);
+        if (taken) {  // a failure is met again by the pump
+            data = data.subspan(*taken);
+            done_with(forward, *taken);
+        }
+    }
+    if (data.empty()) {
+        return;
+    }
+    if (forward.pending_begin > forward.pending.size() / 2) {
+        forward.pending.erase(
+            forward.pending.begin(),
+            forward.pending.begin() + static_cast<std::ptrdiff_t>(forward.pending_begin));
+        forward.pending_begin = 0;
+    }
+    forward.pending.insert(forward.pending.end(), data.begin(), data.end());
+    forward.arrived.set();
+}
+
+void Session::take_closed(Forward& forward) {
+    forward.closed_in = true;
+    forward.arrived.set();
+    if (forward.down != nullptr) {
+        forward.down->request();
+    }
+}
+
+}  // namespace alknet::ssh

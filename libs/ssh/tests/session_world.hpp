@@ -1,0 +1,255 @@
+// An adapter, a client by hand, and a network whose targets are ends of streams in memory.
+#pragma once
+
+#include <algorithm>
+#include <alknet/base/causes_ssh.hpp>
+#include <alknet/core/memory_connection.hpp>
+#include <alknet/net/memory_stream.hpp>
+#include <alknet/net/network.hpp>
+#include <alknet/rt/combine.hpp>
+#include <alknet/rt/scope.hpp>
+#include <alknet/ssh/adapter.hpp>
+#include <alknet/ssh/channels.hpp>
+#include <alknet/testing/co_test.hpp>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "host_key.hpp"
+#include "messages.hpp"
+
+namespace alknet::ssh {
+
+class FakeNetwork final : public net::Network {
+public:
+    result<std::unique_ptr<net::UdpSocket>> bind_udp(Loop&, const SocketAddress&,
+                                                     const net::UdpOptions&) override {
+        return fail(causes::kNotSupported);
+    }
+    result<std::unique_ptr<net::TcpListener>> listen_tcp(Loop&, const SocketAddress&) override {
+        return fail(causes::kNotSupported);
+    }
+    task<result<net::TcpStream>> connect_tcp(Loop&, SocketAddress remote) override {
+        dialled.push_back(remote);
+        if (std::ranges::find(dead, remote) != dead.end()) {
+            co_return fail(causes::kUnreachable);
+        }
+        auto [near, far] = net::make_memory_streams();
+        targets.push_back(std::move(far));
+        co_return net::TcpStream{.stream = std::move(near), .local = {}, .remote = remote};
+    }
+    task<result<std::vector<SocketAddress>>> resolve(Loop&, std::string host,
+                                                     std::uint16_t port) override {
+        ++resolved;
+        const auto found = names.find(host);
+        if (found == names.end()) {
+            co_return fail(causes::kResolve, host);
+        }
+        std::vector<SocketAddress> all = found->second;
+        for (SocketAddress& address : all) {
+            address = address.with_port(port);
+        }
+        co_return all;
+    }
+
+    std::map<std::string, std::vector<SocketAddress>> names;
+    std::vector<SocketAddress> dead;
+    std::vector<SocketAddress> dialled;
+    std::size_t resolved = 0;
+    std::deque<std::unique_ptr<ByteStream>> targets;
+};
+
+class FakeIdentities final : public IdentityProvider {
+public:
+    task<result<std::optional<Identity>>> resolve_from_fingerprint(
+        std::string fingerprint) override {
+        const auto found = known.find(fingerprint);
+        co_return found == known.end() ? std::optional<Identity>() : found->second;
+    }
+    std::map<std::string, Identity> known;
+};
+
+struct Happened {
+    ChannelEvent::Kind kind = ChannelEvent::Kind::none;
+    ChannelId channel = 0;
+    std::string text;
+    std::uint32_t code = 0;
+};
+
+/// A client whose user is `key`.
+class TestClient {
+public:
+    explicit TestClient(std::shared_ptr<Connection> connection)
+        : connection_(std::move(connection)), transport({.role = Role::client}) {}
+
+    task<result<void>> connect() {
+        ALKNET_CO_TRY(stream, co_await connection_->open_bi());
+        co_return result<void>();
+    }
+    /// Sends what there is to send, and takes one message or event. Errors: kClosed at the end.
+    task<result<void>> step() {
+        for (;;) {
+            ALKNET_CO_CHECK(co_await flush());
+            ALKNET_CO_TRY(const std::optional<BytesView> message, transport.next());
+            if (message) {
+                co_return take(*message);
+            }
+            ALKNET_CO_CHECK(co_await flush());
+            const MutableBytes room = transport.room();
+            ALKNET_CO_TRY(const std::size_t size, co_await stream->read(room));
+            if (size == 0) {
+                co_return fail(causes::kClosed, "without a word");
+            }
+            transport.filled(size);
+        }
+    }
+    task<result<void>> flush() {
+        auto sealed = transport.take_out();
+        const auto written = co_await stream->write(sealed.view());
+        transport.give_back(std::move(sealed));
+        co_return written;
+    }
+    /// The next message that is none of a channel.
+    task<result<Bytes>> message() {
+        while (messages.empty()) {
+            ALKNET_CO_CHECK(co_await step());
+        }
+        Bytes first = std::move(messages.front());
+        messages.pop_front();
+        co_return first;
+    }
+    task<result<Happened>> event() {
+        while (events.empty()) {
+            ALKNET_CO_CHECK(co_await step());
+        }
+        Happened first = std::move(events.front());
+        events.pop_front();
+        co_return first;
+    }
+    task<result<void>> ask_for_service() {
+        WireWriter service = begin_message(Message::service_request);
+        put_text(service, "ssh-userauth");
+        ALKNET_CO_CHECK(transport.send(service.view()));
+        ALKNET_CO_TRY(const Bytes accepted, co_await message());
+        EXPECT_EQ(message_of(accepted), Message::service_accept);
+        co_return result<void>();
+    }
+    /// Gives the answer to a signed request.
+    task<result<Message>> log_in(std::shared_ptr<const NodeKey> with) {
+        WireWriter request = begin_message(Message::userauth_request);
+        put_text(request, "alknet");
+        put_text(request, "ssh-connection");
+        put_text(request, "publickey");
+        put_bool(request, true);
+        put_text(request, "ssh-ed25519");
+        put_string(request, host_key_blob(with->id()));
+        WireWriter covered;
+        put_string(covered, transport.session_id());
+        covered.append(request.view());
+        put_string(request, host_signature(*with, covered.view()));
+        ALKNET_CO_CHECK(transport.send(request.view()));
+        ALKNET_CO_TRY(const Bytes answer, co_await message());
+        co_return message_of(answer);
+    }
+    task<result<void>> start() {
+        ALKNET_CO_CHECK(co_await connect());
+        ALKNET_CO_CHECK(co_await ask_for_service());
+        ALKNET_CO_TRY(const Message answer, co_await log_in(key));
+        EXPECT_EQ(answer, Message::userauth_success);
+        transport.set_authenticated();
+        co_return result<void>();
+    }
+    result<ChannelId> open(std::string host, std::uint16_t port) {
+        const TcpRoute route{.host = std::move(host), .port = port, .from_host = "::1"};
+        return channels.open("direct-tcpip", route.encode());
+    }
+    void write(ChannelId id, std::string_view text) {
+        std::ranges::copy(as_bytes(text), channels.begin(id, text.size()).begin());
+        channels.commit(id, text.size());
+    }
+    void end() { connection_->close(0, {}); }
+
+private:
+    result<void> take(BytesView message) {
+        if (message_of(message) < Message::global_request) {
+            messages.push_back(to_bytes(message));
+            return {};
+        }
+        ALKNET_TRY(const ChannelEvent event, channels.take(message));
+        if (event.kind != ChannelEvent::Kind::none) {
+            const bool data = event.kind == ChannelEvent::Kind::data;
+            events.push_back({.kind = event.kind,
+                              .channel = event.channel,
+                              .text = std::string(data ? as_text(event.body) : event.type),
+                              .code = event.code});
+        }
+        return {};
+    }
+
+    std::shared_ptr<Connection> connection_;
+
+public:
+    std::shared_ptr<const NodeKey> key = NodeKey::generate();
+    std::unique_ptr<BiStream> stream;
+    Transport transport;
+    Channels channels{transport};
+    std::deque<Bytes> messages;
+    std::deque<Happened> events;
+};
+
+struct SshWorld {
+    explicit SshWorld(Loop& on, std::size_t logins_max = kLoginsMax) : loop(on), serving(on) {
+        const auto address = SocketAddress::v4({192, 0, 2, 1}, 0);
+        network->names["db"] = {address};
+        SshAdapterOptions options;
+        options.host_key = host_key;
+        options.identities = identities;
+        options.network = network;
+        options.may_connect = [this](const Identity&, std::string_view,
+                                     const SocketAddress& resolved) -> result<void> {
+            if (std::ranges::find(forbidden, resolved.ip_text()) != forbidden.end()) {
+                return fail(causes::kForbidden, "no rule");
+            }
+            return {};
+        };
+        options.logins_max = logins_max;
+        adapter = std::make_shared<SshAdapter>(std::move(options));
+    }
+
+    /// A client on a connection of its own, who is `bob` with these scopes.
+    std::unique_ptr<TestClient> client(std::vector<std::string> scopes = {"ssh:connect"}) {
+        MemoryConnectionOptions options;
+        options.alpn = kSshAlpn;
+        auto pair = make_memory_connection_pair(std::move(options));
+        AuthContext auth;
+        auth.alpn = kSshAlpn;
+        serving.spawn(serve(*adapter, pair.server, std::move(auth)), "serve");
+        auto made = std::make_unique<TestClient>(pair.client);
+        identities->known[made->key->id().fingerprint()] = {
+            .id = "bob", .scopes = std::move(scopes), .resources = {}};
+        return made;
+    }
+    static task<void> serve(SshAdapter& adapter, std::shared_ptr<Connection> connection,
+                            AuthContext auth) {
+        (void)co_await adapter.handle(connection, std::move(auth));
+        connection->close(0, {});
+    }
+    task<void> end() {
+        serving.cancel();
+        (void)co_await serving.join();
+        EXPECT_EQ(adapter->sessions(), 0U);
+    }
+
+    Loop& loop;
+    std::shared_ptr<const NodeKey> host_key = NodeKey::generate();
+    std::shared_ptr<FakeNetwork> network = std::make_shared<FakeNetwork>();
+    std::shared_ptr<FakeIdentities> identities = std::make_shared<FakeIdentities>();
+    std::vector<std::string> forbidden;
+    std::shared_ptr<SshAdapter> adapter;
+    TaskScope serving;
+};
+
+}  // namespace alknet::ssh
