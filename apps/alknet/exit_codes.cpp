@@ -58,6 +58,7 @@ constexpr std::array kByCause = {
     Mapping{&causes::kNoHandler, ExitCode::refused},
     Mapping{&causes::kNoOperation, ExitCode::refused},
     Mapping{&causes::kOperationType, ExitCode::usage},
+    Mapping{&causes::kNoRun, ExitCode::refused},
     Mapping{&causes::kNoCommonAlpn, ExitCode::refused},
     Mapping{&causes::kTls, ExitCode::refused},
     Mapping{&causes::kVersionMismatch, ExitCode::refused},

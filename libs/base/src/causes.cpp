@@ -500,6 +500,7 @@ constexpr std::array kAll = {
     &causes::kProgramDown,
     &causes::kProgramStart,
     &causes::kProgramUser,
+    &causes::kNoRun,
     &causes::kInvitationInvalid,
     &causes::kInvitationRefused,
     &causes::kNoAlgorithm,

@@ -24,4 +24,15 @@ constexpr Cause kOperationType{
         "subscriptions.",
 };
 
+constexpr Cause kNoRun{
+    .id = "E-CALL-NO-RUN",
+    .condition = errc::not_found,
+    .what = "the node has no such run of yours",
+    .next = "call the operation again",
+    .explain =
+        "A detached call goes on when its caller leaves, and its end is kept for ten minutes, and "
+        "no longer than the node runs. Whoever has many ended runs loses the oldest first. A run "
+        "is there for the identity that began it, and for nobody else.",
+};
+
 }  // namespace alknet::causes

@@ -53,12 +53,13 @@ task<void> CallAdapter::recheck_identities() {
         shared_->by_token.push_back(*stream);
     }
     for (const auto& stream : streams) {
-        const auto now = co_await options_.identities->recheck_token(
-            std::string(as_text(stream->token.view())), std::string(kCallAlpn));
-        // A directory that does not answer takes nobody's access away.
-        if (now ? is_narrowed(*stream->identity, *now) : now.error().is(errc::forbidden)) {
+        const auto now = co_await stream->still();
+        if (has_ended(*stream->identity, now)) {
             stream->cut(error(causes::kTokenInvalid, "it has gone, or gives less than before"));
         }
+    }
+    if (options_.registry != nullptr) {
+        co_await options_.registry->recheck_identities();
     }
 }
 

@@ -4,8 +4,8 @@
 #include <alknet/base/bytes.hpp>
 #include <alknet/base/result.hpp>
 #include <alknet/call/envelope.hpp>
+#include <alknet/call/operations.hpp>
 #include <alknet/core/auth.hpp>
-#include <alknet/crypto/secret_bytes.hpp>
 #include <alknet/net/stream.hpp>
 #include <alknet/rt/cancel.hpp>
 #include <alknet/rt/intrusive_list.hpp>
@@ -61,8 +61,8 @@ struct CallStream final : ListHook<struct ByTokenTag>, std::enable_shared_from_t
     const std::uint64_t number;
     const std::unique_ptr<BiStream> stream;
     std::optional<Identity> identity;
-    crypto::SecretBytes token;  // what the identity was shown with; empty: the connection has it
-    Cancel cancel;              // of its reader and of its requests
+    StillKnown still{};  // asks again whose it is; null: it is always known
+    Cancel cancel;       // of its reader and of its requests
     std::optional<error> fault{};
     WriteTurn turn;
     FrameDecoder decoder{kFrameBytesAnonymousMax};

@@ -11,18 +11,18 @@
 #include <array>
 #include <utility>
 
+#include "runs.hpp"
+
 namespace alknet::call {
 
 namespace {
 
 result<void> may_call(const Operation& operation, const std::optional<Identity>& caller) {
-    if (!operation.scope) {
-        return {};
-    }
-    if (!caller) {
+    const bool open = !operation.scope && !operation.known_only;
+    if (!caller && !open) {
         return fail(causes::kAuthRequired, "/" + operation.name);
     }
-    return identity::require(*caller, *operation.scope);
+    return operation.scope ? identity::require(*caller, *operation.scope) : result<void>();
 }
 
 struct OperationSummary {
@@ -94,7 +94,16 @@ task<result<OperationSchema>> show_schema(const OperationRegistry& registry, Cal
     co_return shown;
 }
 
+task<result<Json>> recheck_runs(std::shared_ptr<RunTable> runs) {
+    co_await runs->recheck_identities();
+    co_return Json();
+}
+
 }  // namespace
+
+bool has_ended(const Identity& before, const result<std::optional<Identity>>& now) {
+    return now ? is_narrowed(before, *now) : now.error().is(errc::forbidden);
+}
 
 result<Json> checked_input(const Schema& schema, Json input) {
     if (input.is_null()) {
@@ -121,6 +130,10 @@ std::string_view to_string(Operation::Kind kind) noexcept {
 }
 
 OperationRegistry::OperationRegistry(std::shared_ptr<OperationHome> home) : home_(std::move(home)) {
+    if (home_ != nullptr) {
+        runs_ = std::make_shared<RunTable>();
+        add_run_operations(*this, runs_);
+    }
     const auto add = [&](std::string_view name, std::string_view about, const auto& set) {
         Operation operation;
         operation.name = std::string(name);
@@ -231,6 +244,42 @@ task<result<void>> OperationRegistry::subscribe(std::string name, CallContext co
     }
     co_return co_await home_->subscribe(operation->subscribe, std::move(context), std::move(input),
                                         items);
+}
+
+task<result<std::string>> OperationRegistry::detach(std::string name, CallContext context,
+                                                    Json input, StillKnown still) const {
+    ALKNET_CO_TRY(const Operation* operation, find(name, context.identity));
+    if (!context.identity) {
+        co_return fail(causes::kAuthRequired, "/" + name);
+    }
+    if (operation->kind == Operation::Kind::subscription || runs_ == nullptr) {
+        co_return fail(causes::kOperationType, "/" + name + " cannot be detached");
+    }
+    ALKNET_CO_TRY(input, checked_input(operation->input, std::move(input)));
+    const CallFunction begin = [this, operation, &still](CallContext whose, Json with) {
+        return begin_run(*operation, std::move(whose), std::move(with), std::move(still));
+    };
+    ALKNET_CO_TRY(const Json id, co_await home_->run(begin, std::move(context), std::move(input)));
+    co_return *id.as_string();
+}
+
+// At home.
+task<result<Json>> OperationRegistry::begin_run(const Operation& operation, CallContext context,
+                                                Json input, StillKnown still) const {
+    RunTable::Start start{.owner = *context.identity,
+                          .still = std::move(still),
+                          .operation = operation.name,
+                          .limit = time_left(context.deadline, home_->loop().now()),
+                          .work = run(operation, std::move(context), std::move(input))};
+    ALKNET_CO_TRY(const auto begun, runs_->start(home_, std::move(start)));
+    co_return begun->id;
+}
+
+task<void> OperationRegistry::recheck_identities() const {
+    if (runs_ != nullptr) {
+        const CallFunction recheck = [this](CallContext, Json) { return recheck_runs(runs_); };
+        (void)co_await home_->run(recheck, {}, {});
+    }
 }
 
 std::vector<const Operation*> OperationRegistry::visible_to(

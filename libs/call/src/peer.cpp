@@ -44,7 +44,14 @@ CallPeer::CallPeer(Loop& loop, std::shared_ptr<Connection> connection, CallPeerO
       connection_(std::move(connection)),
       options_(std::move(options)),
       id_prefix_(random_prefix()),
-      scope_(loop, cancel) {}
+      scope_(loop, cancel) {
+    std::string fingerprint = connection_->info().peer.fingerprint();
+    if (options_.identities != nullptr && !fingerprint.empty()) {
+        still_known_ = [identities = options_.identities, fingerprint = std::move(fingerprint)] {
+            return identities->resolve_from_fingerprint(fingerprint);
+        };
+    }
+}
 
 task<result<void>> CallPeer::run() {
     const std::size_t streams_max =
@@ -85,6 +92,7 @@ CallPeer::StreamPtr CallPeer::add(std::unique_ptr<BiStream> stream) {
     const std::uint64_t number = ++streams_made_;
     auto made = std::make_shared<CallStream>(loop_, number, std::move(stream), options_.identity,
                                              &scope_.token());
+    made->still = still_known_;
     made->decoder.set_bytes_max(frame_max(*made));
     streams_.emplace(number, made);
     scope_.spawn(serve(made), "call.stream");

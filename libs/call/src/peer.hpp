@@ -91,6 +91,8 @@ private:
     task<result<void>> identify(Requested& request, CallStream& stream);
     [[nodiscard]] result<void> admit(std::size_t bytes, const CallStream& stream) const;
     task<void> answer(Requested request, std::unique_ptr<Place> place);
+    task<result<EventBody>> outcome_of(Requested request, Place& place);
+    task<result<Json>> detach(Requested request, InFlight& entry);
     task<result<Json>> run_call(Requested request, InFlight& entry);
     task<result<void>> run_subscription(Requested request, Place& place);
     void add_credit(const std::string& id, std::uint64_t items);
@@ -118,6 +120,7 @@ private:
     const TimePoint began_ = loop_.now();
     std::shared_ptr<Connection> connection_;
     CallPeerOptions options_;
+    StillKnown still_known_;  // of whoever the connection belongs to
     std::map<std::uint64_t, StreamPtr> streams_;
     std::uint64_t streams_made_ = 0;
     std::map<std::string, InFlight*, std::less<>> in_flight_;

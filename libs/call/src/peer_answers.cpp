@@ -3,6 +3,7 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/base/causes_call.hpp>
 #include <alknet/call/failure.hpp>
+#include <alknet/crypto/secret_bytes.hpp>
 #include <alknet/rt/combine.hpp>
 #include <limits>
 #include <utility>
@@ -110,7 +111,8 @@ task<result<void>> CallPeer::identify(Requested& request, CallStream& stream) {
     if (!request.auth_token) {
         co_return result<void>();
     }
-    crypto::SecretBytes token = crypto::SecretBytes::copy_of(as_bytes(*request.auth_token));
+    const auto token = std::make_shared<const crypto::SecretBytes>(
+        crypto::SecretBytes::copy_of(as_bytes(*request.auth_token)));
     crypto::wipe(std::as_writable_bytes(std::span(*request.auth_token)));
     request.auth_token.reset();
     if (!first) {
@@ -120,11 +122,14 @@ task<result<void>> CallPeer::identify(Requested& request, CallStream& stream) {
     result<std::optional<Identity>> resolved = std::optional<Identity>();
     if (options_.identities != nullptr) {
         resolved = co_await options_.identities->resolve_from_token(
-            std::string(as_text(token.view())), std::string(kCallAlpn));
+            std::string(as_text(token->view())), std::string(kCallAlpn));
     }
+    StillKnown still = [identities = options_.identities, token] {
+        return identities->recheck_token(std::string(as_text(token->view())),
+                                         std::string(kCallAlpn));
+    };
     if (resolved && *resolved && rechecks != options_.counts->rechecks) {
-        resolved = co_await options_.identities->recheck_token(std::string(as_text(token.view())),
-                                                               std::string(kCallAlpn));
+        resolved = co_await still();
     }
     if (!resolved || !*resolved) {
         // Why is between the node and whoever looks at its records.
@@ -134,7 +139,7 @@ task<result<void>> CallPeer::identify(Requested& request, CallStream& stream) {
         co_return unexpected(why);
     }
     stream.identity = *std::move(resolved);
-    stream.token = std::move(token);
+    stream.still = std::move(still);
     options_.counts->by_token.push_back(stream);
     stream.decoder.set_bytes_max(frame_max(stream));
     co_return result<void>();
@@ -209,29 +214,44 @@ task<result<void>> CallPeer::run_subscription(Requested request, Place& place) {
     co_return outcome;
 }
 
-task<void> CallPeer::answer(Requested request, std::unique_ptr<Place> place) {
-    InFlight& entry = place->entry();
-    const std::string& name = request.operation;
-    EventBody event = to_failed(error(causes::kNoOperation, "/" + name));
-    bool ok = false;
-    if (options_.registry != nullptr) {
-        const auto found = options_.registry->find(name, entry.stream->identity);
-        if (found && (*found)->kind == Operation::Kind::subscription) {
-            const auto outcome = co_await run_subscription(std::move(request), *place);
-            ok = outcome.has_value();
-            event = ok ? EventBody(Completed{}) : to_failed(outcome.error());
-        } else {
-            auto outcome = co_await run_call(std::move(request), entry);
-            ok = outcome.has_value();
-            event = ok ? EventBody(Responded{.output = *std::move(outcome)})
-                       : to_failed(outcome.error());
-        }
+task<result<Json>> CallPeer::detach(Requested request, InFlight& entry) {
+    const CallLimits& limits = options_.limits;
+    const Duration limit = request.timeout_ms ? time_for(request, limits) : limits.timeout_max;
+    CallContext context = context_of(request, entry, limit);
+    auto begun = options_.registry->detach(std::move(request.operation), std::move(context),
+                                           std::move(request.input), entry.stream->still);
+    ALKNET_CO_TRY(const std::string id, co_await std::move(begun).under(entry.cancel));
+    co_return Json::object({{"run", id}});
+}
+
+task<result<EventBody>> CallPeer::outcome_of(Requested request, Place& place) {
+    InFlight& entry = place.entry();
+    if (options_.registry == nullptr) {
+        co_return fail(causes::kNoOperation, "/" + request.operation);
     }
+    ALKNET_CO_TRY(const Operation* found,
+                  options_.registry->find(request.operation, entry.stream->identity));
+    if (request.detach) {
+        ALKNET_CO_TRY(Json run, co_await detach(std::move(request), entry));
+        co_return Responded{.output = std::move(run)};
+    }
+    if (found->kind == Operation::Kind::subscription) {
+        ALKNET_CO_CHECK(co_await run_subscription(std::move(request), place));
+        co_return Completed{};
+    }
+    ALKNET_CO_TRY(Json output, co_await run_call(std::move(request), entry));
+    co_return Responded{.output = std::move(output)};
+}
+
+task<void> CallPeer::answer(Requested request, std::unique_ptr<Place> place) {
+    const InFlight& entry = place->entry();
+    auto outcome = co_await outcome_of(std::move(request), *place);
     if (entry.cancel.requested()) {
         count("aborted");
         co_return;  // whoever asked wants no answer
     }
-    count(ok ? "ok" : "failed");
+    count(outcome ? "ok" : "failed");
+    EventBody event = outcome ? *std::move(outcome) : to_failed(outcome.error());
     (void)co_await tell(entry.stream, place->id(), std::move(event));
 }
 

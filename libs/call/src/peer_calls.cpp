@@ -10,6 +10,15 @@
 
 namespace alknet::call {
 
+namespace {
+
+std::uint64_t milliseconds_of(Duration duration) {
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
+}
+
+}  // namespace
+
 task<result<CallPeer::StreamPtr>> CallPeer::outgoing() {
     while (streams_.empty() && opening_) {
         ALKNET_CO_CHECK(co_await stream_changed_.wait());
@@ -55,8 +64,8 @@ task<result<Json>> CallPeer::call(std::string operation, Json input, CallOptions
                       .input = std::move(input),
                       .traceparent = std::move(options.traceparent),
                       .auth_token = std::move(options.auth_token)};
-    request.timeout_ms = static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::milliseconds>(options.timeout).count());
+    request.timeout_ms = milliseconds_of(options.detached_for.value_or(options.timeout));
+    request.detach = options.detached_for.has_value();
     ALKNET_CO_TRY(Bytes frame, encode_frame({.id = entry.id(), .event = std::move(request)},
                                             options_.limits.frame_bytes_max));
     scope_.spawn(send(stream, std::move(frame)), "call.send");
@@ -156,8 +165,7 @@ task<result<std::unique_ptr<Subscription>>> CallPeer::subscribe(std::string oper
         request.credit = Subscription::kItemsMax;
     }
     if (options.timeout) {
-        request.timeout_ms = static_cast<std::uint64_t>(
-            std::chrono::duration_cast<std::chrono::milliseconds>(*options.timeout).count());
+        request.timeout_ms = milliseconds_of(*options.timeout);
     }
     ALKNET_CO_TRY(Bytes frame, encode_frame({.id = subscription->id(), .event = std::move(request)},
                                             options_.limits.frame_bytes_max));

@@ -6,6 +6,7 @@
 #include <alknet/base/wire.hpp>
 #include <alknet/call/adapter.hpp>
 #include <alknet/call/client.hpp>
+#include <alknet/call/failure.hpp>
 #include <alknet/core/memory_connection.hpp>
 #include <alknet/core/stream_connection.hpp>
 #include <alknet/net/memory_stream.hpp>

@@ -7,5 +7,6 @@ namespace alknet::causes {
 
 extern const Cause kNoOperation;
 extern const Cause kOperationType;
+extern const Cause kNoRun;
 
 }  // namespace alknet::causes

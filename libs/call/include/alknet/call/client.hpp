@@ -23,6 +23,8 @@ struct CallOptions {
     Duration timeout = std::chrono::seconds(30);
     std::string traceparent{};
     std::optional<std::string> auth_token{};
+    /// The run goes on for so long without whoever called: the answer has its id, as `run`.
+    std::optional<Duration> detached_for{};
 };
 
 /// Of a call that an operation makes on another node while it runs: it has the time that is left,

@@ -10,6 +10,8 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <string_view>
+#include <utility>
 
 namespace alknet::call {
 
@@ -34,7 +36,13 @@ public:
     task<result<void>> subscribe(const SubscribeFunction& function, CallContext context, Json input,
                                  ItemSink& items);
 
-    /// On its loop. Ends what runs for other loops, and from then on nothing more does.
+    /// On its loop: work that nobody waits for, below `token`.
+    void spawn(task<void> work, std::string_view name) { scope_.spawn(std::move(work), name); }
+    [[nodiscard]] Cancel& token() noexcept { return scope_.token(); }
+    [[nodiscard]] Loop& loop() noexcept { return loop_; }
+
+    /// On its loop. Ends what runs for other loops, or for nobody, and from then on nothing more
+    /// does.
     task<void> close();
 
 private:

@@ -22,6 +22,7 @@ namespace alknet::call {
 
 class Composition;
 class OperationHome;
+class RunTable;
 
 /// Who calls and until when. A value: it outlives the connection.
 struct CallContext {
@@ -63,6 +64,13 @@ public:
 using SubscribeFunction =
     std::function<task<result<void>>(CallContext context, Json input, ItemSink& items)>;
 
+/// Asks who somebody is now whose session lasts, by what was shown for it. Errors as those of
+/// IdentityProvider.
+using StillKnown = std::function<task<result<std::optional<Identity>>>()>;
+/// Whether that ends what somebody who was `before` has running: gone, or less than before. A
+/// directory that does not answer takes nobody's access away.
+[[nodiscard]] bool has_ended(const Identity& before, const result<std::optional<Identity>>& now);
+
 /// What an operation may call in turn (composition.hpp), whoever called it.
 struct Authority {
     std::string label;                  // who the operations that it calls see
@@ -79,8 +87,9 @@ struct Operation {
     std::string name;  // "service/name"
     Kind kind = Kind::query;
     Visibility visibility = Visibility::external;
-    /// What the caller needs, exact; nullopt: nothing, not even to be known.
+    /// What the caller needs, exact; nullopt: nothing, and unless `known_only` not even to be known.
     std::optional<identity::Scope> scope;
+    bool known_only = false;
     std::optional<Authority> authority{};
     std::string about;  // one line, for lists
     /// What it takes, which is checked before `run`, and what it gives, which is not: see
@@ -124,6 +133,13 @@ public:
     /// Likewise for a subscription. `items` is of the caller's loop.
     [[nodiscard]] task<result<void>> subscribe(std::string name, CallContext context, Json input,
                                                ItemSink& items) const;
+    /// Likewise for a call that goes on when the caller leaves, until the context's deadline: gives
+    /// the id that `runs/get`, `runs/wait` and `runs/cancel` take. Only with a home. `still` may be
+    /// null. Errors: kAuthRequired for a stranger; kLimit.
+    [[nodiscard]] task<result<std::string>> detach(std::string name, CallContext context,
+                                                   Json input, StillKnown still) const;
+    /// Ends detached runs of those who have gone or may do less than before.
+    [[nodiscard]] task<void> recheck_identities() const;
     /// From the node itself, which may call everything. Errors: kNoOperation; the operation's.
     [[nodiscard]] task<result<Json>> call_internal(std::string name, CallContext context,
                                                    Json input) const;
@@ -138,10 +154,13 @@ public:
         const std::optional<Identity>& caller) const;
 
 private:
+    [[nodiscard]] task<result<Json>> begin_run(const Operation& operation, CallContext context,
+                                               Json input, StillKnown still) const;
     [[nodiscard]] task<result<Json>> run(const Operation& operation, CallContext context,
                                          Json input) const;
 
     std::shared_ptr<OperationHome> home_;
+    std::shared_ptr<RunTable> runs_;  // of the home
     std::map<std::string, Operation, std::less<>> operations_;
 };
 
