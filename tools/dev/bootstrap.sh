@@ -4,6 +4,7 @@
 #   bootstrap test    test libraries and the foreign programs the tests talk to
 #   bootstrap lint    clang-format and clang-tidy
 #   bootstrap bench   the programs that benchmarks are compared with
+#   bootstrap calls   gRPC, which `bench --calls` compares with
 #   bootstrap reach   what the bad networks of `reach` are made of
 #   bootstrap peers   what building the foreign programs of `interop --all` needs
 #
@@ -23,6 +24,7 @@ packages_of() {
     peers) echo python3-venv ;;
     reach) echo iproute2 ;;
     bench) echo iproute2 openssl curl python3 ;;
+    calls) echo libgrpc++-dev ;;
     esac
 }
 
