@@ -87,7 +87,8 @@ struct Operation {
     std::string name;  // "service/name"
     Kind kind = Kind::query;
     Visibility visibility = Visibility::external;
-    /// What the caller needs, exact; nullopt: nothing, and unless `known_only` not even to be known.
+    /// What the caller needs, exact; nullopt: nothing, and unless `known_only` not even to be
+    /// known.
     std::optional<identity::Scope> scope;
     bool known_only = false;
     std::optional<Authority> authority{};
