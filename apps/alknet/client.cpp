@@ -2,22 +2,30 @@
 
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/call/client.hpp>
+#include <alknet/call/envelope.hpp>
 #include <alknet/config/home.hpp>
 #include <alknet/core/known_nodes_file.hpp>
 #include <alknet/core/path_memory_file.hpp>
 #include <alknet/rt/combine.hpp>
 #include <alknet/rt/scope.hpp>
+#include <alknet/tls/alert.hpp>
 #include <array>
 #include <csignal>
 
 #include "commands/commands.hpp"
+#include "json.hpp"
 #include "key_follower.hpp"
 #include "peers.hpp"
+#include "services.hpp"
 #include "trust.hpp"
 
 namespace alknet::app {
 
 namespace {
+
+/// For asking why something was refused, which the command has failed with already.
+constexpr Duration kWhyTimeout = std::chrono::seconds(5);
 
 struct Person {
     std::shared_ptr<const NodeKey> key;
@@ -32,7 +40,7 @@ result<std::optional<config::Home>> existing_home(const CommandLine& line) {
     if (!directory) {  // as in a service without $HOME
         return std::nullopt;
     }
-    auto home = config::Home::open(*directory);
+    auto home = config::Home::open(*directory, services());
     if (!home && home.error().is(causes::kConfigMissing)) {
         return std::nullopt;
     }
@@ -239,6 +247,41 @@ result<void> Client::run(task<result<void>> work) {
         (void)save_path_memory(paths_file_, *paths_);  // a hint, not worth an error
     }
     return outcome;
+}
+
+result<void> Client::run(task<result<void>> work, Asked asked) {
+    return run(explain(std::move(work), std::move(asked)));
+}
+
+task<result<void>> Client::explain(task<result<void>> work, Asked asked) {
+    result<void> outcome = co_await std::move(work);
+    const bool denied = !outcome && outcome.error().is(causes::kForbidden) &&
+                        outcome.error().code() == tls::kAlertAccessDenied;
+    if (denied && asked.service != call::kCallAlpn) {
+        co_return unexpected(co_await why_refused(std::move(outcome).error(), std::move(asked)));
+    }
+    co_return outcome;
+}
+
+// Whatever fails here, the refusal is what is told.
+task<error> Client::why_refused(error refusal, Asked asked) {
+    auto options = dial_options(asked.wishes, asked.target, {std::string(call::kCallAlpn)});
+    if (!options) {
+        co_return refusal;
+    }
+    options->transport.handshake_timeout = kWhyTimeout;
+    auto connection = co_await dialer_->dial(asked.target.address, *std::move(options));
+    if (!connection) {
+        co_return refusal;
+    }
+    const auto client = call::CallClient::create(*loop_, *std::move(connection));
+    const auto access = co_await client->call(
+        "services/access", Json::object({{"service", asked.service}}), {.timeout = kWhyTimeout});
+    co_await client->close();
+    if (!access || access->text_of("lacks").empty()) {
+        co_return refusal;
+    }
+    co_return error(causes::kScopeMissing, std::string(access->text_of("lacks")), refusal.code());
 }
 
 task<void> Client::say_goodbye(Event& said) {

@@ -38,6 +38,13 @@ struct Target {
 [[nodiscard]] result<Target> resolve_target(std::string_view text,
                                             const std::vector<config::Peer>& peers);
 
+/// What a command wants of a node, for the case that it is refused.
+struct Asked {
+    Target target;
+    DialWishes wishes{};
+    std::string service;
+};
+
 class Client {
 public:
     enum class As : std::uint8_t {
@@ -63,10 +70,14 @@ public:
     /// Runs `work` to its end, or until a signal (SIGINT, SIGTERM, SIGHUP; kCancelled), then closes
     /// what it has dialled.
     result<void> run(task<result<void>> work);
+    /// The same; of a refusal that TCP could not explain it asks why, over alknet/call.
+    result<void> run(task<result<void>> work, Asked asked);
 
 private:
     Client() = default;
     task<result<void>> finish(task<result<void>> work);
+    task<result<void>> explain(task<result<void>> work, Asked asked);
+    task<error> why_refused(error refusal, Asked asked);
     task<void> say_goodbye(Event& said);
     task<result<void>> stop_at_signal(Cancel& work);
 

@@ -10,6 +10,7 @@
 
 #include "audit_change.hpp"
 #include "peers.hpp"
+#include "services.hpp"
 
 namespace alknet::app {
 
@@ -23,7 +24,8 @@ struct Version {
 
 result<Version> read_version(const config::Home& home, std::string text, const std::string& file,
                              const identity::PeerList& stored) {
-    config::Parsed parsed = config::parse(text, {.file = file, .base = home.directory()});
+    config::Parsed parsed =
+        config::parse(text, {.file = file, .base = home.directory(), .services = home.services()});
     if (!parsed.problems.empty()) {
         return unexpected(config::as_error(parsed.problems));
     }
@@ -58,9 +60,17 @@ result<void> check_usable(const config::Home& home, const config::Config& config
     return {};
 }
 
+result<std::string> read_other_config(const std::filesystem::path& file) {
+    auto text = config::read_config_text(file);
+    if (!text && text.error().is(causes::kConfigMissing)) {
+        return fail(causes::kFileMissing, file.native());
+    }
+    return text;
+}
+
 result<Checked> check_config(const CheckOptions& options, const identity::PeerList& stored) {
-    const config::Parsed parsed =
-        config::parse(options.text, {.file = options.file, .base = options.base});
+    const config::Parsed parsed = config::parse(
+        options.text, {.file = options.file, .base = options.base, .services = services()});
     Checked checked{.problems = parsed.problems, .refused = {}};
     if (!checked.problems.empty()) {
         return checked;

@@ -20,6 +20,9 @@ namespace alknet::app {
 /// there. Errors: kHomeInvalid, kCertificateInvalid, kIo.
 result<void> check_usable(const config::Home& home, const config::Config& config);
 
+/// A file that somebody names. Errors: kFileMissing; else those of config::read_config_text.
+[[nodiscard]] result<std::string> read_other_config(const std::filesystem::path& file);
+
 /// A text that somebody asks about.
 struct CheckOptions {
     std::string text{};

@@ -4,8 +4,10 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/core/stream_connection.hpp>
 #include <alknet/rt/combine.hpp>
+#include <alknet/rt/file_watch.hpp>
 #include <alknet/rt/scope.hpp>
 #include <exception>
+#include <system_error>
 #include <utility>
 
 namespace alknet::app {
@@ -13,6 +15,7 @@ namespace alknet::app {
 namespace {
 
 constexpr Duration kAcceptAgainDelay = std::chrono::milliseconds(100);
+constexpr Duration kListenAgainDelay = std::chrono::seconds(1);
 constexpr Duration kGrace = std::chrono::seconds(2);
 
 struct Control {
@@ -85,6 +88,53 @@ task<result<void>> accept_all(Control& control, net::UnixListener& listener, Tas
     }
 }
 
+// Somebody may have cleared the directory up. Ends with another listener in `again`, and
+// `renewed`, or cancelled. What is in the place of the file, if anything, is left alone.
+task<result<void>> listen_again(Control& control, std::filesystem::path path,
+                                std::unique_ptr<net::UnixListener>& again, Cancel& renewed) {
+    for (;;) {
+        const auto watch = FileWatch::open(control.loop, path);
+        result<void> there;
+        while (watch && there) {
+            std::error_code failure;
+            if (std::filesystem::symlink_status(path, failure).type() !=
+                std::filesystem::file_type::not_found) {
+                there = co_await (*watch)->changed();
+                continue;
+            }
+            if (auto listener = net::listen_unix(control.loop, path)) {
+                again = *std::move(listener);
+                control.log.warn("control.made_again", {{"file", path.native()}});
+                renewed.request();
+                co_return result<void>();
+            }
+            break;
+        }
+        if (!there && there.error().is(errc::cancelled)) {
+            co_return there;
+        }
+        ALKNET_CO_CHECK(co_await control.loop.sleep(kListenAgainDelay));
+    }
+}
+
+task<result<void>> accept_for_ever(Control& control, std::unique_ptr<net::UnixListener>& listener,
+                                   std::filesystem::path path, TaskScope& serving) {
+    const TaskContext context = co_await current_context();
+    for (;;) {
+        Cancel renewed(context.cancel);
+        std::unique_ptr<net::UnixListener> again;
+        TaskScope watching(control.loop);
+        watching.spawn(listen_again(control, path, again, renewed), "control.watch");
+        auto ended = co_await accept_all(control, *listener, serving).under(renewed);
+        watching.cancel();
+        (void)co_await watching.join();
+        if (again == nullptr) {
+            co_return ended;
+        }
+        listener = std::move(again);
+    }
+}
+
 task<result<void>> drain(call::CallAdapter& adapter) {
     co_await adapter.shutdown();
     co_return result<void>();
@@ -93,10 +143,11 @@ task<result<void>> drain(call::CallAdapter& adapter) {
 }  // namespace
 
 task<result<void>> serve_control(Loop& loop, std::unique_ptr<net::UnixListener> listener,
+                                 std::filesystem::path path,
                                  std::shared_ptr<call::CallAdapter> adapter, Log log) {
     Control control{.loop = loop, .adapter = std::move(adapter), .log = std::move(log)};
     TaskScope serving(loop);
-    auto ended = co_await accept_all(control, *listener, serving);
+    auto ended = co_await accept_for_ever(control, listener, std::move(path), serving);
     listener.reset();  // from now on commands see that no node listens
     Cancel patience;
     (void)co_await with_timeout(kGrace, drain(*control.adapter)).under(patience);

@@ -8,6 +8,7 @@
 #include <alknet/rt/loop.hpp>
 #include <alknet/rt/task.hpp>
 #include <cstddef>
+#include <filesystem>
 #include <memory>
 #include <string_view>
 
@@ -19,9 +20,10 @@ inline constexpr std::string_view kLocalAdmin = "local-admin";
 inline constexpr std::string_view kUserResource = "uid";
 inline constexpr std::size_t kControlConnectionsMax = 64;
 
-/// Serves until it is cancelled, and then lets running calls finish for two seconds.
-/// Errors: kCancelled.
+/// Serves until it is cancelled, and then lets running calls finish for two seconds. Where the
+/// socket's file, at `path`, is taken away, it is made again. Errors: kCancelled.
 task<result<void>> serve_control(Loop& loop, std::unique_ptr<net::UnixListener> listener,
+                                 std::filesystem::path path,
                                  std::shared_ptr<call::CallAdapter> adapter, Log log);
 
 }  // namespace alknet::app

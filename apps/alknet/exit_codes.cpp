@@ -48,6 +48,7 @@ constexpr std::array kByCause = {
     Mapping{&causes::kConfigChanged, ExitCode::config},
     Mapping{&causes::kConfigPending, ExitCode::config},
     Mapping{&causes::kConfigNotPending, ExitCode::config},
+    Mapping{&causes::kFileMissing, ExitCode::config},
     Mapping{&causes::kLastAdmin, ExitCode::config},
     Mapping{&causes::kHomeExists, ExitCode::config},
     Mapping{&causes::kHomeInvalid, ExitCode::config},

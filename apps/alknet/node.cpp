@@ -25,8 +25,9 @@ result<std::unique_ptr<Node>> Node::create(Loop& loop, config::Home home, config
 
 result<void> Node::build() {
     ALKNET_TRY(key_, home_.load_key(config_.fixed));
+    own_id_->set(std::make_shared<const NodeId>(key_->id()));
     ALKNET_CHECK(read_key_news());
-    ALKNET_TRY(tls_, make_tls(config_.dynamic, nullptr));
+    ALKNET_TRY(tls_, make_tls(key_, config_.dynamic, nullptr));
     source_.text = std::move(options_.config_text);
     ALKNET_TRY(source_.stored, stored_peers(home_));
     source_.authorized = read_authorized_keys(home_.directory(), config_.dynamic);
@@ -126,10 +127,11 @@ std::shared_ptr<const identity::PeerList> Node::fixed_peers(
     return std::make_shared<const identity::PeerList>(std::move(written.list));
 }
 
-result<std::shared_ptr<const tls::TlsContext>> Node::make_tls(const config::DynamicConfig& config,
-                                                              const tls::TlsContext* before) const {
+result<std::shared_ptr<const tls::TlsContext>> Node::make_tls(std::shared_ptr<const NodeKey> key,
+                                                              const config::DynamicConfig& config,
+                                                              const tls::TlsContext* before) {
     return tls::TlsContext::create(
-        {.key = key_,
+        {.key = std::move(key),
          .certificates = config.certificates,
          .authorities = {},
          .ticket_keys = before == nullptr ? nullptr : before->ticket_keys()});
@@ -189,10 +191,12 @@ NodeInfo Node::info() const {
                              .quic = one.options.quic,
                              .tcp = one.options.tcp});
     }
+    const std::optional<NodeId> next = key_news_->get()->next();
     const Duration up = loop_.clock().now() - began_;
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(up).count();
     return {.node_id = key_->id().hex(),
             .fingerprint = key_->id().fingerprint(),
+            .next_key = next ? std::optional(next->fingerprint()) : std::nullopt,
             .version = ALKNET_VERSION,
             .process = ::getpid(),
             .home = home_.directory().native(),
@@ -208,7 +212,10 @@ NodeInfo Node::info() const {
 // Everything that can fail comes first.
 result<void> Node::apply(const Source& source) {
     ALKNET_TRY(config::Config config, home_.parse_config(source.text));
-    ALKNET_TRY(auto tls, make_tls(config.dynamic, tls_.get()));
+    auto key = key_now();
+    // Whoever resumes a handshake with the old key would not learn of the new one.
+    const bool same_key = key->id() == key_->id();
+    ALKNET_TRY(auto tls, make_tls(key, config.dynamic, same_key ? tls_.get() : nullptr));
     ALKNET_TRY(auto peers, accepted_peers(home_, config.dynamic, source.stored));
     ALKNET_TRY(const auto serve_sites, http_->prepare(config.dynamic));
     warn_of_admins(*peers);
@@ -224,6 +231,9 @@ result<void> Node::apply(const Source& source) {
     }
     tls_ = std::move(tls);
     endpoint_->set_tls(tls_);
+    if (!same_key) {
+        take_key(std::move(key));
+    }
     endpoint_->set_limits(config.dynamic.limits);
     endpoint_->change_registry([limits = config.dynamic.resume](HandlerRegistry& registry) {
         const RegisteredHandler* found = registry.find(resume::kResumeAlpn);

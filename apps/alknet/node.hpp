@@ -90,6 +90,10 @@ public:
     /// others stand.
     task<result<void>> reload();
 
+    /// Whether somebody may use a service over this transport. Errors: kNoHandler; those of admit.
+    [[nodiscard]] result<void> may_use(std::string_view service, Transport transport,
+                                       const std::optional<Identity>& caller) const;
+
     /// What it is and has, for people who look after it.
     [[nodiscard]] NodeInfo info() const;
     /// Looks at each way to a peer, in a few seconds. Errors: kUnknownPeer; kCancelled.
@@ -153,6 +157,9 @@ private:
     [[nodiscard]] std::shared_ptr<ProtocolHandler> make_join_handler() const;
     [[nodiscard]] std::shared_ptr<ProtocolHandler> make_rotate_handler() const;
     result<void> read_key_news();
+    /// The key that the file has, if statements lead from the node's own to it; else the node's.
+    [[nodiscard]] std::shared_ptr<const NodeKey> key_now() const;
+    void take_key(std::shared_ptr<const NodeKey> key);
     task<bool> announce_to(Dialer& dialer, identity::PeerRecord peer);
     /// Those that a join must not touch. Warns of the lines of authorized_keys that are refused.
     [[nodiscard]] std::shared_ptr<const identity::PeerList> fixed_peers(
@@ -185,8 +192,10 @@ private:
     task<void> listen_ssh(SocketAddress address, TaskScope& connections);
     task<result<void>> accept_ssh(SocketAddress address, TaskScope& connections);
     void publish_listening();
-    result<std::shared_ptr<const tls::TlsContext>> make_tls(const config::DynamicConfig& config,
-                                                            const tls::TlsContext* before) const;
+    /// Tickets of `before` stay good; it may be null.
+    static result<std::shared_ptr<const tls::TlsContext>> make_tls(
+        std::shared_ptr<const NodeKey> key, const config::DynamicConfig& config,
+        const tls::TlsContext* before);
     result<Listening> open(ListenerOptions options, std::string key);
     void open_or_retry(ListenerOptions options);
     void change(Listening& listening, ListenerOptions options);
@@ -200,6 +209,9 @@ private:
     std::shared_ptr<identity::AuditLog> audit_;
     std::shared_ptr<AuditSink> decisions_;  // leads there
     std::shared_ptr<const NodeKey> key_;
+    /// Its id, for the handlers of all loops.
+    const std::shared_ptr<Snapshot<NodeId>> own_id_ =
+        std::make_shared<Snapshot<NodeId>>(std::make_shared<const NodeId>());
     std::shared_ptr<const tls::TlsContext> tls_;
     std::shared_ptr<HandlerRegistry> registry_ = std::make_shared<HandlerRegistry>();
     std::shared_ptr<identity::ConfigIdentityProvider> identities_;

@@ -118,6 +118,13 @@ void Node::log_undone(config::Undone undone) const {
                                                               : "it was edited since, and stays"}});
 }
 
+result<void> Node::may_use(std::string_view service, Transport transport,
+                           const std::optional<Identity>& caller) const {
+    const RegisteredHandler* found = registry_->find(service);
+    return found == nullptr ? fail(causes::kNoHandler, printable(service))
+                            : admit(found->policy, transport, caller);
+}
+
 task<result<void>> Node::watch_pending() {
     if (options_.undone != config::Undone::nothing) {
         log_undone(options_.undone);

@@ -28,6 +28,7 @@ struct ProgramInfo {
 struct NodeInfo {
     std::string node_id;
     std::string fingerprint;
+    std::optional<std::string> next_key{};  // that it has announced
     std::string version;
     std::int64_t process = 0;
     std::string home;
@@ -62,6 +63,18 @@ struct ConnectionSummary {
 struct ConnectionList {
     std::uint64_t total = 0;
     std::vector<ConnectionSummary> connections;
+};
+
+struct ServiceInput {
+    call::Text<255> service;
+    static constexpr std::array<std::string_view, 1> kAbout = {"the name of a service (ALPN)"};
+};
+/// Of the caller, over the transport that it calls by.
+struct ServiceAccess {
+    std::string service;
+    bool allowed = false;
+    std::optional<std::string> lacks{};  // the scope
+    std::optional<std::string> reason{};
 };
 
 struct ConnectionInput {

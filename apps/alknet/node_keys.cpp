@@ -1,6 +1,8 @@
 // What a running node does about keys that change: its own, and those of its peers.
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/doctor/handler.hpp>
+#include <alknet/identity/key_files.hpp>
 #include <alknet/identity/rotate.hpp>
 #include <alknet/rt/combine.hpp>
 #include <array>
@@ -33,6 +35,36 @@ std::shared_ptr<ProtocolHandler> Node::make_rotate_handler() const {
     options.log = log_;
     options.audit = decisions_;
     return std::make_shared<identity::RotateHandler>(std::move(options));
+}
+
+std::shared_ptr<const NodeKey> Node::key_now() const {
+    const auto state = identity::load_key_state(identity::KeyFiles(config_.fixed.key_file));
+    if (!state || state->key->id() == key_->id()) {
+        return key_;
+    }
+    const auto leads = state->until_key();
+    if (std::ranges::find(leads, key_->id(), &identity::Rotation::from) != leads.end()) {
+        return state->key;
+    }
+    log_.warn("config.restart_needed",
+              {{"reason", "the key file has another key, which no statement leads to"}});
+    return key_;
+}
+
+void Node::take_key(std::shared_ptr<const NodeKey> key) {
+    log_.info("key.changed", {{"from", key_->id().fingerprint()}, {"to", key->id().fingerprint()}});
+    key_ = std::move(key);
+    own_id_->set(std::make_shared<const NodeId>(key_->id()));
+    signed_tokens_->set_audience(key_->id());
+    endpoint_->change_registry([tls = tls_](HandlerRegistry& registry) {
+        const RegisteredHandler* found = registry.find(doctor::kDoctorAlpn);
+        if (found == nullptr) {
+            return;
+        }
+        if (auto* handler = dynamic_cast<doctor::DoctorHandler*>(found->handler.get())) {
+            handler->set_tls(tls);
+        }
+    });
 }
 
 result<void> Node::read_key_news() {

@@ -65,6 +65,21 @@ task<result<Closed>> node_close(Options options, ConnectionInput input) {
     co_return Closed{.closed = id};
 }
 
+// What a peer that was refused over TCP could not be told there.
+task<result<ServiceAccess>> service_access(Options options, call::CallContext context,
+                                           ServiceInput input) {
+    const std::string service = input.service;
+    const auto may = options->may_use(service, context.transport, context.identity);
+    ServiceAccess access{.service = service, .allowed = may.has_value()};
+    if (!may && may.error().is(causes::kScopeMissing)) {
+        access.lacks = may.error().detail();
+    }
+    if (!may) {
+        access.reason = may.error().message();
+    }
+    co_return access;
+}
+
 task<result<Reloaded>> config_reload(Options options, Nothing /*input*/) {
     ALKNET_CO_CHECK(co_await options->reload(true));
     co_return Reloaded{.reloaded = true};
@@ -98,7 +113,12 @@ task<result<Json>> at_the_desk(Options options, const DeskOperation& operation, 
     };
     ALKNET_CO_TRY(Json output, co_await options->state->transact(std::move(work)));
     if (operation.changes()) {
-        ALKNET_CO_CHECK(co_await options->reload(false));
+        ALKNET_CO_CHECK(co_await options->reload(operation.name == kKeySwitch));
+    }
+    if (operation.name == kKeySwitch && options->info().fingerprint != output.text_of("to")) {
+        co_return fail(causes::kHomeInvalid,
+                       "the key file has the new key, and the node could not go over to it; its "
+                       "log says why, and a restart does it: systemctl restart alknet");
     }
     co_return output;
 }
@@ -192,6 +212,18 @@ result<void> add_desk(call::OperationRegistry& registry, const Options& options)
     return {};
 }
 
+result<void> add_access(call::OperationRegistry& registry, const Options& options) {
+    call::Operation operation;
+    operation.name = "services/access";
+    operation.known_only = true;
+    operation.about = "whether the caller may use a service of the node, and what it lacks";
+    call::set_function<ServiceInput, ServiceAccess>(
+        operation, [options](call::CallContext context, ServiceInput input) {
+            return service_access(options, std::move(context), std::move(input));
+        });
+    return registry.add(std::move(operation));
+}
+
 result<void> add_events(call::OperationRegistry& registry, const Options& options) {
     ALKNET_TRY(call::Operation operation, described("events/watch", "events:read",
                                                     "what the node decides, as it happens", false));
@@ -216,6 +248,7 @@ result<void> add_node_operations(call::OperationRegistry& registry, NodeOperatio
     ALKNET_CHECK(add.mutation("config/reload", "config:reload",
                               "read alknet.toml and state.db again, and apply them",
                               config_reload));
+    ALKNET_CHECK(add_access(registry, shared));
     ALKNET_CHECK(add_events(registry, shared));
     ALKNET_CHECK(add_node_views(registry, shared));
     return add_desk(registry, shared);

@@ -11,6 +11,7 @@
 #include <alknet/store/store.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -31,6 +32,10 @@ struct NodeOperationsOptions {
     std::function<std::vector<ConnectionReport>()> connections;
     /// False: there is none of that id.
     std::function<bool(std::string_view id)> close;
+    /// Whether somebody may use a service over this transport. Errors: those of admit.
+    std::function<result<void>(std::string_view service, Transport transport,
+                               const std::optional<Identity>& caller)>
+        may_use;
     /// Reads alknet.toml and state.db again and applies them, and ends once what they no longer
     /// allow has been cut. `always`: also when neither says something else than before.
     std::function<task<result<void>>(bool always)> reload;

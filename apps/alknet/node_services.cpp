@@ -1,5 +1,6 @@
 // The services of a node, and who may use them.
 #include "node.hpp"
+#include "services.hpp"
 
 #include <algorithm>
 #include <alknet/base/causes.hpp>
@@ -61,7 +62,7 @@ result<void> Node::register_handlers(HandlerRegistry& registry, Loop& loop) cons
         return doctor::is_quic(way) ? ways.quic : ways.tcp;
     };
     diagnosis.checks = [directory = home_.directory()] {
-        const auto probe = doctor::make_system_probe(directory);
+        const auto probe = doctor::make_system_probe(directory, services());
         return doctor::local_checks(*probe, {.ports = false});
     };
     ALKNET_CHECK(registry.add(std::make_shared<doctor::DoctorHandler>(std::move(diagnosis)),
@@ -128,7 +129,7 @@ result<void> Node::may_open(const HandlerRegistry& registry, std::string_view al
 
 std::shared_ptr<ProtocolHandler> Node::make_join_handler() const {
     identity::JoinHandlerOptions options;
-    options.node = key_->id();
+    options.node = [own = own_id_] { return *own->get(); };
     options.state = state_;
     options.fixed = [written = written_] { return written->get(); };
     options.changed = options_.state_changed;

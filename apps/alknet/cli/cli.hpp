@@ -129,6 +129,7 @@ struct PeerOptions {
     std::vector<std::string> set;
     std::vector<std::string> added;
     std::vector<std::string> removed;
+    bool none = false;  // no scopes
     bool force = false;
 };
 struct InvitationOptions {

@@ -21,12 +21,14 @@ void add_key_commands(Grammar& grammar) {
     rotate->footer(
         "The key to come is made beside the old one, with a statement that both sign. A running "
         "node tells it to the peers that have an address, and to everybody who asks; the key that "
-        "it shows stays. Give them time, then stop the node and use alknet key switch. Whoever "
-        "meets the new key before the overlap ends, and has not heard of it, asks for the "
+        "it shows stays. Give them time, then use alknet key switch. Whoever meets "
+        " the new key before the overlap ends, and has not heard of it, asks for the "
         "statement. It is no remedy for a key that was stolen: whoever has it can sign one too.");
     const auto change =
         leaf("switch", "Show the new key from now on; the old one is gone", Action::change);
-    change.first->footer("The node must not run.");
+    change.first->footer(
+        "A running node shows it in every handshake from then on; the connections that it has go "
+        "on. Invitations and signed tokens that were made for the old key are worth nothing then.");
     const auto [announce, announcing] =
         leaf("announce", "Tell the peers that have an address, now", Action::announce);
     add_duration(*announce, "--timeout", announcing->timeout,

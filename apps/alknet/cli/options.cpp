@@ -8,6 +8,20 @@
 
 namespace alknet::app {
 
+namespace {
+
+// "a:b, c:d" is how people write lists.
+std::string without_blanks(std::string text) {
+    constexpr std::string_view kBlanks = " \t\n";
+    const std::size_t first = text.find_first_not_of(kBlanks);
+    if (first == std::string::npos) {
+        return {};
+    }
+    return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+}
+
+}  // namespace
+
 CLI::Option* metavar(CLI::Option* option, std::string value) {
     return option->type_name(std::move(value))->allow_extra_args(false);
 }
@@ -44,7 +58,8 @@ CLI::Option* add_count(CLI::App& command, const std::string& name, std::uint32_t
 void add_list(CLI::App& command, const std::string& name, std::vector<std::string>& into,
               const std::string& value, const std::string& about) {
     metavar(command.add_option(name, into, about + "; several with commas, or repeated")
-                ->delimiter(','),
+                ->delimiter(',')
+                ->transform(without_blanks),
             value);
 }
 

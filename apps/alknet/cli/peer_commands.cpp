@@ -27,7 +27,7 @@ void add_peer_changes(Grammar& grammar, CLI::App& peer) {
     forcible(std::pair(renew, renewal));
     renewal->expires = "30d";
     metavar(renew->add_option("--expires", renewal->expires,
-                              "When it ends: a duration from now, or a day in UTC (30d)"),
+                              "When it ends: a duration from now, a day in UTC, or never (30d)"),
             "WHEN");
 
     const auto [rename, renaming] =
@@ -38,6 +38,7 @@ void add_peer_changes(Grammar& grammar, CLI::App& peer) {
     const auto [scopes, scoping] = change("scopes", "Change what somebody may do", Action::scopes);
     add_list(*scopes, "--set", scoping->set, "SCOPES", "What it may do from now on");
     add_list(*scopes, "--remove", scoping->removed, "SCOPES", "What it may do no longer");
+    scopes->add_flag("--none", scoping->none, "It may do nothing from now on that needs a scope");
     add_list(*scopes, "--add", scoping->added, "SCOPES", "What it may do besides");
     forcible(std::pair(scopes, scoping));
     scopes->footer("What it may do no longer ends the connections that it has.");
@@ -63,9 +64,10 @@ void add_peer_commands(Grammar& grammar) {
         ->required();
     add_list(add_command, "--scopes", add->scopes, "SCOPES", "What it may do");
     add_list(add_command, "--roles", add->roles, "ROLES", "Roles of alknet.toml that it has");
-    metavar(add_command.add_option("--expires", add->expires,
-                                   "When its term ends: a duration from now, or a day in UTC"),
-            "WHEN");
+    metavar(
+        add_command.add_option("--expires", add->expires,
+                               "When its term ends: a duration from now, a day in UTC, or never"),
+        "WHEN");
     metavar(add_command.add_option("--address", add->address, "Where to reach it"), "HOST[:PORT]");
 
     const auto list = std::make_shared<PeerOptions>();

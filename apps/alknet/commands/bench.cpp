@@ -321,7 +321,10 @@ result<ExitCode> run(const CommandLine& line, const BenchOptions& options) {
     ALKNET_TRY(auto target, resolve_target(options.address, client->peers()));
     Benching bench{
         .line = line, .options = options, .client = *client, .target = std::move(target)};
-    if (auto outcome = client->run(run_all(bench)); !outcome) {
+    Asked asked{.target = bench.target,
+                .wishes = options.wishes,
+                .service = std::string(doctor::kBenchAlpn)};
+    if (auto outcome = client->run(run_all(bench), std::move(asked)); !outcome) {
         return unexpected(explain_refusal(bench, std::move(outcome).error()));
     }
     return ExitCode::ok;

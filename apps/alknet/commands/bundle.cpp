@@ -25,6 +25,7 @@
 #include "output.hpp"
 #include "pair_text.hpp"
 #include "peers.hpp"
+#include "services.hpp"
 
 namespace alknet::app {
 
@@ -431,7 +432,7 @@ result<void> write_bundle(const CommandLine& line, const DoctorOptions& options,
     Bundling bundling{.line = line, .options = options};
     if (const auto home = home_directory(line); home && fs::is_directory(*home)) {
         bundling.home = *home;
-        if (const auto opened = config::Home::open(*home)) {
+        if (const auto opened = config::Home::open(*home, services())) {
             auto stored = stored_peers(*opened);
             if (stored) {
                 bundling.stored = std::move(*stored);

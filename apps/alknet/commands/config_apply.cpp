@@ -38,10 +38,10 @@ std::string as_text(const Output& output) {
 
 // The file is read here, with the rights of whoever asks.
 result<ConfigDiffInput> input_of(const std::filesystem::path& file) {
-    ALKNET_TRY(std::string text, config::read_config_text(file));
+    ALKNET_TRY(std::string text, read_other_config(file));
     if (to_valid_utf8(text) != text) {
-        return unexpected(
-            config::as_error(config::parse(text, {.file = file.native(), .base = {}}).problems));
+        return unexpected(config::as_error(
+            config::parse(text, {.file = file.native(), .base = {}, .services = {}}).problems));
     }
     return ConfigDiffInput{.text = {.value = std::move(text)}, .file = given(file.native())};
 }

@@ -32,7 +32,7 @@ result<ExitCode> report(const CommandLine& line, const Json& output) {
 
 // Another file than the home's, which need not have one.
 result<Json> check_file(const CommandLine& line, const std::filesystem::path& file) {
-    ALKNET_TRY(std::string text, config::read_config_text(file));
+    ALKNET_TRY(std::string text, read_other_config(file));
     std::error_code failure;
     const auto base = std::filesystem::absolute(file, failure).parent_path();
     if (to_valid_utf8(text) == text && open_home(line)) {

@@ -11,6 +11,7 @@
 #include "commands.hpp"
 #include "output.hpp"
 #include "pair_text.hpp"
+#include "services.hpp"
 
 namespace alknet::app {
 
@@ -27,7 +28,7 @@ constexpr std::size_t kPeersAsked = 3;
 
 std::unique_ptr<doctor::SystemProbe> probe_of(const CommandLine& line) {
     const auto home = home_directory(line);
-    return doctor::make_system_probe(home ? *home : std::filesystem::path());
+    return doctor::make_system_probe(home ? *home : std::filesystem::path(), services());
 }
 
 task<void> dial_peer(Client& client, doctor::ExamineOptions options, PairReport& pair) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "commands.hpp"
+#include "services.hpp"
 
 namespace alknet::app {
 
@@ -12,7 +13,7 @@ result<std::filesystem::path> home_directory(const CommandLine& line) {
 
 result<config::Home> open_home(const CommandLine& line) {
     ALKNET_TRY(const auto directory, home_directory(line));
-    return config::Home::open(directory);
+    return config::Home::open(directory, services());
 }
 
 result<std::string> host_given(std::string_view option, std::string_view text) {

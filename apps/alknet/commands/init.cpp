@@ -5,6 +5,7 @@
 
 #include "commands.hpp"
 #include "output.hpp"
+#include "services.hpp"
 
 namespace alknet::app {
 
@@ -49,7 +50,7 @@ void ask_for_missing(InitOptions& options, const std::vector<std::string>& names
 
 result<void> report(const CommandLine& line, const std::filesystem::path& directory,
                     const config::Created& created) {
-    ALKNET_TRY(const auto home, config::Home::open(directory));
+    ALKNET_TRY(const auto home, config::Home::open(directory, services()));
     ALKNET_TRY(const auto config, home.load_config());
     ALKNET_TRY(const auto key, home.load_key(config.fixed));
     const std::string url = node_url(key->id(), config, "");

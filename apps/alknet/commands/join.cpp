@@ -14,6 +14,8 @@
 
 #include "client.hpp"
 #include "commands.hpp"
+#include "control_client.hpp"
+#include "inputs.hpp"
 #include "introduce.hpp"
 #include "output.hpp"
 #include "peers.hpp"
@@ -141,18 +143,25 @@ task<result<void>> join(Client& client, Introduction& introduction) {
     co_return result<void>();
 }
 
+// A running node does it, and follows it at once; else it is done on the files.
 result<void> keep_inviter(Introduction& introduction) {
-    ALKNET_TRY(const auto state, open_state(introduction.home));
-    return state->transaction([&](store::Database& database) -> result<void> {
-        ALKNET_TRY(const auto stored, identity::load_peers(database));
-        const std::string address = introduction.inviter.address;
-        ALKNET_CHECK(prepare(introduction, stored));
-        if (introduction.inviter_known) {
-            return {};
-        }
-        introduction.inviter.address = address;
-        return identity::save_peer(database, introduction.inviter);
-    });
+    const PeerRecord& inviter = introduction.inviter;
+    if (introduction.inviter_known) {
+        return {};
+    }
+    const std::string key = introduction.invitation.node.fingerprint();
+    const PeerAddInput input{.name = {.value = inviter.name},
+                             .keys = words_of({key}),
+                             .address = given(inviter.address)};
+    const auto kept = at_own_node(introduction.line, "peers/add", call::to_json(input));
+    if (!kept) {
+        return unexpected(error(kept.error())
+                              .within(fmt::format("the other node knows this one now, and is not "
+                                                  "known here; add it: alknet peer add {} --key "
+                                                  "{} --address {}",
+                                                  inviter.name, key, inviter.address)));
+    }
+    return {};
 }
 
 result<void> report(const Introduction& introduction) {

@@ -9,6 +9,7 @@
 #include "client.hpp"
 #include "commands.hpp"
 #include "control_client.hpp"
+#include "desk.hpp"
 #include "key_news.hpp"
 #include "output.hpp"
 #include "peers.hpp"
@@ -60,7 +61,7 @@ std::string tell_node(const Keys& keys) {
         return "the running node could not be told: " + printable(running.error().message()) +
                "; try alknet reload";
     }
-    return *running ? "the node tells its peers; later: stop it, and alknet key switch"
+    return *running ? "the node tells its peers; later: alknet key switch"
                     : "next: alknet serve or alknet key announce, which tell the peers; later: "
                       "alknet key switch";
 }
@@ -72,12 +73,20 @@ result<void> rotate(const CommandLine& line, const Keys& keys, Duration overlap)
     return report(line, "a key is to come", made, tell_node(keys));
 }
 
-// Beneath a running node there would be two keys in use.
+// The running node does it, and shows the new key from then on.
 result<void> change(const CommandLine& line, const Keys& keys) {
-    ALKNET_TRY(const auto lock, keys.home.lock());
-    ALKNET_CHECK(audit(keys, "key.switched"));
-    ALKNET_TRY(const Rotation now, identity::switch_key(keys.files));
-    return report(line, "the key has changed", now, "next: alknet serve");
+    ALKNET_TRY(const Json done, at_own_node(line, kKeySwitch, Json::object({})));
+    if (line.json) {
+        return print_line(done.text());
+    }
+    const auto running = ask_running_node(keys.home, "node/info", Json());
+    const bool serves = running && *running;
+    return print_text(fmt::format("{}\n  from   {}\n  to     {}\n  until  {}\n{}\n",
+                                  done.text_of("done"), done.text_of("from"), done.text_of("to"),
+                                  done.text_of("until"),
+                                  serves ? "the node shows it from now on; connections that there "
+                                           "are go on"
+                                         : "next: alknet serve"));
 }
 
 result<void> abandon(const CommandLine& line, const Keys& keys) {

@@ -57,7 +57,8 @@ Json input_of(const PeerOptions& options) {
                                                  .force = force,
                                                  .set = words_of(options.set),
                                                  .add = words_of(options.added),
-                                                 .remove = words_of(options.removed)});
+                                                 .remove = words_of(options.removed),
+                                                 .none = options.none});
         case Action::list:
             return call::to_json(Nothing());
         default:

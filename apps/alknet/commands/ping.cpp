@@ -210,8 +210,9 @@ result<ExitCode> run(const CommandLine& line, const PingOptions& options) {
               .client = *client,
               .target = std::move(target),
               .round_trips = {}};
-    if (auto outcome = client->run(options.all_transports ? measure_all(ping) : measure(ping));
-        !outcome) {
+    Asked asked{.target = ping.target, .wishes = options.wishes, .service = std::string(kEchoAlpn)};
+    auto work = options.all_transports ? measure_all(ping) : measure(ping);
+    if (auto outcome = client->run(std::move(work), std::move(asked)); !outcome) {
         return unexpected(explain_close(std::move(outcome).error()));
     }
     return ExitCode::ok;

@@ -258,9 +258,10 @@ result<ExitCode> run(const CommandLine& line, const PipeOptions& options) {
     ALKNET_CHECK(tls::check_alpn(options.alpn));
     ALKNET_TRY(auto client, Client::create(line, Client::As::owner, options.wishes.tofu));
     ALKNET_TRY(auto target, resolve_target(options.address, client->peers()));
+    Asked asked{.target = target, .wishes = options.wishes, .service = options.alpn};
     auto work = options.resume ? join_stdio_resumable(*client, std::move(target), options)
                                : join_stdio(*client, std::move(target), options);
-    if (auto outcome = client->run(std::move(work)); !outcome) {
+    if (auto outcome = client->run(std::move(work), std::move(asked)); !outcome) {
         return unexpected(explain_close(std::move(outcome).error()));
     }
     return ExitCode::ok;

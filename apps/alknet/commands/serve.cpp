@@ -314,6 +314,11 @@ result<void> offer_operations(Serving& serving) {
         .connections = [&serving] { return serving.node->endpoint().list_connections(); },
         .close = [&serving](
                      std::string_view id) { return serving.node->endpoint().close_connection(id); },
+        .may_use =
+            [&serving](std::string_view service, Transport transport,
+                       const std::optional<Identity>& caller) {
+                return serving.node->may_use(service, transport, caller);
+            },
         .reload = [&serving](bool always) { return reload_and_wait(serving, always); },
         .events = serving.node_options.events,
         .logs = serving.logs,
@@ -332,7 +337,8 @@ task<result<void>> obey_commands(Serving& serving) {
     options.metrics = serving.node->metrics();
     auto adapter = std::make_shared<call::CallAdapter>(std::move(options));
     serving.node->set_local(adapter);
-    co_return co_await serve_control(serving.loop, std::move(serving.control), std::move(adapter),
+    co_return co_await serve_control(serving.loop, std::move(serving.control),
+                                     control_socket(serving.home), std::move(adapter),
                                      serving.node->log());
 }
 

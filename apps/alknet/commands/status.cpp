@@ -46,6 +46,9 @@ std::string as_text(const NodeInfo& info, const ConnectionList& list) {
     std::string text =
         fmt::format("{} of alknet {} runs in {}\n", info.fingerprint, info.version, info.home);
     text += fmt::format("  since        {} s, as process {}\n", info.uptime_s, info.process);
+    if (info.next_key) {
+        text += fmt::format("  next key     {}, from alknet key switch on\n", *info.next_key);
+    }
     for (const ListenerInfo& one : info.listeners) {
         text += fmt::format("  listens      {} ({}, {})\n", one.address, transports(one), one.name);
     }

@@ -131,10 +131,12 @@ constexpr DeskOperation configuring(DeskOperation operation) {
 [[nodiscard]] std::span<const DeskOperation> token_operations() noexcept;
 [[nodiscard]] std::span<const DeskOperation> config_operations() noexcept;
 [[nodiscard]] std::span<const DeskOperation> invitation_operations() noexcept;
+[[nodiscard]] std::span<const DeskOperation> key_operations() noexcept;
 /// All of these.
 [[nodiscard]] std::vector<const DeskOperation*> desk_operations();
 inline constexpr std::string_view kConfigApply = "config/apply";
 inline constexpr std::string_view kConfigConfirm = "config/confirm";
+inline constexpr std::string_view kKeySwitch = "key/switch";
 /// Null: there is none of that name.
 [[nodiscard]] const DeskOperation* find_desk_operation(std::string_view name);
 

@@ -78,8 +78,10 @@ struct PeerScopesInput {
     Words set{};
     Words add{};
     Words remove{};
-    static constexpr About<5> kAbout = {"of the peer", kAboutForce, "in place of all that it has",
-                                        "scopes to give", "scopes to take away"};
+    bool none = false;
+    static constexpr About<6> kAbout = {
+        "of the peer",    kAboutForce,           "in place of all that it has",
+        "scopes to give", "scopes to take away", "take away all that it has of its own"};
 };
 
 struct TokenAddInput {

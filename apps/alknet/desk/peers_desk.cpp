@@ -27,6 +27,7 @@ using Action = PeerOptions::Action;
 
 constexpr std::string_view kRead = "peers:read";
 constexpr std::string_view kManage = "peers:manage";
+constexpr std::string_view kNever = "never";
 
 struct Work {
     const Desk& desk;
@@ -69,6 +70,7 @@ PeerOptions options_of(Action action, const PeerScopesInput& input) {
     options.set = texts_of(input.set);
     options.added = texts_of(input.add);
     options.removed = texts_of(input.remove);
+    options.none = input.none;
     return options;
 }
 
@@ -111,7 +113,7 @@ result<PeerRecord> new_peer(const Work& work) {
     }
     ALKNET_TRY(peer.grants, parse_scopes(options.scopes));
     peer.roles = options.roles;
-    if (!options.expires.empty()) {
+    if (!options.expires.empty() && options.expires != kNever) {
         ALKNET_TRY(peer.expires, parse_future_expiry(options.expires, work.desk.now));
     }
     if (!options.address.empty()) {
@@ -129,15 +131,18 @@ bool has(const std::vector<identity::Grant>& grants, const identity::Grant& one)
     return std::ranges::find(grants, one.scope, &identity::Grant::scope) != grants.end();
 }
 
-// --set, then --remove, then --add.
+// --set or --none, then --remove, then --add.
 result<void> change_scopes(PeerRecord& peer, const PeerOptions& options) {
     ALKNET_TRY(const auto set, parse_scopes(options.set));
     ALKNET_TRY(const auto removed, parse_scopes(options.removed));
     ALKNET_TRY(const auto added, parse_scopes(options.added));
-    if (set.empty() && removed.empty() && added.empty()) {
-        return fail(causes::kUsage, "say what to change: --set, --remove or --add");
+    if (set.empty() && removed.empty() && added.empty() && !options.none) {
+        return fail(causes::kUsage, "say what to change: --set, --remove, --add or --none");
     }
-    if (!options.set.empty()) {
+    if (options.none && !(set.empty() && removed.empty())) {
+        return fail(causes::kUsage, "--none leaves nothing to set or remove");
+    }
+    if (options.none || !set.empty()) {
         peer.grants = set;
     }
     for (const identity::Grant& one : removed) {
@@ -157,7 +162,11 @@ result<void> change_scopes(PeerRecord& peer, const PeerOptions& options) {
 result<void> change(PeerRecord& peer, const PeerOptions& options, WallTime now) {
     switch (options.action) {
         case Action::renew: {
-            ALKNET_TRY(peer.expires, parse_expiry(options.expires, now));
+            if (options.expires == kNever) {
+                peer.expires.reset();
+                return {};
+            }
+            ALKNET_TRY(peer.expires, parse_future_expiry(options.expires, now));
             return {};
         }
         case Action::disable:

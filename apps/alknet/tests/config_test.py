@@ -32,6 +32,15 @@ class ConfigTest(TestCase):
         return why["detail"]
 
 
+class Missing(ConfigTest):
+    def test_a_file_that_is_not_there_is_named(self):
+        none = self.directory / "none.toml"
+        for command in ("check", "diff", "apply"):
+            self.assertEqual(self.refused(command, none, id="E-FILE-MISSING"), str(none))
+            self.assertIn("next: check the path",
+                          self.node_home.run("config", command, none, expect=EXIT_CONFIG).stderr)
+
+
 class Show(ConfigTest):
     def test_says_where_each_value_comes_from(self):
         home, key = self.node_home, self.home("bob").identity["fingerprint"]
@@ -242,7 +251,7 @@ class Admins(ConfigTest):
         self.guarded("peer", "remove", "bob")
         self.guarded("peer", "disable", "bob")
         self.guarded("peer", "scopes", "bob", "--set", "git:read")
-        self.guarded("peer", "renew", "bob", "--expires", "2020-01-01")
+        self.guarded("peer", "scopes", "bob", "--none")
         home.run("peer", "name", "bob", "robert")
         home.run("peer", "remove", "robert", "--force")
         home.run("peer", "add", "eve", "--key", self.home("eve").id)

@@ -97,6 +97,26 @@ class ControlSocket(TestCase):
             home.error("serve", expect=EXIT_CONFIG)
             home.run("status")
 
+    def test_that_somebody_takes_away_is_made_again(self):
+        home = self.home()
+        with Node(home) as node:
+            path = home.path / "control.sock"
+            with Control(path) as control:
+                for _ in range(2):
+                    path.unlink()
+                    self.assertIn(str(path), node.wait_for("control.made_again"))
+                    self.assertEqual(path.stat().st_mode & 0o777, 0o600)
+                    self.assertEqual(home.json("status")["node_id"], home.id)
+                control.ask("1", "/node/info")  # whoever was there stays
+                self.assertEqual(control.next()[0], "call.responded")
+            # What has come in its place is somebody's, and stays.
+            path.unlink()
+            node.wait_for("control.made_again")
+            path.rename(path.with_name("mine"))
+            node.wait_for("control.made_again")
+            self.assertTrue(path.exists())
+        self.assertFalse(path.exists())
+
     def test_is_reached_however_long_its_path_is(self):
         deep = self.directory / ("d" * 120) / ("e" * 120)
         deep.mkdir(parents=True)

@@ -8,9 +8,11 @@ import os
 import pathlib
 import resource
 import signal
+import subprocess
 import unittest
 
-from support import EXIT_CONFIG, EXIT_FAILURE, Home, Node, TestCase
+import support
+from support import EXIT_CONFIG, EXIT_FAILURE, Home, Node, PATIENCE_S, TestCase
 
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
 MS_RDONLY, MS_REMOUNT, MS_REC, MS_PRIVATE = 1, 32, 0x4000, 1 << 18
@@ -135,6 +137,44 @@ class Disk(TestCase):
         self.assertTrue(self.node_home.json("audit", "verify")["whole"])
         self.read_only(0)
         self.works()
+
+    def test_that_turns_read_only_below_a_node(self):
+        home, flag = self.node_home, self.directory / "read-only"
+        before = support.clean_environment
+        support.clean_environment = lambda **more: before(
+            LD_PRELOAD=os.environ["ALKNET_READ_ONLY_DISK"], ALKNET_TEST_DISK=str(self.disk),
+            ALKNET_TEST_READ_ONLY=str(flag), **more)
+        self.addCleanup(setattr, support, "clean_environment", before)
+        with Node(home) as node:
+            pipes = [subprocess.Popen(
+                [support.PROGRAM, "pipe", node.address, "--alpn", "alknet/echo", "--only", only, "--home", self.bob.path],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=before()) for only in ("quic", "tcp")]
+            self.say(pipes, "before\n")
+            for _ in range(2):  # it may come again
+                flag.touch()
+                self.refused("E-DISK-READ-ONLY", *self.changes())
+                self.assertEqual(self.state(), self.before)
+                home.run("reload")
+                for _ in range(3):
+                    self.bob.run("ping", node.address, "--count", 1)
+                self.assertIn("E-DISK-READ-ONLY", node.wait_for("audit.failed"))
+                self.say(pipes, "meanwhile\n")
+                flag.unlink()
+                node.wait_for("audit.resumed")
+            self.works()
+            self.say(pipes, "after\n")
+            for pipe in pipes:
+                pipe.stdin.close()
+                self.assertEqual(pipe.wait(PATIENCE_S), 0)
+                pipe.stdout.close()
+            node.stop()
+        self.assertTrue(home.json("audit", "verify")["whole"])
+
+    def say(self, pipes, line):
+        for pipe in pipes:
+            pipe.stdin.write(line)
+            pipe.stdin.flush()
+            self.assertEqual(pipe.stdout.readline(), line)
 
     def test_whose_files_may_not_grow(self):
         def limited():

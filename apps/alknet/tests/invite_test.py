@@ -64,6 +64,16 @@ class Invite(TestCase):
             self.bob.error("peer", "join", line, expect=EXIT_REFUSED)
             self.assertEqual(self.peers(self.alice), {})
 
+    def test_a_running_node_that_joins_follows_at_once(self):
+        self.bob.configure('[alpn."alknet/echo"]\nidentity_required = true\n')
+        with Node(self.alice) as alice, Node(self.bob) as bob:
+            self.bob.run("peer", "join", self.invite(alice.bare), "--as", "bob")
+            self.assertEqual(self.bob.json("status")["peers"], 1)
+            self.alice.run("ping", f"alknet://{self.bob.id}@{bob.bare}", "--count", 1)
+        added = [one for one in map(json.loads, self.bob.run("audit", "show", "--json").stdout.splitlines())
+                 if one["event"] == "peer.added"]
+        self.assertIn(self.alice.identity["fingerprint"], str(added))
+
     def test_leads_to_where_the_node_listens(self):
         with Node(self.alice) as node:
             line = self.alice.json("peer", "invite", "--as", "alice")["invitation"]

@@ -2,9 +2,13 @@
 
 import json
 import shutil
+import subprocess
 import unittest
 
-from support import EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE, Node, TestCase
+import support
+from resume_test import Path
+from support import (EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE, PATIENCE_S, Node, TestCase,
+                     clean_environment)
 
 SERVED = ("--count", 1)
 
@@ -81,10 +85,78 @@ class OwnKey(KeyTest):
         self.assertIn("others were told",
                       self.alice.error("key", "abandon", expect=EXIT_USAGE)["detail"])
 
-    def test_it_stays_beneath_a_running_node(self):
-        self.serve(self.alice)
-        self.rotate(self.alice)
-        self.assertIn("another node runs", self.alice.run("key", "switch", expect=3).stderr)
+    def test_a_running_node_goes_over_to_it(self):
+        node = self.serve(self.alice)
+        self.know(self.bob, "alice", self.alice, node.bare)
+        pipes = [subprocess.Popen([support.PROGRAM, "pipe", "alice", "--alpn", "alknet/echo", "--only", only,
+                                   "--home", self.bob.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  text=True, env=clean_environment()) for only in ("quic", "tcp")]
+        self.say(pipes, "before\n")
+        self.assertNotIn("next_key", self.alice.json("status"))
+        old, new = self.rotate(self.alice)
+        self.assertEqual(self.alice.json("status")["next_key"], new)
+        self.assertIn(f"next key     {new}", self.alice.run("status").stdout)
+        self.assertIn("the node shows it from now on", self.alice.run("key", "switch").stdout)
+        node.wait_for("key.changed")
+        status = self.alice.json("status")
+        self.assertEqual((status["fingerprint"], status.get("next_key")), (new, None))
+        # What there was goes on; what comes, resumed handshakes too, sees the new key.
+        self.say(pipes, "after\n")
+        for only in ("quic", "tcp"):
+            self.assertEqual(self.bob.json("ping", "alice", "--only", only, *SERVED)["peer"], new)
+        self.assertEqual(self.keys(self.bob, "alice"), [new])
+        for pipe in pipes:
+            pipe.stdin.close()
+            self.assertEqual(pipe.wait(PATIENCE_S), 0)
+            pipe.stdout.close()
+        self.assertEqual(self.alice.error("key", "switch", expect=EXIT_USAGE)["id"], "E-USAGE")
+        # It is a node like any other: it reads its files again, introduces others, and starts.
+        self.alice.run("reload")
+        carol = self.home("carol")
+        line = self.alice.run("peer", "invite", "--address", node.bare, "--scopes", "node:admin",
+                              "--confirm").stdout.splitlines()[0]
+        joining = subprocess.Popen([support.PROGRAM, "peer", "join", line, "--as", "carol", "--home", carol.path],
+                                   stdout=subprocess.PIPE, text=True, env=clean_environment())
+        digits = joining.stdout.readline().rstrip().rpartition(": ")[2].replace(" ", "")
+        self.alice.run("peer", "confirm", digits)
+        self.assertIn("joined", joining.communicate(timeout=PATIENCE_S)[0])
+        node.__exit__()
+        self.serve(self.alice, listen=node.bare)
+        self.bob.run("ping", "alice", *SERVED)
+
+    def say(self, pipes, line):
+        for pipe in pipes:
+            pipe.stdin.write(line)
+            pipe.stdin.flush()
+            self.assertEqual(pipe.stdout.readline(), line)
+
+    def test_a_key_that_somebody_puts_there_is_not_taken(self):
+        other = self.home("other")
+        node = self.serve(self.alice)
+        shutil.copy(other.path / "node.key", self.alice.path / "node.key")
+        self.alice.run("reload")
+        node.wait_for("config.restart_needed")
+        self.assertEqual(self.alice.json("status")["fingerprint"], self.alice.identity["fingerprint"])
+        self.bob.run("ping", node.address, *SERVED)
+
+    def test_streams_that_come_back_follow(self):
+        node = self.serve(self.alice)
+        path = Path(node.port)
+        self.addCleanup(path.close)
+        self.know(self.bob, "alice", self.alice, f"127.0.0.1:{path.port}")
+        pipe = subprocess.Popen([support.PROGRAM, "pipe", "alice", "--alpn", "alknet/echo", "--resume",
+                                 "--only", "tcp", "--home", self.bob.path],
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=clean_environment())
+        self.say([pipe], "before\n")
+        _, new = self.rotate(self.alice)
+        self.switch(self.alice)
+        path.cut()
+        self.say([pipe], "after\n")
+        pipe.stdin.close()
+        self.assertEqual(pipe.wait(PATIENCE_S), 0)
+        pipe.stdout.close()
+        self.assertEqual(self.keys(self.bob, "alice"), [new])
+        self.assertEqual(node.stop().count("event=resume.opened"), 1)
 
     def test_overlap_has_a_limit(self):
         self.alice.run("key", "rotate", "--overlap", "367d", expect=EXIT_USAGE)

@@ -47,6 +47,7 @@ protected:
                                          .listening = [] { return std::vector<SocketAddress>(); },
                                          .connections = {},
                                          .close = {},
+                                         .may_use = {},
                                          .reload = [this](bool) { return count_reload(reloads_); },
                                          .events = nullptr,
                                          .logs = nullptr,

@@ -47,6 +47,19 @@ class Peers(TestCase):
         home.run("peer", "scopes", "robert", "--set", "git:read:a")
         self.assertEqual(self.peers()["robert"]["scopes"], ["git:read:a"])
         self.assertIn("git:read:a", home.run("peer", "list").stdout)
+        home.run("peer", "scopes", "robert", "--set", "git:read:a, sftp:read:* ,call:echo")
+        self.assertEqual(sorted(self.peers()["robert"]["scopes"]), ["call:echo", "git:read:a", "sftp:read:*"])
+        home.run("peer", "scopes", "robert", "--none", "--add", "git:read:b")
+        self.assertEqual(self.peers()["robert"]["scopes"], ["git:read:b"])
+        home.run("peer", "scopes", "robert", "--none")
+        self.assertEqual(self.peers()["robert"]["scopes"], [])
+        for wrong in (("--none", "--set", "a:b"), ("--none", "--remove", "git:read:b"), ("--add", "a b:c"), ()):
+            self.refused("peer", "scopes", "robert", *wrong, expect=EXIT_USAGE)
+        home.run("peer", "renew", "robert", "--expires", "never")
+        self.assertEqual((self.peers()["robert"]["expires"], self.peers()["robert"]["standing"]), (None, "valid"))
+        self.assertIn("is over already",
+                      self.refused("peer", "renew", "robert", "--expires", "2020-01-01", expect=EXIT_USAGE)["detail"])
+        self.assertEqual(self.peers()["robert"]["expires"], None)
         home.run("peer", "remove", "robert")
         self.assertEqual(self.peers(), {})
 
@@ -287,6 +300,20 @@ class RunningNode(TestCase):
             stranger = eve.error(*ping, expect=EXIT_REFUSED)
             self.assertEqual(stranger["id"], "E-AUTH-REQUIRED")
             self.assertNotIn("echo:use", str(stranger))
+            # TLS over TCP has an alert for it and no words; those come from alknet/call.
+            for command in (ping, ("pipe", node.address, "--alpn", "alknet/echo")):
+                for only in ("quic", "tcp"):
+                    done = bob.run(*command, "--only", only, expect=EXIT_REFUSED)
+                    self.assertIn("error: this identity lacks a scope: echo:use\n", done.stderr, (command, only))
+            self.assertEqual(bob.error("bench", node.address, "--only", "tcp", expect=EXIT_REFUSED)["id"],
+                             "E-AUTH-SCOPE")
+            stranger = eve.run(*ping, "--only", "tcp", expect=EXIT_REFUSED).stderr
+            self.assertNotIn("echo:use", stranger)
+            self.assertNotIn("access_denied", stranger)
+            access = json.loads(bob.run("call", node.address, "services/access", "service=alknet/echo").stdout)
+            self.assertEqual((access["allowed"], access["lacks"]), (False, "echo:use"))
+            self.assertEqual(eve.error("call", node.address, "services/access", "service=alknet/echo",
+                                       expect=EXIT_REFUSED)["id"], "E-AUTH-REQUIRED")
             home.run("peer", "scopes", "bob", "--add", "echo:*")
             node.wait_for("config.reloaded")
             bob.run(*ping)

@@ -323,10 +323,36 @@ class Reload(TestCase):
             node.wait_for("config.restart_needed")
             self.assertTrue(node.wait_for("config.reloaded").startswith("time="))
 
-    def test_a_service_nobody_serves_is_mentioned(self):
+    def test_a_service_that_there_is_not(self):
         home = self.home()
+        good = home.config.read_text()
+        misspelt = '[alpn."alknet/ehco"]\nidentity_required = true\n'
         with Node(home) as node:
+            self.assertIn("did you mean 'alknet/echo'?", self.reload(node, misspelt, "config.rejected"))
             self.assertIn("example/none", self.reload(node, '[alpn."example/none"]\n', "config.unused"))
+            self.reload(node, good)
+        for text in (misspelt, '[[listener]]\nname = "main"\naddresses = ["127.0.0.1:0"]\n'
+                               'alpns = ["alknet/ehco"]\n'):
+            home.configure(text)
+            for command in (("serve",), ("peer", "list"), ("status",)):
+                done = home.run(*command, expect=EXIT_CONFIG if command != ("status",) else EXIT_UNREACHABLE)
+                if command != ("status",):
+                    self.assertIn("did you mean 'alknet/echo'?", done.stderr)
+            checked = home.json("config", "check", expect=EXIT_CONFIG)["problems"][0]
+            self.assertIn("did you mean 'alknet/echo'?", checked["reason"])
+            self.assertEqual(checked["line"], 1 if text == misspelt else 4)
+            self.assertIn("did you mean", str(home.json("doctor", expect=EXIT_FAILURE)))
+
+    def test_every_service_of_a_node_can_be_named(self):
+        home = self.home()
+        with Node(home):
+            services = home.json("status")["services"]
+        home.configure("".join(f'[alpn."{one}"]\n' for one in services))
+        self.assertTrue(home.json("config", "check")["valid"])
+        for one in services:  # and is missed when it is misspelt
+            home.configure(f'[alpn."{one}x"]\n')
+            reason = home.json("config", "check", expect=EXIT_CONFIG)["problems"][0]["reason"]
+            self.assertIn(f"did you mean '{one}'?", reason)
 
     def test_a_new_certificate(self):
         home = self.home()

@@ -479,6 +479,7 @@ constexpr std::array kAll = {
     &causes::kConfigChanged,
     &causes::kConfigPending,
     &causes::kConfigNotPending,
+    &causes::kFileMissing,
     &causes::kLastAdmin,
     &causes::kHomeExists,
     &causes::kHomeInvalid,

@@ -51,6 +51,15 @@ constexpr Cause kConfigNotPending{
         "Nothing was applied with --confirm, or it was confirmed, or its time is over and the "
         "configuration is what it was before.",
 };
+constexpr Cause kFileMissing{
+    .id = "E-FILE-MISSING",
+    .condition = errc::not_found,
+    .what = "there is no such file",
+    .next = "check the path; a commented file to begin with: alknet init --home DIR",
+    .explain =
+        "A command was told to read a file that is not there. Nothing was changed. Without a file, "
+        "alknet config check looks at alknet.toml in the home.",
+};
 constexpr Cause kLastAdmin{
     .id = "E-ACCESS-LAST-ADMIN",
     .condition = errc::forbidden,

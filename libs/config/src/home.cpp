@@ -216,13 +216,13 @@ result<fs::path> choose_home(const HomeSources& sources) {
                 "neither --home nor ALKNET_HOME, XDG_DATA_HOME or HOME says where it is");
 }
 
-result<Home> Home::open(const fs::path& directory) {
+result<Home> Home::open(const fs::path& directory, std::vector<std::string> services) {
     ALKNET_CHECK(check_directory(directory));
     if (!present(directory / kConfigName)) {
         return fail(causes::kConfigMissing, "there is no " + (directory / kConfigName).native());
     }
     ALKNET_CHECK(check_manifest(directory));
-    return Home(directory);
+    return Home(directory, std::move(services));
 }
 
 result<Created> Home::create(const fs::path& directory, const CreateOptions& options) {
@@ -279,7 +279,8 @@ result<Config> Home::load_config() const {
 }
 
 result<Config> Home::parse_config(std::string_view text) const {
-    Parsed parsed = parse(text, {.file = config_file().native(), .base = directory_});
+    Parsed parsed =
+        parse(text, {.file = config_file().native(), .base = directory_, .services = services_});
     if (!parsed.problems.empty()) {
         return unexpected(as_error(parsed.problems));
     }

@@ -36,6 +36,20 @@ void read_tree(Reading& in, const toml::table& tree, std::string_view above, Con
     }
 }
 
+// A program that alknet.toml names serves what it says there.
+void add_programs(Reading& in, const toml::table& root) {
+    const toml::array* programs = root["exec"].as_array();
+    for (std::size_t i = 0; programs != nullptr && i < programs->size(); ++i) {
+        const toml::table* program = programs->get(i)->as_table();
+        if (program == nullptr) {
+            continue;
+        }
+        if (const auto alpn = (*program)["alpn"].value<std::string>()) {
+            in.add_service(*alpn);
+        }
+    }
+}
+
 // Roles may stand behind what names them.
 void check_roles(Reading& in, const DynamicConfig& config) {
     for (const Peer& peer : config.peers) {
@@ -111,6 +125,7 @@ Parsed parse(std::string_view text, const ParseOptions& options) {
     parsed.config.fixed.key_file = options.base / parsed.config.fixed.key_file;
     Reading in(options);
     if (const auto tree = parse_toml(text)) {
+        add_programs(in, *tree);
         read_tree(in, *tree, "", parsed.config);
         check_roles(in, parsed.config.dynamic);
     } else {

@@ -68,6 +68,16 @@ const std::string* Reading::text(const toml::node& value, std::size_t bytes_max)
     return &text->get();
 }
 
+void Reading::check_service(const toml::source_region& where, std::string_view name) {
+    if (std::ranges::find(services_, name) != services_.end()) {
+        return;
+    }
+    const std::string_view meant = nearest_name(name, {services_.begin(), services_.end()});
+    if (!meant.empty()) {
+        refuse(where, fmt::format("there is no service '{}'; did you mean '{}'?", name, meant));
+    }
+}
+
 const toml::array* Reading::array(const toml::node& value, std::size_t size_max) {
     const toml::array* array = value.as_array();
     if (array == nullptr) {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "toml.hpp"
@@ -14,7 +15,8 @@ namespace alknet::config {
 
 class Reading {
 public:
-    explicit Reading(const ParseOptions& options) : options_(options) {}
+    explicit Reading(const ParseOptions& options)
+        : options_(options), services_(options.services) {}
 
     /// Names the key below which everything happens while this object lives.
     class Below {
@@ -41,6 +43,11 @@ public:
     const toml::array* array(const toml::node& value, std::size_t size_max);
     const toml::table* table(const toml::node& value);
 
+    /// The file itself says that there is such a service.
+    void add_service(std::string name) { services_.push_back(std::move(name)); }
+    /// Refuses a name that is nearly that of a service.
+    void check_service(const toml::source_region& where, std::string_view name);
+
     [[nodiscard]] const std::filesystem::path& base() const noexcept { return options_.base; }
     [[nodiscard]] bool failed() const noexcept { return !problems_.empty(); }
     [[nodiscard]] std::vector<Problem>& problems() noexcept { return problems_; }
@@ -51,6 +58,7 @@ private:
     void expected(const toml::node& value, std::string_view wanted);
 
     const ParseOptions& options_;
+    std::vector<std::string> services_;
     std::string key_;
     std::vector<Problem> problems_;
 };

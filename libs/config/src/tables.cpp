@@ -243,6 +243,8 @@ void read_alpns(Reading& in, const toml::node& value, Config& into) {
         const auto checked = tls::check_alpn(name.str());
         if (!checked) {
             in.refuse(name.source(), std::string(checked.error().cause().what));
+        } else {
+            in.check_service(name.source(), name.str());
         }
         const toml::table* fields = in.table(rules);
         if (fields != nullptr) {

@@ -191,6 +191,7 @@ void Alpn::read(Reading& in, const toml::node& value, std::string& into) {
     if (const auto checked = tls::check_alpn(*text); !checked) {
         in.refuse(value, refusal(checked.error()));
     } else {
+        in.check_service(value.source(), *text);
         into = *text;
     }
 }

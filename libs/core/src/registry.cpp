@@ -6,6 +6,42 @@
 
 namespace alknet {
 
+namespace {
+
+bool transport_allowed(const AlpnPolicy& policy, Transport transport) noexcept {
+    switch (transport) {
+        case Transport::quic:
+            return policy.quic;
+        case Transport::tcp:
+            return policy.tcp;
+        case Transport::iroh:
+            return policy.iroh;
+        case Transport::local:
+        case Transport::memory:
+            return true;  // the node itself made these
+    }
+    return false;
+}
+
+}  // namespace
+
+result<void> admit(const AlpnPolicy& policy, Transport transport,
+                   const std::optional<Identity>& identity) {
+    if (!transport_allowed(policy, transport)) {
+        return fail(causes::kForbidden, "not over this transport");
+    }
+    if (!policy.identity_required) {
+        return {};
+    }
+    if (!identity) {
+        return fail(causes::kAuthRequired, "only known peers may use this service");
+    }
+    if (identity->renewal_only) {
+        return fail(causes::kForbidden, "the term of " + identity->id + " has ended");
+    }
+    return policy.demand ? policy.demand(*identity) : result<void>();
+}
+
 result<void> HandlerRegistry::add(std::shared_ptr<ProtocolHandler> handler, AlpnPolicy policy) {
     const std::vector<std::string> names = handler->alpns();
     if (names.empty()) {

@@ -26,21 +26,6 @@ AuthContext context_of(const Connection& connection) {
             .identity = std::nullopt};
 }
 
-bool transport_allowed(const AlpnPolicy& policy, Transport transport) noexcept {
-    switch (transport) {
-        case Transport::quic:
-            return policy.quic;
-        case Transport::tcp:
-            return policy.tcp;
-        case Transport::iroh:
-            return policy.iroh;
-        case Transport::local:
-        case Transport::memory:
-            return true;  // the node itself made these
-    }
-    return false;
-}
-
 task<result<void>> resolve_identity(EndpointState& state, Session& session, AuthContext& auth) {
     const std::string fingerprint = auth.peer.fingerprint();
     if (fingerprint.empty() || state.options.identities == nullptr) {
@@ -158,6 +143,14 @@ std::uint64_t code_for(const Session& session, Ending ending, const error& why) 
     return default_close_code(why.condition());
 }
 
+/// Over a byte stream only somebody who is known is told anything, and only that much.
+task<void> tell_refusal(const Session& session, const error& why) {
+    const bool refused = session.handler == nullptr && session.identity && !session.cut;
+    if (refused && session.stream != nullptr && why.is(errc::forbidden)) {
+        (void)co_await session.stream->deny();
+    }
+}
+
 task<void> run_session(EndpointState& state, std::shared_ptr<Session> session) {
     Connection& connection = *session->connection;
     state.telemetry.opened(connection.info());
@@ -170,6 +163,7 @@ task<void> run_session(EndpointState& state, std::shared_ptr<Session> session) {
     } else {
         const error& why = outcome.value.error();
         report_failure(state, *session, outcome.ending, why);
+        co_await tell_refusal(*session, why);
         connection.close(code_for(*session, outcome.ending, why), reason_of(why));
     }
     state.telemetry.closed(connection, state.loop.now() - session->opened);
@@ -217,23 +211,6 @@ std::string reason_of(const error& why) {
         reason.append(": ").append(why.detail());
     }
     return reason;
-}
-
-result<void> admit(const AlpnPolicy& policy, Transport transport,
-                   const std::optional<Identity>& identity) {
-    if (!transport_allowed(policy, transport)) {
-        return fail(causes::kForbidden, "not over this transport");
-    }
-    if (!policy.identity_required) {
-        return {};
-    }
-    if (!identity) {
-        return fail(causes::kAuthRequired, "only known peers may use this service");
-    }
-    if (identity->renewal_only) {
-        return fail(causes::kForbidden, "the term of " + identity->id + " has ended");
-    }
-    return policy.demand ? policy.demand(*identity) : result<void>();
 }
 
 void audit_decision(const EndpointState& state, const Connection& connection,

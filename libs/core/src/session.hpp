@@ -46,12 +46,6 @@ void apply_limits(const EndpointState& state, Session& session);
 /// than it should know; but who is known is told the scope that it lacks.
 [[nodiscard]] std::string reason_of(const error& why);
 
-/// Whether this identity may use a service with this policy over this transport. Errors:
-/// kForbidden for the transport, or when the identity's term has ended; kAuthRequired; those of
-/// AlpnPolicy::demand.
-[[nodiscard]] result<void> admit(const AlpnPolicy& policy, Transport transport,
-                                 const std::optional<Identity>& identity);
-
 /// Tells the audit log what was decided about a connection: `connection.admitted` without an error,
 /// else `refused`, which is an event.
 void audit_decision(const EndpointState& state, const Connection& connection,

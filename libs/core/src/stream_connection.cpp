@@ -62,6 +62,7 @@ public:
                                         MutableBytes out) const override;
 
     void set_idle_timeout(Duration timeout) override;
+    task<result<void>> deny() override;
 
     // What the yielded stream does.
     task<result<std::size_t>> read(MutableBytes into);
@@ -273,14 +274,25 @@ error StreamConnectionImpl::failed(error why, bool ends) {
     if (why.is(causes::kReset) && why.detail().empty() && stats_.bytes_received == 0) {
         // A byte stream has no close codes: whoever is refused should at least know that it may be.
         why = error(why.cause(),
-                    "before anything came back; over TCP a node that refuses somebody cannot say "
-                    "so, over QUIC it can",
+                    "before anything came back; over TCP a node tells strangers no more than that "
+                    "when it refuses them",
                     why.code());
     }
     if (ends && !why.is(errc::cancelled)) {
         end(why);
     }
     return why;
+}
+
+task<result<void>> StreamConnectionImpl::deny() {
+    if (reason_ || yielded_ || !options_.deny) {
+        co_return result<void>();
+    }
+    const TaskContext context = co_await current_context();
+    EitherCancel either(context.cancel, closed_);
+    const std::shared_ptr<BiStream> stream = stream_;
+    co_await options_.deny().under(either.token());
+    co_return result<void>();
 }
 
 void StreamConnectionImpl::set_idle_timeout(Duration timeout) {

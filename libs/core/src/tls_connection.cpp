@@ -18,6 +18,7 @@ std::shared_ptr<StreamConnection> make_tls_connection(Loop& loop,
                                             MutableBytes out) {
         return tls->export_keying_material(label, context, out);
     };
+    options.deny = [tls = stream.get()] { return tls->deny(); };
     return make_stream_connection(loop, std::move(stream), std::move(options));
 }
 

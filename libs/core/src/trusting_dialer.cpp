@@ -182,7 +182,7 @@ void TrustingDialer::note(const result<Dialled>& dialled) const {
 /// nullopt too if nobody can be asked. Errors: kCancelled.
 task<result<std::optional<NodeId>>> TrustingDialer::successor(NodeAddress address,
                                                               DialOptions options, NodeId pinned) {
-    if (!options_.successor || options.better_than) {
+    if (!options_.successor) {
         co_return std::nullopt;
     }
     auto found =
@@ -247,8 +247,7 @@ task<result<Dialled>> TrustingDialer::dial_known(NodeAddress address, DialOption
     DialOptions demanding = options;
     demanding.verify = identity.demand(address.host);
     auto dialled = co_await dialer_->dial_way(address, std::move(demanding));
-    // A connection that has a way already, and looks for a better one, stays where it is.
-    if (dialled || !concerns_identity(dialled.error()) || options.better_than) {
+    if (dialled || !concerns_identity(dialled.error())) {
         if (identity.kind == KnownIdentity::Kind::raw_key) {
             note(dialled);
         }
@@ -261,6 +260,10 @@ task<result<Dialled>> TrustingDialer::dial_known(NodeAddress address, DialOption
         if (next) {
             co_return co_await dial_renewed(std::move(address), std::move(options), before, *next);
         }
+    }
+    // A connection that has a way already, and looks for a better one, stays where it is.
+    if (options.better_than) {
+        co_return unexpected(why);
     }
     Survey survey;
     ALKNET_CO_CHECK(co_await look(std::move(address), std::move(options), survey));

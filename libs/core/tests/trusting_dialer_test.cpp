@@ -205,11 +205,12 @@ TEST_F(Trusting, AKeyMayHaveASuccessor) {
     ASSERT_TRUE(visit_at(before, following(now)));
     EXPECT_EQ(asked, (std::vector{before, before, before}));
     EXPECT_EQ(reached, std::vector{now});
-    // Whoever has a way already stays there.
+    // So does whoever looks for a better way.
     DialOptions climbing = any();
     climbing.better_than = Rung::tcp_v4;
-    EXPECT_FALSE(visit_at(before, following(now), std::move(climbing)));
-    EXPECT_EQ(asked.size(), 3U);
+    EXPECT_FALSE(visit_at(before, following(std::nullopt), climbing));
+    EXPECT_TRUE(visit_at(before, following(now), std::move(climbing)));
+    EXPECT_EQ(asked.size(), 5U);
 }
 
 TEST_F(Trusting, AKnownNameGetsTheSuccessor) {

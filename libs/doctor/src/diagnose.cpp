@@ -159,12 +159,17 @@ void judge_service(Look& look) {
                  look.pair.service + " is not offered there",
                  "see what is offered: alknet probe ADDRESS");
     }
-    const bool lacks_scope = std::ranges::any_of(look.pair.ways, [](const WayReport& way) {
-        return way.outcome == Outcome::stranger &&
-               way.detail.find(causes::kScopeMissing.what) != std::string::npos;
-    });
-    if (lacks_scope) {
-        look.add(causes::kScopeMissing, Damage::quality, Effort::ask,
+    const auto told = [&](const Cause& cause) {
+        return std::ranges::any_of(look.pair.ways, [&](const WayReport& way) {
+            return way.outcome == Outcome::stranger &&
+                   way.detail.find(cause.what) != std::string::npos;
+        });
+    };
+    const bool lacks_scope = told(causes::kScopeMissing);
+    // Over TCP a known peer learns that it may not, and not why.
+    if (lacks_scope || told(causes::kForbidden)) {
+        look.add(lacks_scope ? causes::kScopeMissing : causes::kForbidden, Damage::quality,
+                 Effort::ask,
                  "the other node knows this one, and does not let it ask for a diagnosis",
                  "ask its owner: alknet peer scopes NAME --add " + std::string(kDiagnoseScope));
     } else if (look.direct.any(Outcome::stranger) || look.proxy.any(Outcome::stranger)) {

@@ -202,7 +202,7 @@ Report report_from_here(const Examination& at) {
 bool is_refusal(const error& why) {
     return (why.is(causes::kClosed) && (why.code() == close_code::kAuthRequired ||
                                         why.code() == close_code::kForbidden || why.code() == 0)) ||
-           why.is(causes::kReset) || why.is(causes::kAuthRequired);
+           why.is(causes::kReset) || why.is(causes::kAuthRequired) || why.is(causes::kForbidden);
 }
 
 task<result<void>> carry_way(Examination& at, std::size_t index) {

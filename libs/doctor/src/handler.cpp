@@ -211,6 +211,12 @@ task<result<void>> DoctorHandler::handle(std::shared_ptr<Connection> connection,
     co_return served;
 }
 
+void DoctorHandler::set_tls(std::shared_ptr<const tls::TlsContext> tls) {
+    if (options_.dialer != nullptr) {
+        options_.dialer->set_tls(std::move(tls));
+    }
+}
+
 task<void> DoctorHandler::shutdown() {
     if (options_.dialer != nullptr) {
         co_await options_.dialer->shutdown();

@@ -123,7 +123,8 @@ std::set<std::uint64_t> inodes_in_the_way(const SocketAddress& wanted, Transport
 
 class RealProbe final : public SystemProbe {
 public:
-    explicit RealProbe(fs::path home) : home_(std::move(home)) {}
+    RealProbe(fs::path home, std::vector<std::string> services)
+        : home_(std::move(home)), services_(std::move(services)) {}
 
     result<NodeFacts> node() override;
     std::int64_t unix_seconds() override {
@@ -143,13 +144,14 @@ public:
 
 private:
     fs::path home_;
+    std::vector<std::string> services_;
 };
 
 result<NodeFacts> RealProbe::node() {
     if (home_.empty()) {
         return fail(causes::kConfigMissing);
     }
-    ALKNET_TRY(const auto home, config::Home::open(home_));
+    ALKNET_TRY(const auto home, config::Home::open(home_, services_));
     NodeFacts facts;
     ALKNET_TRY(facts.config, home.load_config());
     ALKNET_TRY(const auto key, home.load_key(facts.config.fixed));
@@ -334,8 +336,8 @@ std::uint64_t udp_drops() {
            parse_udp_drops(read_whole("/proc/net/snmp6"));
 }
 
-std::unique_ptr<SystemProbe> make_system_probe(fs::path home) {
-    return std::make_unique<RealProbe>(std::move(home));
+std::unique_ptr<SystemProbe> make_system_probe(fs::path home, std::vector<std::string> services) {
+    return std::make_unique<RealProbe>(std::move(home), std::move(services));
 }
 
 }  // namespace alknet::doctor

@@ -146,7 +146,7 @@ task<result<JoinMessage>> JoinHandler::answer(Guest& guest, JoinAsk ask) {
         co_return refuse(guest, outcome);
     }
     const NodeId joiner = guest.auth.peer.key;
-    ALKNET_CO_TRY(guest.code, code_of(*guest.connection, options_.node, joiner));
+    ALKNET_CO_TRY(guest.code, code_of(*guest.connection, options_.node(), joiner));
     const ClaimAttempt attempt{.secret = ask.secret,
                                .joiner = joiner,
                                .name = std::move(ask.name),

@@ -45,6 +45,7 @@ SignedTokenProvider::SignedTokenProvider(const Clock& clock, SignedTokenOptions 
       options_(std::move(options)),
       started_(steady(clock)),
       rules_(options_.rules),
+      audience_(audience()),
       used_(unix_seconds(clock.wall_now())) {
     for (const NewestToken& token : options_.newest) {
         used_.refuse_until(token.signer, token.unix_s);
@@ -54,6 +55,16 @@ SignedTokenProvider::SignedTokenProvider(const Clock& clock, SignedTokenOptions 
 void SignedTokenProvider::set_rules(const SignedTokenRules& rules) {
     const std::scoped_lock lock(mutex_);
     rules_ = rules;
+}
+
+void SignedTokenProvider::set_audience(const NodeId& audience) {
+    const std::scoped_lock lock(mutex_);
+    audience_ = audience;
+}
+
+NodeId SignedTokenProvider::audience() const {
+    const std::scoped_lock lock(mutex_);
+    return audience_;
 }
 
 SignedTokenRules SignedTokenProvider::rules() const {
@@ -88,6 +99,7 @@ task<result<std::optional<Identity>>> SignedTokenProvider::resolve_from_fingerpr
 /// A token, whose key has signed it, and who that is now.
 struct SignedTokenProvider::Shown {
     SignedToken token;
+    NodeId audience;
     NodeId signer;
     Identity identity;
 };
@@ -102,9 +114,11 @@ result<std::optional<SignedTokenProvider::Shown>> SignedTokenProvider::look_at(
         return fail(causes::kTokenInvalid, "signed tokens of the first form are switched off");
     }
     const auto peers = options_.peers->peers();
-    ALKNET_TRY(const NodeId signer, signer_of(*parsed, options_.audience, purpose, *peers));
+    const NodeId own = audience();
+    ALKNET_TRY(const NodeId signer, signer_of(*parsed, own, purpose, *peers));
     ALKNET_TRY(Identity identity, identity_of_signer(*peers, signer, clock_.wall_now()));
-    return Shown{.token = *parsed, .signer = signer, .identity = std::move(identity)};
+    return Shown{
+        .token = *parsed, .audience = own, .signer = signer, .identity = std::move(identity)};
 }
 
 task<result<std::optional<Identity>>> SignedTokenProvider::resolve_from_token(std::string token,
@@ -116,7 +130,7 @@ task<result<std::optional<Identity>>> SignedTokenProvider::resolve_from_token(st
     const WallTime now = clock_.wall_now();
     const NodeId& signer = shown->signer;
     ALKNET_CO_CHECK(
-        use(shown->token, signer, shown->token.message(options_.audience, purpose), now));
+        use(shown->token, signer, shown->token.message(shown->audience, purpose), now));
     // A restart forgets what was used, and refuses what is older than itself. This one may not be.
     const std::uint64_t now_s = unix_seconds(now);
     if (shown->token.unix_s > now_s && options_.state != nullptr) {

@@ -28,7 +28,7 @@ struct World {
 
     JoinHandlerOptions options() {
         JoinHandlerOptions made;
-        made.node = node;
+        made.node = [own = node] { return own; };
         made.state = state;
         made.fixed = [fixed = fixed] { return fixed; };
         made.admitted = [](const std::string&) { return true; };

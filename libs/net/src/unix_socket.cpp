@@ -101,9 +101,23 @@ public:
         : loop_(loop), queue_(loop, std::move(fd)), path_(std::move(path)) {}
     SystemUnixListener(const SystemUnixListener&) = delete;
     SystemUnixListener& operator=(const SystemUnixListener&) = delete;
-    ~SystemUnixListener() override { unlink(path_.c_str()); }
+    ~SystemUnixListener() override {
+        struct stat status{};
+        if (lstat(path_.c_str(), &status) == 0 && status.st_dev == device_ &&
+            status.st_ino == inode_) {
+            unlink(path_.c_str());
+        }
+    }
 
-    result<void> listen() { return queue_.listen(); }
+    result<void> listen() {
+        struct stat status{};
+        if (lstat(path_.c_str(), &status) != 0) {
+            return os_fail("lstat", errno, path_.string());
+        }
+        device_ = status.st_dev;
+        inode_ = status.st_ino;
+        return queue_.listen();
+    }
 
     task<result<UnixStream>> accept() override {
         ALKNET_CO_TRY(UniqueFd fd, co_await queue_.accept());
@@ -114,6 +128,9 @@ private:
     Loop& loop_;
     AcceptQueue queue_;
     fs::path path_;
+    // Of the file, which somebody else may have replaced.
+    dev_t device_ = 0;
+    ino_t inode_ = 0;
 };
 
 result<UniqueFd> bound_socket(const fs::path& path, int flags) {

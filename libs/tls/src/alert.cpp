@@ -37,7 +37,7 @@ std::string_view alert_name(std::uint8_t alert) noexcept {
             return "illegal_parameter";
         case 48:
             return "unknown_ca";
-        case 49:
+        case kAlertAccessDenied:
             return "access_denied";
         case kAlertDecodeError:
             return "decode_error";
@@ -75,8 +75,9 @@ std::string_view alert_name(std::uint8_t alert) noexcept {
 }
 
 error alert_error(std::uint8_t alert, AlertFrom from) {
-    const Cause& cause =
-        alert == kAlertNoApplicationProtocol ? causes::kNoCommonAlpn : causes::kTls;
+    const Cause& cause = alert == kAlertNoApplicationProtocol ? causes::kNoCommonAlpn
+                         : alert == kAlertAccessDenied        ? causes::kForbidden
+                                                              : causes::kTls;
     std::string detail = from == AlertFrom::us ? "this side sent alert " : "the peer sent alert ";
     detail += std::to_string(alert);
     detail += " (";

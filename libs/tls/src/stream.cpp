@@ -54,6 +54,7 @@ public:
     [[nodiscard]] const ConnectionInfo& info() const noexcept override { return established_.info; }
     result<void> export_keying_material(std::string_view label, BytesView context,
                                         MutableBytes out) const override;
+    task<void> deny() override;
     [[nodiscard]] std::uint64_t bytes_sent() const noexcept override { return bytes_sent_; }
     [[nodiscard]] std::uint64_t bytes_received() const noexcept override { return bytes_received_; }
 
@@ -260,6 +261,15 @@ task<void> Stream::refuse() {
     (void)co_await lower_->finish();
     if (server_) {
         (void)co_await with_timeout(kLingerTime, linger());
+    }
+}
+
+task<void> Stream::deny() {
+    if (!failed_ && !write_ended_) {
+        failed_ = error(causes::kForbidden, "by this side", kAlertAccessDenied);
+        alert_ = kAlertAccessDenied;
+        write_ended_ = true;
+        co_await refuse();
     }
 }
 

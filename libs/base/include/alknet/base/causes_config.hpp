@@ -10,6 +10,7 @@ extern const Cause kConfigBusy;
 extern const Cause kConfigChanged;
 extern const Cause kConfigPending;
 extern const Cause kConfigNotPending;
+extern const Cause kFileMissing;
 extern const Cause kLastAdmin;
 
 }  // namespace alknet::causes

@@ -233,6 +233,8 @@ struct Problem {
 struct ParseOptions {
     std::string file = "alknet.toml";  // for problems
     std::filesystem::path base;        // what relative paths in the file are relative to
+    /// Of the program, by their ALPNs: a name that is nearly one of them is a problem.
+    std::vector<std::string> services{};
 };
 
 struct Parsed {

@@ -69,12 +69,14 @@ private:
 /// Errors: kConfigMissing, kHomeInvalid when others may write the file, kIo.
 [[nodiscard]] result<std::string> read_config_text(const std::filesystem::path& file);
 
-/// A value: the path of a directory that was checked.
+/// A value: the path of a directory that was checked, and what its configuration may name.
 class Home {
 public:
     /// A directory that holds a node. Errors: kConfigMissing when there is none; kHomeInvalid when
     /// somebody else owns it or could write to it, or a newer program made it; kIo.
-    static result<Home> open(const std::filesystem::path& directory);
+    /// `services`: see ParseOptions.
+    static result<Home> open(const std::filesystem::path& directory,
+                             std::vector<std::string> services = {});
 
     /// Makes the directory (mode 0700) and whatever a node needs and is not there yet; an
     /// interrupted call is completed by the next. Errors: kHomeExists when nothing is missing;
@@ -83,6 +85,7 @@ public:
                                   const CreateOptions& options);
 
     [[nodiscard]] const std::filesystem::path& directory() const noexcept { return directory_; }
+    [[nodiscard]] const std::vector<std::string>& services() const noexcept { return services_; }
     [[nodiscard]] std::filesystem::path config_file() const { return directory_ / "alknet.toml"; }
     [[nodiscard]] tls::CertificateFiles own_certificate() const;
 
@@ -98,8 +101,10 @@ public:
     [[nodiscard]] result<HomeLock> lock() const;
 
 private:
-    explicit Home(std::filesystem::path directory) : directory_(std::move(directory)) {}
+    Home(std::filesystem::path directory, std::vector<std::string> services)
+        : directory_(std::move(directory)), services_(std::move(services)) {}
     std::filesystem::path directory_;
+    std::vector<std::string> services_;
 };
 
 }  // namespace alknet::config

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,12 @@ struct AlpnPolicy {
     bool tcp = true;
     bool iroh = true;
 };
+
+/// Whether this identity may use a service with this policy over this transport. Errors:
+/// kForbidden for the transport, or when the identity's term has ended; kAuthRequired; those of
+/// AlpnPolicy::demand.
+[[nodiscard]] result<void> admit(const AlpnPolicy& policy, Transport transport,
+                                 const std::optional<Identity>& identity);
 
 struct RegisteredHandler {
     std::shared_ptr<ProtocolHandler> handler;

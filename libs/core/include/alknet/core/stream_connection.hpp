@@ -27,6 +27,9 @@ struct StreamConnectionOptions {
     /// gone.
     std::function<result<void>(std::string_view label, BytesView context, MutableBytes out)>
         exporter;
+    /// Tells the peer that it is known and may not, where the stream has a way to. Refers to the
+    /// stream likewise, and ends within seconds.
+    std::function<task<void>()> deny{};
     Duration idle_timeout{};  // without a byte in either direction; zero: none
 };
 
@@ -36,6 +39,9 @@ public:
     /// for this long, and this far, so that what was written still arrives.
     static constexpr Duration kDrainTimeout = std::chrono::seconds(2);
     static constexpr std::uint64_t kDrainBytesMax = 1 << 20;
+
+    /// Before anybody has its stream; see StreamConnectionOptions. `close` comes after.
+    virtual task<result<void>> deny() = 0;
 
     /// Zero: none. Counts from the last byte that moved.
     virtual void set_idle_timeout(Duration timeout) = 0;

@@ -57,6 +57,8 @@ public:
     /// Errors: kAuthRequired without an identity; kLimit, which names the bound that struck;
     /// kProtocol.
     task<result<void>> handle(std::shared_ptr<Connection> connection, AuthContext auth) override;
+    /// With what the peer's node is dialled back from now on.
+    void set_tls(std::shared_ptr<const tls::TlsContext> tls);
     /// Also of the dialer.
     task<void> shutdown() override;
 

@@ -89,7 +89,8 @@ public:
 /// buffer was full; 0 where the system does not count them.
 [[nodiscard]] std::uint64_t udp_drops();
 
-/// `home` may be empty: then there is no node here.
-[[nodiscard]] std::unique_ptr<SystemProbe> make_system_probe(std::filesystem::path home);
+/// `home` may be empty: then there is no node here. `services`: see config::ParseOptions.
+[[nodiscard]] std::unique_ptr<SystemProbe> make_system_probe(
+    std::filesystem::path home, std::vector<std::string> services = {});
 
 }  // namespace alknet::doctor

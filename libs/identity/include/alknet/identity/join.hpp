@@ -46,7 +46,7 @@ private:
 };
 
 struct JoinHandlerOptions {
-    NodeId node;
+    std::function<NodeId()> node;  // whose id; any thread
     std::shared_ptr<store::Store> state;
     /// What alknet.toml says. Called on the store's thread.
     std::function<std::shared_ptr<const PeerList>()> fixed;

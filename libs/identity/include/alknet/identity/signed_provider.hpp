@@ -34,6 +34,8 @@ public:
     SignedTokenProvider(const Clock& clock, SignedTokenOptions options);
 
     void set_rules(const SignedTokenRules& rules);
+    /// The node has another key: tokens for the old one are refused from now on.
+    void set_audience(const NodeId& audience);
 
     /// Knows nobody by a fingerprint.
     task<result<std::optional<Identity>>> resolve_from_fingerprint(
@@ -52,6 +54,7 @@ private:
     [[nodiscard]] result<std::optional<Shown>> look_at(std::string_view token,
                                                        std::string_view purpose) const;
     [[nodiscard]] SignedTokenRules rules() const;
+    [[nodiscard]] NodeId audience() const;
     [[nodiscard]] std::uint64_t started_s(WallTime wall_now) const;
     [[nodiscard]] result<void> use(const SignedToken& token, const NodeId& signer, Bytes message,
                                    WallTime now);
@@ -61,6 +64,7 @@ private:
     const Duration started_;  // by the steady clock, suspensions included
     mutable std::mutex mutex_;
     SignedTokenRules rules_;
+    NodeId audience_;
     UsedTokens used_;
 };
 

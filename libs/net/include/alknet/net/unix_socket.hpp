@@ -30,7 +30,8 @@ public:
     virtual task<result<UnixStream>> accept() = 0;
 };
 
-/// Listens at `path` with mode 0600; the file goes with the listener. A socket file that nobody
+/// Listens at `path` with mode 0600; the file goes with the listener, unless another
+/// has come in its place. A socket file that nobody
 /// listens at any more is replaced. A path of more than 107 octets is reached through its
 /// directory, which needs /proc. Errors: kAddressInUse; kAddressInvalid (the name alone is too
 /// long); kIo.

@@ -10,6 +10,7 @@
 namespace alknet::tls {
 
 inline constexpr std::uint8_t kAlertBadCertificate = 42;
+inline constexpr std::uint8_t kAlertAccessDenied = 49;
 inline constexpr std::uint8_t kAlertDecodeError = 50;
 inline constexpr std::uint8_t kAlertInternalError = 80;
 inline constexpr std::uint8_t kAlertNoApplicationProtocol = 120;
@@ -19,8 +20,8 @@ inline constexpr std::uint8_t kAlertNoApplicationProtocol = 120;
 
 enum class AlertFrom : std::uint8_t { us, peer };
 
-/// kNoCommonAlpn for alert 120, else kTls; the detail says who sent which alert, `code` is its
-/// number.
+/// kNoCommonAlpn for alert 120, kForbidden for 49, else kTls; the detail says who sent which alert,
+/// `code` is its number.
 [[nodiscard]] error alert_error(std::uint8_t alert, AlertFrom from);
 
 /// The same for the code of a CONNECTION_CLOSE frame; nullopt if it is no crypto error.

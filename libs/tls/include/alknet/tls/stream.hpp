@@ -23,6 +23,10 @@ public:
     [[nodiscard]] virtual const ConnectionInfo& info() const noexcept = 0;
     virtual result<void> export_keying_material(std::string_view label, BytesView context,
                                                 MutableBytes out) const = 0;
+    /// Of a side that accepts, before anything else is done with the stream: tells the peer, whom
+    /// it knows, that it may not use what it asked for (alert access_denied), and reads on for a
+    /// moment, so that this is not cut off. The stream is of no use afterwards.
+    virtual task<void> deny() = 0;
     [[nodiscard]] virtual std::uint64_t bytes_sent() const noexcept = 0;
     [[nodiscard]] virtual std::uint64_t bytes_received() const noexcept = 0;
 };
