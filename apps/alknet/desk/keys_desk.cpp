@@ -6,6 +6,8 @@
 
 #include "audit_change.hpp"
 #include "desk.hpp"
+#include "inputs.hpp"
+#include "outputs.hpp"
 #include "peers.hpp"
 
 namespace alknet::app {
@@ -13,8 +15,8 @@ namespace alknet::app {
 namespace {
 
 // The node shows the new key once it has read its files again.
-result<Json> change_key(const DeskRequest& request, const identity::PeerList& stored,
-                        Json /*input*/) {
+result<KeySwitched> change_key(const DeskRequest& request, const identity::PeerList& stored,
+                               const Nothing& /*input*/) {
     if (!request.caller.local()) {
         return fail(causes::kForbidden, "the key is changed at the machine itself");
     }
@@ -31,18 +33,20 @@ result<Json> change_key(const DeskRequest& request, const identity::PeerList& st
     ALKNET_CHECK(audit_change(request.home, config, std::move(entry),
                               identity::config_revision(text, stored)));
     ALKNET_TRY(const identity::Rotation now, identity::switch_key(files));
-    return Json::object({{"done", "the key has changed"},
-                         {"from", now.from.fingerprint()},
-                         {"to", now.to.fingerprint()},
-                         {"until", time_text(WallTime(std::chrono::seconds(now.not_after)))}});
+    return KeySwitched{.done = "the key has changed",
+                       .from = now.from.fingerprint(),
+                       .to = now.to.fingerprint(),
+                       .until = time_text(WallTime(std::chrono::seconds(now.not_after)))};
 }
 
+constexpr std::array kErrors = {&causes::kForbidden, &causes::kHomeInvalid};
+
 constexpr std::array kOperations = {
-    DeskOperation{.name = kKeySwitch,
-                  .scope = "node:admin",
-                  .about = "show the key that is to come, at the machine itself alone",
-                  .configure = change_key,
-                  .replaces = true},
+    configuring<change_key>({.name = kKeySwitch,
+                             .scope = "node:admin",
+                             .about = "show the key that is to come, at the machine itself alone",
+                             .errors = kErrors,
+                             .replaces = true}),
 };
 
 }  // namespace

@@ -116,6 +116,16 @@ struct InvitationConfirmed {
     static constexpr About<3> kAbout = {kAboutDone, "of the peer", "of the peer"};
 };
 
+struct KeySwitched {
+    std::string done;
+    std::string from;
+    std::string to;
+    std::string until;
+    static constexpr About<4> kAbout = {kAboutDone, "the fingerprint before",
+                                        "the fingerprint from now on",
+                                        "when the statement between them ends, in UTC"};
+};
+
 struct ConfigProblem {
     std::string file;
     std::uint64_t line = 0;

@@ -129,8 +129,7 @@ task<result<std::optional<Identity>>> SignedTokenProvider::resolve_from_token(st
     }
     const WallTime now = clock_.wall_now();
     const NodeId& signer = shown->signer;
-    ALKNET_CO_CHECK(
-        use(shown->token, signer, shown->token.message(shown->audience, purpose), now));
+    ALKNET_CO_CHECK(use(shown->token, signer, shown->token.message(shown->audience, purpose), now));
     // A restart forgets what was used, and refuses what is older than itself. This one may not be.
     const std::uint64_t now_s = unix_seconds(now);
     if (shown->token.unix_s > now_s && options_.state != nullptr) {
