@@ -6,6 +6,7 @@
 #include <alknet/rt/combine.hpp>
 
 #include "node.hpp"
+#include "output.hpp"
 #include "peers.hpp"
 
 namespace alknet::app {

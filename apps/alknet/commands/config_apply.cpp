@@ -6,6 +6,7 @@
 #include <alknet/config/units.hpp>
 
 #include "commands.hpp"
+#include "config_change.hpp"
 #include "control_client.hpp"
 #include "output.hpp"
 #include "outputs.hpp"

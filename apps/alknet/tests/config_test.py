@@ -114,7 +114,7 @@ class Apply(ConfigTest):
         self.assertIn(f"{bad}:1:1", self.refused("apply", self.file("limit = 1\n"), id="E-CONFIG-INVALID"))
         assertion = '[[access.assert]]\npeer = "bob"\ndo = "git:read"\n'
         self.assertIn(f"{bad}:1: bob must be", self.refused("apply", self.file(assertion), id="E-CONFIG-ASSERTION"))
-        self.refused("apply", self.directory / "none", id="E-CONFIG-MISSING")
+        self.refused("apply", self.directory / "none", id="E-FILE-MISSING")
         self.refused("apply", self.file(RULES), "--confirm", "1s", id="E-USAGE", expect=EXIT_USAGE)
         self.refused("apply", self.file(RULES), "--confirm", "soon", id="E-USAGE", expect=EXIT_USAGE)
         self.assertEqual(home.config.read_text(), "")

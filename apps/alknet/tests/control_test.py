@@ -336,10 +336,15 @@ class Commands(TestCase):
     def test_with_a_node_that_does_not_answer_change_nothing(self):
         home = self.home()
         with Node(home) as node:
+            # Its socket is gone, and it does not run to make another.
+            node.send(signal.SIGSTOP)
             (home.path / "control.sock").unlink()
             failed = home.error("peer", "list", expect=EXIT_UNREACHABLE)
             self.assertEqual(failed["id"], "E-STORE-BUSY")
             self.assertIn("control.sock", failed["detail"])
+            node.send(signal.SIGCONT)
+            node.wait_for("control.made_again")
+            home.run("peer", "list")
             node.stop()
         home.run("peer", "list")
 

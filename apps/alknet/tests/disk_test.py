@@ -147,7 +147,8 @@ class Disk(TestCase):
         self.addCleanup(setattr, support, "clean_environment", before)
         with Node(home) as node:
             pipes = [subprocess.Popen(
-                [support.PROGRAM, "pipe", node.address, "--alpn", "alknet/echo", "--only", only, "--home", self.bob.path],
+                [support.PROGRAM, "pipe", node.address, "--alpn", "alknet/echo", "--only", only,
+                 "--home", self.bob.path],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=before()) for only in ("quic", "tcp")]
             self.say(pipes, "before\n")
             for _ in range(2):  # it may come again

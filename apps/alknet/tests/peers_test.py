@@ -7,7 +7,8 @@ import subprocess
 import unittest
 
 import support
-from support import (EXIT_CONFIG, EXIT_REFUSED, EXIT_USAGE, PATIENCE_S, Node, TestCase, clean_environment, run)
+from support import (EXIT_CONFIG, EXIT_FAILURE, EXIT_REFUSED, EXIT_USAGE, PATIENCE_S, Node, TestCase,
+                     clean_environment, run)
 
 RULES = '[alpn."alknet/echo"]\nidentity_required = true\n'
 
@@ -307,7 +308,7 @@ class RunningNode(TestCase):
                     self.assertIn("error: this identity lacks a scope: echo:use\n", done.stderr, (command, only))
             self.assertEqual(bob.error("bench", node.address, "--only", "tcp", expect=EXIT_REFUSED)["id"],
                              "E-AUTH-SCOPE")
-            stranger = eve.run(*ping, "--only", "tcp", expect=EXIT_REFUSED).stderr
+            stranger = eve.run(*ping, "--only", "tcp", expect=EXIT_FAILURE).stderr
             self.assertNotIn("echo:use", stranger)
             self.assertNotIn("access_denied", stranger)
             access = json.loads(bob.run("call", node.address, "services/access", "service=alknet/echo").stdout)

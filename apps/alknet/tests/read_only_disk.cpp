@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -153,6 +154,14 @@ int link(const char* from, const char* to) noexcept {
 int mkdir(const char* path, mode_t mode) noexcept {
     return refuses(AT_FDCWD, path) ? refused<int>()
                                    : next<int(const char*, mode_t)>("mkdir")(path, mode);
+}
+
+int statvfs(const char* path, struct statvfs* into) noexcept {
+    const int result = next<int(const char*, struct statvfs*)>("statvfs")(path, into);
+    if (result == 0 && refuses(AT_FDCWD, path)) {
+        into->f_flag |= ST_RDONLY;
+    }
+    return result;
 }
 
 }  // extern "C"

@@ -80,6 +80,11 @@ ALKNET_CO_TEST(CallOperations, SayWhyNot) {
     EXPECT_EQ(why("a/read", known), &causes::kScopeMissing);
     EXPECT_EQ(why("a/read", {}), &causes::kAuthRequired);
     EXPECT_EQ(why("a/none", known), &causes::kNoOperation);
+    Operation of_the_known = operation("a/known", "");
+    of_the_known.known_only = true;
+    ALKNET_CO_ASSERT_OK(registry.add(of_the_known));
+    EXPECT_EQ(why("a/known", known), nullptr);
+    EXPECT_EQ(why("a/known", {}), &causes::kAuthRequired);
     // An internal one is no different from none, also for whoever may do everything.
     EXPECT_EQ(why("a/hidden", {.identity = caller({"*:*:*"})}), &causes::kNoOperation);
     // A stranger cannot tell one from the other.

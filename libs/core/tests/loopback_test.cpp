@@ -3,6 +3,7 @@
 #include <alknet/core/echo.hpp>
 #include <alknet/crypto/node_key.hpp>
 #include <alknet/rt/combine.hpp>
+#include <alknet/tls/alert.hpp>
 
 #include "handlers.hpp"
 
@@ -122,6 +123,27 @@ TEST_F(LoopbackTest, AThousandConnectionsLiveSideBySide) {
     for (const Transport transport : {Transport::quic, Transport::tcp}) {
         EXPECT_EQ(block_on(*loop, dial_and_ask(only(transport), noise(1000))), noise(1000));
     }
+}
+
+TEST_F(LoopbackTest, WhoIsKnownIsToldOverTcpThatItMayNotAndAStrangerIsNot) {
+    const auto handler =
+        node->add("x", returns_at_once,
+                  {.identity_required = true, .demand = [](const Identity&) -> result<void> {
+                       return fail(causes::kScopeMissing, "x:use");
+                   }});
+    listen();
+    const auto ask = [this] {
+        return block_on(*loop, dial_and_ask(only(Transport::tcp, "x"), noise(10)));
+    };
+    const auto stranger = ask();
+    ASSERT_FALSE(stranger);
+    EXPECT_TRUE(stranger.error().is(causes::kReset)) << stranger.error().message();
+    ASSERT_TRUE(node->identities->replace({make_peer("bob", client_tls->key().id())}));
+    const auto known = ask();
+    ASSERT_FALSE(known);
+    EXPECT_TRUE(known.error().is(causes::kForbidden)) << known.error().message();
+    EXPECT_EQ(known.error().code(), tls::kAlertAccessDenied);
+    EXPECT_EQ(handler->started, 0);
 }
 
 task<bool> until_idle(TestHandler& handler) {

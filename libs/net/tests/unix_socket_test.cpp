@@ -61,6 +61,18 @@ TEST_F(UnixSocketTest, NeverReplacesAnotherFile) {
     EXPECT_EQ(std::filesystem::file_size(socket_path()), 8U);
 }
 
+TEST_F(UnixSocketTest, LeavesWhatHasComeInThePlaceOfItsFile) {
+    auto first = listen_unix(*loop, socket_path());
+    ASSERT_TRUE(first);
+    std::filesystem::remove(socket_path());
+    auto second = listen_unix(*loop, socket_path());
+    ASSERT_TRUE(second);
+    first->reset();
+    EXPECT_TRUE(connect_unix(*loop, socket_path()));
+    second->reset();
+    EXPECT_FALSE(std::filesystem::exists(socket_path()));
+}
+
 TEST_F(UnixSocketTest, RefusesPathsThatDoNotFit) {
     for (const std::string& path : {std::string(), std::string(108, 'x')}) {
         EXPECT_TRUE(listen_unix(*loop, path).error().is(causes::kAddressInvalid));

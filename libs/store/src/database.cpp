@@ -94,7 +94,7 @@ const T* value_of(const std::vector<Value>& values, std::size_t column) {
     return column < values.size() ? std::get_if<T>(&values[column]) : nullptr;
 }
 
-// SQLite says only that a file is missing which it could not make.
+// SQLite says only that a file is missing which it could not make, or could not be written.
 bool on_read_only_disk(const fs::path& file) {
     struct statvfs disk{};
     return ::statvfs(file.c_str(), &disk) == 0 && (disk.f_flag & ST_RDONLY) != 0;
@@ -126,11 +126,11 @@ std::unexpected<error> sqlite_failure(const SqliteFailure& from) {
         case SQLITE_NOTADB:
             return fail(causes::kStoreInvalid, std::move(detail));
         case SQLITE_CANTOPEN:
+        case SQLITE_IOERR:
             if (on_read_only_disk(from.file)) {
                 return fail(causes::kDiskReadOnly, std::move(detail));
             }
             [[fallthrough]];
-        case SQLITE_IOERR:
         case SQLITE_PERM:
         case SQLITE_AUTH:
             return from.system_error == 0 ? fail(causes::kIo, std::move(detail))

@@ -10,6 +10,11 @@ TEST(AlertTest, NoCommonAlpnHasItsOwnCause) {
     EXPECT_TRUE(alert_error(40, AlertFrom::peer).is(causes::kTls));
 }
 
+TEST(AlertTest, SoHasARefusalOfSomebodyKnown) {
+    EXPECT_TRUE(alert_error(kAlertAccessDenied, AlertFrom::peer).is(causes::kForbidden));
+    EXPECT_TRUE(crypto_error(0x131, AlertFrom::peer)->is(causes::kForbidden));
+}
+
 TEST(AlertTest, TheDetailSaysWhoSentWhat) {
     EXPECT_EQ(alert_error(40, AlertFrom::peer).detail(),
               "the peer sent alert 40 (handshake_failure)");

@@ -1,9 +1,12 @@
 // TlsStream: bytes, ends, cuts, and whatever else arrives on a port.
 
+#include <alknet/tls/alert.hpp>
 #include "certificates.hpp"
 #include "plain_http.hpp"
+
 #include "tls_fixture.hpp"
 
+#include <alknet/tls/alert.hpp>
 #include <random>
 
 namespace alknet::tls {
@@ -219,6 +222,20 @@ TEST_F(StreamTest, AWriterWaitsForTheReader) {
 }
 
 // --- ends
+
+TEST_F(StreamTest, SomebodyKnownIsToldThatItMayNot) {
+    connect();
+    run(server->deny());  // which does not wait for the client for ever
+    for (int i = 0; i < 2; ++i) {
+        const auto told = read(*client);
+        ASSERT_FALSE(told);
+        EXPECT_TRUE(told.error().is(causes::kForbidden));
+        EXPECT_EQ(told.error().code(), kAlertAccessDenied);
+    }
+    EXPECT_TRUE(read(*server).error().is(causes::kForbidden));
+    EXPECT_TRUE(write(*server, "x").error().is(causes::kForbidden));
+    run(server->deny());
+}
 
 TEST_F(StreamTest, AHalfCloseLeavesTheOtherDirectionOpen) {
     connect();
