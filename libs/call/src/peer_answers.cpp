@@ -226,6 +226,9 @@ task<result<Json>> CallPeer::detach(Requested request, InFlight& entry) {
 
 task<result<EventBody>> CallPeer::outcome_of(Requested request, Place& place) {
     InFlight& entry = place.entry();
+    if (entry.cancel.requested()) {
+        co_return fail(causes::kCancelled);  // before it has begun
+    }
     if (options_.registry == nullptr) {
         co_return fail(causes::kNoOperation, "/" + request.operation);
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <alknet/base/mutation.hpp>
 #include <alknet/base/result.hpp>
 #include <alknet/call/operations.hpp>
 #include <alknet/rt/channel.hpp>
@@ -99,7 +100,7 @@ public:
     /// All that were asked over `stream`.
     void end_stream(std::uint64_t stream, const error& why) {
         for (const auto& [id, entry] : entries_) {
-            if (entry->stream_ == stream) {
+            if (entry->stream_ == stream && !ALKNET_MUTATION(forget_call)) {
                 entry->end(unexpected(why));
             }
         }

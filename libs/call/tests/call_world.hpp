@@ -92,8 +92,12 @@ inline std::shared_ptr<OperationRegistry> make_registry(Seen& seen) {
 struct World {
     explicit World(Loop& on, Carrier carrier = Carrier::streams,
                    std::optional<Identity> identity = known(), CallLimits limits = {},
-                   std::shared_ptr<IdentityProvider> identities = nullptr)
+                   std::shared_ptr<IdentityProvider> identities = nullptr,
+                   std::shared_ptr<OperationRegistry> offers = nullptr)
         : loop(on), scope(on) {
+        if (offers != nullptr) {
+            registry = std::move(offers);
+        }
         options.registry = registry;
         options.identities = std::move(identities);
         options.limits = limits;

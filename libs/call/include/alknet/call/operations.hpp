@@ -87,7 +87,7 @@ struct Operation {
     std::string name;  // "service/name"
     Kind kind = Kind::query;
     Visibility visibility = Visibility::external;
-    /// What the caller needs, exact; nullopt: nothing, and unless `known_only` not even to be
+    /// What the caller needs, exact; nullopt: nothing, and without `known_only` not even to be
     /// known.
     std::optional<identity::Scope> scope;
     bool known_only = false;
@@ -97,8 +97,6 @@ struct Operation {
     /// typed_operation.hpp.
     Schema input{};
     Schema output{};
-    /// What may go wrong, besides what may with every operation.
-    std::vector<const Cause*> errors{};
     CallFunction run;
     SubscribeFunction subscribe{};  // of a subscription, in place of `run`
 };
