@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <alknet/base/mutation.hpp>
 #include <alknet/base/result.hpp>
 #include <alknet/call/operations.hpp>
 #include <alknet/rt/channel.hpp>
@@ -100,7 +99,7 @@ public:
     /// All that were asked over `stream`.
     void end_stream(std::uint64_t stream, const error& why) {
         for (const auto& [id, entry] : entries_) {
-            if (entry->stream_ == stream && !ALKNET_MUTATION(forget_call)) {
+            if (entry->stream_ == stream) {
                 entry->end(unexpected(why));
             }
         }

@@ -39,6 +39,7 @@ ALKNET_CO_TEST(CallBounds, AnIdInUseEndsItsStreamAndWhatRunsThere) {
     World world(loop);
     Wire wire((co_await world.client->open_bi()).value());
     EXPECT_TRUE(co_await wire.ask("1", "test/wait"));
+    (void)co_await loop.sleep(std::chrono::milliseconds(1));
     EXPECT_TRUE(co_await wire.ask("1", "test/echo"));
     EXPECT_EQ(co_await wire.failure(""), "PROTOCOL");
     EXPECT_TRUE(co_await wire.ended());
