@@ -7,6 +7,7 @@ import pathlib
 import random
 import shutil
 import socket
+import subprocess
 import threading
 import unittest
 
@@ -33,8 +34,11 @@ class Echo(threading.Thread):
     @staticmethod
     def echo(connection):
         with connection:
-            while octets := connection.recv(65536):
-                connection.sendall(octets)
+            try:
+                while octets := connection.recv(65536):
+                    connection.sendall(octets)
+            except OSError:
+                pass  # cut, as when the node was not to connect
 
 
 class SshNode(harness.PeerTest):
@@ -177,10 +181,11 @@ class SshNode(harness.PeerTest):
             known.write("behind " + " ".join(public[:2]) + "\n")
         return port
 
-    def allow(self, port):
+    def allow(self, port, more=""):
         """A further target, while the node runs."""
         with (self.home / "serve" / "alknet.toml").open("a") as config:
-            config.write(f'\n[[forwarding.rules]]\ntarget = "127.0.0.1:{port}"\naction = "allow"\npeers = ["bob"]\n')
+            config.write(f'\n[[forwarding.rules]]\ntarget = "127.0.0.1:{port}"\naction = "allow"\npeers = ["bob"]\n'
+                         + more)
         done = harness.alknet("reload", "--home", self.home / "serve")
         self.assertEqual(done.returncode, 0, done.stderr)
 
@@ -197,6 +202,23 @@ class SshNode(harness.PeerTest):
         done = self.ssh("-W", f"127.0.0.1:{self.echo.port}", key=stranger)
         self.assertEqual(done.returncode, 255)
         self.assertIn(b"Permission denied (publickey)", done.stderr)
+
+    def test_streams_max(self):
+        other = Echo()
+        self.addCleanup(other.listener.close)
+        self.allow(other.port, "streams_max = 1\n")
+        held = subprocess.Popen([str(part) for part in (
+            harness.need("ssh"), *self.options(), "-W", f"127.0.0.1:{other.port}", "127.0.0.1")],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(held.wait)
+        self.addCleanup(held.stdout.close)
+        self.addCleanup(held.stdin.close)
+        held.stdin.write(b"here")
+        held.stdin.flush()
+        self.assertEqual(held.stdout.read(4), b"here")
+        done = self.ssh("-W", f"127.0.0.1:{other.port}")
+        self.assertEqual(done.returncode, 255)
+        self.assertIn(b"streams_max", done.stderr)
 
     def test_no_rule(self):
         with socket.create_server(("127.0.0.1", 0)) as other:

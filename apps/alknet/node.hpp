@@ -23,10 +23,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "event_feed.hpp"
@@ -188,6 +191,9 @@ private:
     void apply_ssh(const config::DynamicConfig& config);
     result<void> may_connect(const Identity& identity, std::string_view host,
                              const SocketAddress& resolved) const;
+    /// A place by the rule's streams_max; see ssh::SshAdapterOptions.
+    result<std::shared_ptr<const void>> occupy(const Identity& identity, std::string_view host,
+                                               const SocketAddress& resolved) const;
     [[nodiscard]] bool listens_on(const SocketAddress& address) const;
     task<void> listen_ssh(SocketAddress address, TaskScope& connections);
     task<result<void>> accept_ssh(SocketAddress address, TaskScope& connections);
@@ -226,6 +232,12 @@ private:
         std::make_shared<const std::vector<identity::ForwardRule>>()};
     Snapshot<std::vector<SocketAddress>> ssh_bound_{
         std::make_shared<const std::vector<SocketAddress>>()};
+    /// How many connections each peer has by each rule, on all loops.
+    struct ForwardPlaces {
+        std::mutex mutex;
+        std::map<std::pair<std::string, std::string>, std::uint32_t> taken;
+    };
+    const std::shared_ptr<ForwardPlaces> forward_places_ = std::make_shared<ForwardPlaces>();
     config::SshRules ssh_;
     Event ssh_changed_;
     std::shared_ptr<store::Store> state_;

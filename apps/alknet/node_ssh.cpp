@@ -53,6 +53,10 @@ result<void> Node::add_ssh(HandlerRegistry& registry, Loop&) const {
                                  const SocketAddress& resolved) {
         return may_connect(identity, host, resolved);
     };
+    options.occupy = [this](const Identity& identity, std::string_view host,
+                            const SocketAddress& resolved) {
+        return occupy(identity, host, resolved);
+    };
     options.log = log_;
     options.audit = decisions_;
     return registry.add(std::make_shared<ssh::SshAdapter>(std::move(options)));
@@ -139,6 +143,40 @@ result<void> Node::may_connect(const Identity& identity, std::string_view host,
         return fail(causes::kForbidden, "no forwarding rule allows this");
     }
     return {};
+}
+
+result<std::shared_ptr<const void>> Node::occupy(const Identity& identity, std::string_view host,
+                                                 const SocketAddress& resolved) const {
+    const auto peers = identities_->peers();
+    const auto rules = forwarding_.get();
+    const identity::PeerRecord* const peer = peers->find(identity.id);
+    if (peer == nullptr) {
+        return fail(causes::kForbidden, "no forwarding rule allows this");
+    }
+    const auto decision =
+        identity::decide_forward(*rules, {.claim = identity::ForwardClaim::connect,
+                                          .peer = peer->name,
+                                          .roles = peer->roles,
+                                          .host = host,
+                                          .resolved = resolved});
+    if (!decision.allowed() || decision.rule->streams_max == 0) {
+        return std::shared_ptr<const void>();
+    }
+    std::pair key(identity.id, decision.rule->target.text());
+    const std::scoped_lock lock(forward_places_->mutex);
+    std::uint32_t& taken = forward_places_->taken[key];
+    if (taken >= decision.rule->streams_max) {
+        return fail(causes::kLimit, "streams_max of the forwarding rule");
+    }
+    ++taken;
+    const auto give_up = [places = forward_places_, key = std::move(key)](const void*) {
+        const std::scoped_lock again(places->mutex);
+        const auto found = places->taken.find(key);
+        if (--found->second == 0) {
+            places->taken.erase(found);
+        }
+    };
+    return std::shared_ptr<const void>(forward_places_.get(), give_up);
 }
 
 task<void> Node::listen_ssh(SocketAddress address, TaskScope& connections) {

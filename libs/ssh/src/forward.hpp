@@ -15,6 +15,7 @@ struct Session::Forward {
     ChannelId id = 0;
     TcpRoute route;
     SocketAddress resolved;
+    std::shared_ptr<const void> place;   // among those that the peer may have
     std::unique_ptr<ByteStream> stream;  // null until it is connected
     Bytes pending;                       // from the channel, for the socket; at most a window
     std::size_t pending_begin = 0;

@@ -18,13 +18,17 @@ constexpr std::string_view kNoShell =
 constexpr std::string_view kUnknownType = "channels of this type are not served";
 
 OpenFailure failure_of(const error& why) noexcept {
+    if (why.is(errc::limit)) {
+        return OpenFailure::shortage;
+    }
     return why.is(errc::forbidden) ? OpenFailure::prohibited : OpenFailure::connect_failed;
 }
 
 // What a known peer may learn.
 std::string refusal_of(const error& why) {
     std::string text(why.cause().what);
-    return why.is(errc::forbidden) && !why.detail().empty() ? text + ": " + why.detail() : text;
+    const bool ours = why.is(errc::forbidden) || why.is(errc::limit);
+    return ours && !why.detail().empty() ? text + ": " + why.detail() : text;
 }
 
 }  // namespace
@@ -141,6 +145,10 @@ task<result<std::unique_ptr<ByteStream>>> Session::connect(Forward& forward) {
         co_return unexpected(std::move(connected).error());
     }
     forward.resolved = connected->remote;
+    if (adapter_.options_.occupy) {
+        ALKNET_CO_TRY(forward.place,
+                      adapter_.options_.occupy(*identity_, forward.route.host, forward.resolved));
+    }
     co_return std::move(connected->stream);
 }
 

@@ -197,6 +197,27 @@ ALKNET_CO_TEST(SshSession, OfSeveralAddressesOnlyThoseThatAreAllowedAreTried) {
     co_await world.end();
 }
 
+ALKNET_CO_TEST(SshSession, OnlySoManyConnectionsAtATime) {
+    SshWorld world(loop);
+    world.places_max = 1;
+    const auto client = world.client();
+    ALKNET_CO_ASSERT_OK(co_await client->start());
+    const ChannelId first = client->open("db", 1).value();
+    EXPECT_EQ((co_await client->event()).value().kind, Kind::opened);
+    ALKNET_CO_ASSERT_OK(client->open("db", 1));
+    const auto refused = co_await client->event();
+    ALKNET_CO_ASSERT_OK(refused);
+    EXPECT_EQ(refused->code, static_cast<std::uint32_t>(OpenFailure::shortage));
+    EXPECT_TRUE(refused->text.contains("streams_max")) << refused->text;
+    ALKNET_CO_ASSERT_OK(client->channels.close(first));
+    ALKNET_CO_ASSERT_OK(co_await client->flush());
+    EXPECT_EQ((co_await read_some(*world.network->targets.at(0))).value(), "");
+    ALKNET_CO_ASSERT_OK(client->open("db", 1));
+    EXPECT_EQ((co_await client->event()).value().kind, Kind::opened);
+    client->end();
+    co_await world.end();
+}
+
 ALKNET_CO_TEST(SshSession, AStrangerHasHalfAMinute) {
     SshWorld world(loop);
     const auto client = world.client();

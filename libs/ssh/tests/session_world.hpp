@@ -215,6 +215,13 @@ struct SshWorld {
             }
             return {};
         };
+        options.occupy = [this](const Identity&, std::string_view,
+                                const SocketAddress&) -> result<std::shared_ptr<const void>> {
+            if (place.use_count() > places_max) {
+                return fail(causes::kLimit, "streams_max");
+            }
+            return std::shared_ptr<const void>(place);
+        };
         options.logins_max = logins_max;
         adapter = std::make_shared<SshAdapter>(std::move(options));
     }
@@ -248,6 +255,8 @@ struct SshWorld {
     std::shared_ptr<FakeNetwork> network = std::make_shared<FakeNetwork>();
     std::shared_ptr<FakeIdentities> identities = std::make_shared<FakeIdentities>();
     std::vector<std::string> forbidden;
+    std::shared_ptr<int> place = std::make_shared<int>(0);  // those who hold it are counted
+    long places_max = 100;
     std::shared_ptr<SshAdapter> adapter;
     TaskScope serving;
 };
