@@ -97,6 +97,8 @@ struct Operation {
     /// typed_operation.hpp.
     Schema input{};
     Schema output{};
+    /// What may go wrong, besides what may with every operation.
+    std::vector<const Cause*> errors{};
     CallFunction run;
     SubscribeFunction subscribe{};  // of a subscription, in place of `run`
 };
