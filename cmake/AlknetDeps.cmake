@@ -7,6 +7,7 @@ find_package(PkgConfig REQUIRED)
 
 set(ALKNET_DEP_ngtcp2 libngtcp2>=1.11 libngtcp2_crypto_gnutls>=1.11)
 set(ALKNET_DEP_gnutls gnutls>=3.7.9)
+set(ALKNET_DEP_nghttp2 libnghttp2>=1.52)
 set(ALKNET_DEP_nettle nettle hogweed)
 set(ALKNET_DEP_sodium libsodium>=1.0.18)
 set(ALKNET_DEP_sqlite sqlite3>=3.40)

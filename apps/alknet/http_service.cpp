@@ -62,8 +62,9 @@ public:
             return registry.add(std::make_shared<http::HttpAdapter>(
                 http::HttpAdapterOptions{.sites = sites_, .log = log_, .metrics = metrics_}));
         }
-        registry.remove(http::kHttp11Alpn);
-        registry.remove(http::kAlknetHttpAlpn);
+        for (const auto name : {http::kHttp2Alpn, http::kHttp11Alpn, http::kAlknetHttpAlpn}) {
+            registry.remove(name);
+        }
         return {};
     }
 

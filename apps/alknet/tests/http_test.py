@@ -86,6 +86,14 @@ class Http(TestCase):
                 self.assertTrue(answer.startswith(b"HTTP/1.1 200 OK\r\n"), answer)
                 self.assertTrue(answer.endswith(b"\r\n\r\n<h1>it works</h1>\n"), answer)
 
+    def test_http2(self):
+        with Node(self.server) as node:
+            self.assertEqual(self.curl(node, "/large", "--http2", "-w", "%{http_version}"),
+                             bytes(range(256)) * 8192 + b"2")
+            self.assertEqual(self.status(node, "/none", "--http2"), "404")
+            self.assertEqual(self.status(node, "/", "--http2", "-I"), "200")
+            self.assertEqual(self.status(node, "/", "--http2", "-d", "x" * 100_000), "405")
+
     def test_what_is_smuggled_is_refused(self):
         with Node(self.server) as node:
             answer = self.exchange(node, b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n"

@@ -63,6 +63,22 @@ TEST(ConfigLimits, OctetsOfAValue) {
     EXPECT_THAT(first_reason(with(kTextBytesMax + 1)), HasSubstr("at most 4096 are allowed"));
 }
 
+TEST(ConfigLimits, Sites) {
+    const auto with = [](std::size_t count) {
+        return numbered(count, "[[http.site]]\nroot = '/srv'\nnames = ['s", "']\n");
+    };
+    EXPECT_THAT(problems(with(kSitesMax)), IsEmpty());
+    EXPECT_THAT(first_reason(with(kSitesMax + 1)), HasSubstr("at most 256 are allowed"));
+}
+
+TEST(ConfigLimits, NamesOfASite) {
+    const auto with = [](std::size_t count) {
+        return "[[http.site]]\nroot = '/srv'\nnames = [" + numbered(count, "'s", "', ") + "]";
+    };
+    EXPECT_THAT(problems(with(kSiteNamesMax)), IsEmpty());
+    EXPECT_THAT(first_reason(with(kSiteNamesMax + 1)), HasSubstr("at most 64 are allowed"));
+}
+
 TEST(ConfigLimits, Listeners) {
     const auto with = [](std::size_t count) {
         return numbered(count, "[[listener]]\naddresses = ['127.0.0.1:0']\nname = 'l", "'\n");

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "h1_connection.hpp"
+#include "h2_connection.hpp"
 
 namespace alknet::http {
 
@@ -31,16 +32,14 @@ std::string_view status_class(int status) noexcept {
 /// In the set for as long as it lives.
 class Listed {
 public:
-    Listed(std::set<H1Connection*>& all, H1Connection& one) : all_(all), one_(&one) {
-        all_.insert(one_);
-    }
+    Listed(std::set<Draining*>& all, Draining& one) : all_(all), one_(&one) { all_.insert(one_); }
     Listed(const Listed&) = delete;
     Listed& operator=(const Listed&) = delete;
     ~Listed() { all_.erase(one_); }
 
 private:
-    std::set<H1Connection*>& all_;
-    H1Connection* one_;
+    std::set<Draining*>& all_;
+    Draining* one_;
 };
 
 // The sites are held for as long as the request is answered.
@@ -82,7 +81,7 @@ struct HttpAdapter::Shared {
     HttpAdapterOptions options;
     Snapshot<Sites>::Reader sites;
     MetricFamily<Counter>* requests = nullptr;
-    std::set<H1Connection*> connections;
+    std::set<Draining*> connections;
     bool draining = false;
 };
 
@@ -92,28 +91,37 @@ HttpAdapter::HttpAdapter(HttpAdapterOptions options)
 HttpAdapter::~HttpAdapter() = default;
 
 std::vector<std::string> HttpAdapter::alpns() const {
-    return {std::string(kHttp11Alpn), std::string(kAlknetHttpAlpn)};
+    return {std::string(kHttp2Alpn), std::string(kHttp11Alpn), std::string(kAlknetHttpAlpn)};
 }
 
 task<result<void>> HttpAdapter::handle_stream(BiStream& stream, const StreamContext& context) {
     const TaskContext task = co_await current_context();
-    H1Options options{
+    DriverOptions options{
         .limits = shared_->sites.get()->limits(),
         .auth = context.auth,
         .trace_id = context.connection->info().trace_id,
         .answer = [this](Request& request) { return answer_by(shared_->sites.get(), request); },
         .served = [this, &context](const Served& served) { shared_->served(served, context); }};
-    H1Connection connection(*task.loop, stream, std::move(options));
-    if (shared_->draining) {
-        connection.drain();
+    if (context.auth.alpn == kHttp2Alpn) {
+        H2Connection connection(*task.loop, stream, std::move(options));
+        co_return co_await run(connection);
     }
-    const Listed listed(shared_->connections, connection);
-    co_return co_await connection.run();
+    H1Connection connection(*task.loop, stream, std::move(options));
+    co_return co_await run(connection);
+}
+
+template <class Driver>
+task<result<void>> HttpAdapter::run(Driver& driver) {
+    if (shared_->draining) {
+        driver.drain();
+    }
+    const Listed listed(shared_->connections, driver);
+    co_return co_await driver.run();
 }
 
 task<void> HttpAdapter::shutdown() {
     shared_->draining = true;
-    for (H1Connection* const connection : shared_->connections) {
+    for (Draining* const connection : shared_->connections) {
         connection->drain();  // only marks it and makes it ready
     }
     co_await StreamHandler::shutdown();

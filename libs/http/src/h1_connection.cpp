@@ -122,7 +122,7 @@ task<result<std::size_t>> H1Connection::Body::read(MutableBytes into) {
     co_return count;
 }
 
-H1Connection::H1Connection(Loop& loop, BiStream& stream, H1Options options)
+H1Connection::H1Connection(Loop& loop, BiStream& stream, DriverOptions options)
     : loop_(loop),
       stream_(stream),
       options_(std::move(options)),

@@ -27,7 +27,7 @@ struct Served {
     Duration duration{};
 };
 
-struct H1Options {
+struct DriverOptions {
     Limits limits;
     const AuthContext& auth;
     std::string_view trace_id;
@@ -36,17 +36,24 @@ struct H1Options {
     std::function<void(const Served&)> served;
 };
 
-class H1Connection final {
+/// What the adapter tells to end when it shuts down.
+class Draining {
+public:
+    virtual ~Draining() = default;
+    /// The requests that are being answered are the last ones.
+    virtual void drain() noexcept = 0;
+};
+
+class H1Connection final : public Draining {
 public:
     /// The stream and what the options refer to must outlive it.
-    H1Connection(Loop& loop, BiStream& stream, H1Options options);
+    H1Connection(Loop& loop, BiStream& stream, DriverOptions options);
     H1Connection(const H1Connection&) = delete;
     H1Connection& operator=(const H1Connection&) = delete;
 
     /// Until the client, a limit or `drain` ends it. Errors: those of the stream.
     task<result<void>> run();
-    /// The request that is being answered is the last one.
-    void drain() noexcept;
+    void drain() noexcept override;
 
 private:
     class Body;
@@ -66,7 +73,7 @@ private:
 
     Loop& loop_;
     BiStream& stream_;
-    const H1Options options_;
+    const DriverOptions options_;
     RequestParser parser_;
     Bytes buffer_;
     BytesView input_;                // of the buffer, not yet parsed

@@ -23,15 +23,15 @@ struct World {
         server = std::move(pair.second);
         connection = std::make_unique<H1Connection>(
             its_loop, *server,
-            H1Options{.limits = limits,
-                      .auth = auth,
-                      .trace_id = "trace",
-                      .answer = [this](Request& request) { return router.answer(request); },
-                      .served =
-                          [this](const Served& one) {
-                              served.push_back(one.head.method + " " + one.head.path + " " +
-                                               std::to_string(one.status));
-                          }});
+            DriverOptions{.limits = limits,
+                          .auth = auth,
+                          .trace_id = "trace",
+                          .answer = [this](Request& request) { return router.answer(request); },
+                          .served =
+                              [this](const Served& one) {
+                                  served.push_back(one.head.method + " " + one.head.path + " " +
+                                                   std::to_string(one.status));
+                              }});
     }
 
     void route(std::string_view method, std::string_view pattern, Handler handler) {

@@ -1,4 +1,5 @@
-// HttpAdapter: HTTP/1.1 on each stream of a connection, which over TLS on TCP is the one there is.
+// HttpAdapter: HTTP/1.1, or HTTP/2 where that is the service, on each stream of a connection, which
+// over TLS on TCP is the one there is.
 #pragma once
 
 #include <alknet/base/log.hpp>
@@ -14,7 +15,9 @@ namespace alknet::http {
 
 /// Browsers and everybody else over TLS on TCP; also who names no protocol at all.
 inline constexpr std::string_view kHttp11Alpn = "http/1.1";
-/// The same for peers of this project, on any transport and with their keys.
+/// Browsers that have the choice.
+inline constexpr std::string_view kHttp2Alpn = "h2";
+/// HTTP/1.1 for peers of this project, on any transport and with their keys.
 inline constexpr std::string_view kAlknetHttpAlpn = "alknet/http";
 
 struct HttpAdapterOptions {
@@ -38,6 +41,9 @@ public:
 private:
     struct Shared;
     task<result<void>> handle_stream(BiStream& stream, const StreamContext& context) override;
+
+    template <class Driver>
+    task<result<void>> run(Driver& driver);
 
     const std::unique_ptr<Shared> shared_;
 };

@@ -1,0 +1,350 @@
+#include "h2_session.hpp"
+
+#include <nghttp2/nghttp2.h>
+#include <algorithm>
+#include <alknet/base/causes.hpp>
+#include <alknet/base/number.hpp>
+#include <array>
+#include <map>
+#include <vector>
+
+#include "request_rules.hpp"
+
+namespace alknet::http {
+
+namespace {
+
+constexpr std::uint32_t kStreamWindow = 64 << 10;
+constexpr std::int32_t kConnectionWindow = 256 << 10;
+constexpr std::size_t kOutboundAcksMax = 100;
+constexpr std::size_t kSettingsMax = 32;
+constexpr std::size_t kContinuationsMax = 8;
+/// Streams that a client may reset: so many at once, and so many each second.
+constexpr std::uint64_t kResetsBurst = 500;
+constexpr std::uint64_t kResetsEachSecond = 33;
+
+constexpr std::array<std::string_view, 6> kOnlyHttp11 = {"connection",        "content-length",
+                                                         "keep-alive",        "upgrade",
+                                                         "transfer-encoding", "proxy-connection"};
+
+std::string_view view(const std::uint8_t* octets, std::size_t size) {
+    return as_text(view_octets(octets, size));
+}
+
+/// What has arrived of a head.
+struct Arriving {
+    RequestHead head;
+    std::string scheme;
+    Refusal refusal{.status = 0, .reason = {}};
+    std::uint64_t bytes = 0;
+
+    void deny(int status, std::string_view reason) {
+        if (refusal.status == 0) {
+            refusal = {.status = status, .reason = reason};
+        }
+    }
+};
+
+class Session final : public H2Session {
+public:
+    Session(const MessageLimits& limits, H2Events& events) : limits_(limits), events_(events) {}
+    ~Session() override { nghttp2_session_del(native_); }
+
+    result<void> open(std::uint32_t streams_max);
+    result<void> receive(BytesView octets) override;
+    result<BytesView> send() override;
+    void respond(std::int32_t stream, int status, const Fields& fields,
+                 std::optional<std::uint64_t> length, bool has_content) override;
+    void respond_continue(std::int32_t stream) override;
+    void resume(std::int32_t stream) override {
+        (void)nghttp2_session_resume_data(native_, stream);
+    }
+    void consumed(std::int32_t stream, std::size_t octets, bool closed) override {
+        (void)(closed ? nghttp2_session_consume_connection(native_, octets)
+                      : nghttp2_session_consume(native_, stream, octets));
+    }
+    void reset(std::int32_t stream, std::uint32_t code) override {
+        (void)nghttp2_submit_rst_stream(native_, NGHTTP2_FLAG_NONE, stream, code);
+    }
+    void go_away(std::uint32_t code) override {
+        const std::int32_t last = nghttp2_session_get_last_proc_stream_id(native_);
+        (void)nghttp2_submit_goaway(native_, NGHTTP2_FLAG_NONE, last, code, nullptr, 0);
+    }
+    [[nodiscard]] bool done() const override {
+        return nghttp2_session_want_read(native_) == 0 && nghttp2_session_want_write(native_) == 0;
+    }
+
+private:
+    static Session& self(void* data) { return *static_cast<Session*>(data); }
+    static void set_callbacks(nghttp2_session_callbacks* callbacks);
+    static int on_begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* data);
+    static int on_header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name,
+                         std::size_t name_size, const std::uint8_t* value, std::size_t value_size,
+                         std::uint8_t flags, void* data);
+    static int on_frame(nghttp2_session*, const nghttp2_frame* frame, void* data);
+    static int on_data(nghttp2_session*, std::uint8_t flags, std::int32_t stream,
+                       const std::uint8_t* octets, std::size_t size, void* data);
+    static int on_close(nghttp2_session*, std::int32_t stream, std::uint32_t code, void* data);
+    static ssize_t read_content(nghttp2_session*, std::int32_t stream, std::uint8_t* into,
+                                std::size_t size, std::uint32_t* flags, nghttp2_data_source* source,
+                                void* data);
+
+    void take_field(Arriving& one, std::string_view name, std::string_view value);
+    void take_pseudo(Arriving& one, std::string_view name, std::string_view value);
+    void take_path(Arriving& one, std::string_view value);
+    void finish_head(std::int32_t stream, bool has_body);
+
+    const MessageLimits limits_;
+    H2Events& events_;
+    nghttp2_session* native_ = nullptr;
+    std::map<std::int32_t, Arriving> arriving_;
+    std::size_t idle_frames_ = 0;
+};
+
+result<void> Session::open(std::uint32_t streams_max) {
+    nghttp2_option* option = nullptr;
+    nghttp2_session_callbacks* callbacks = nullptr;
+    bool opened =
+        nghttp2_option_new(&option) == 0 && nghttp2_session_callbacks_new(&callbacks) == 0;
+    if (opened) {
+        set_callbacks(callbacks);
+        nghttp2_option_set_no_auto_window_update(option, 1);
+        nghttp2_option_set_max_outbound_ack(option, kOutboundAcksMax);
+        nghttp2_option_set_max_settings(option, kSettingsMax);
+        nghttp2_option_set_max_continuations(option, kContinuationsMax);
+        nghttp2_option_set_stream_reset_rate_limit(option, kResetsBurst, kResetsEachSecond);
+        opened = nghttp2_session_server_new2(&native_, callbacks, this, option) == 0;
+    }
+    nghttp2_session_callbacks_del(callbacks);
+    nghttp2_option_del(option);
+    const std::array settings = {
+        nghttp2_settings_entry{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, streams_max},
+        nghttp2_settings_entry{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, kStreamWindow},
+        nghttp2_settings_entry{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,
+                               static_cast<std::uint32_t>(limits_.header_bytes_max)},
+    };
+    opened = opened &&
+             nghttp2_submit_settings(native_, NGHTTP2_FLAG_NONE, settings.data(),
+                                     settings.size()) == 0 &&
+             nghttp2_session_set_local_window_size(native_, NGHTTP2_FLAG_NONE, 0,
+                                                   kConnectionWindow) == 0;
+    return opened ? result<void>() : fail(causes::kInternal, "HTTP/2 cannot begin");
+}
+
+void Session::set_callbacks(nghttp2_session_callbacks* callbacks) {
+    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
+}
+
+result<void> Session::receive(BytesView octets) {
+    const ssize_t taken = nghttp2_session_mem_recv(native_, alknet::octets(octets), octets.size());
+    if (taken == NGHTTP2_ERR_FLOODED || idle_frames_ > kIdleFramesMax) {
+        (void)nghttp2_session_terminate_session(native_, NGHTTP2_ENHANCE_YOUR_CALM);
+        return fail(causes::kLimit, "a flood of HTTP/2 frames");
+    }
+    if (taken < 0) {
+        (void)nghttp2_session_terminate_session(native_, NGHTTP2_PROTOCOL_ERROR);
+        return fail(causes::kProtocol, nghttp2_strerror(static_cast<int>(taken)));
+    }
+    return {};
+}
+
+result<BytesView> Session::send() {
+    const std::uint8_t* octets = nullptr;
+    const ssize_t size = nghttp2_session_mem_send(native_, &octets);
+    if (size < 0) {
+        return fail(causes::kInternal, nghttp2_strerror(static_cast<int>(size)));
+    }
+    return view_octets(octets, static_cast<std::size_t>(size));
+}
+
+int Session::on_begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* data) {
+    Session& session = self(data);
+    if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+        Arriving one;
+        one.head.version = Version::http2;
+        session.arriving_.emplace(frame->hd.stream_id, std::move(one));
+    }
+    return 0;
+}
+
+int Session::on_header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name,
+                       std::size_t name_size, const std::uint8_t* value, std::size_t value_size,
+                       std::uint8_t, void* data) {
+    Session& session = self(data);
+    const auto found = session.arriving_.find(frame->hd.stream_id);
+    if (found != session.arriving_.end()) {
+        session.take_field(found->second, view(name, name_size), view(value, value_size));
+    }
+    return 0;  // of trailers nothing is kept
+}
+
+// RFC 9113 section 6.5.2 counts 32 octets for each field besides its own.
+void Session::take_field(Arriving& one, std::string_view name, std::string_view value) {
+    one.bytes += name.size() + value.size() + 32;
+    if (one.bytes > limits_.header_bytes_max) {
+        return one.deny(431, "the request's head is larger than http.limits.header_bytes_max");
+    }
+    if (name.starts_with(':')) {
+        return take_pseudo(one, name, value);
+    }
+    if (one.head.fields.size() == limits_.fields_max) {
+        return one.deny(431, "there are more fields than http.limits.fields_max");
+    }
+    if (!is_token(name) || !is_field_value(value) || passes_for_framing(name)) {
+        return one.deny(400, "a field has no name that is a token, or a control character");
+    }
+    if (name == "content-length") {
+        one.head.content_length = parse_plain_number<std::uint64_t>(value);
+        if (!one.head.content_length || *one.head.content_length > limits_.body_bytes_max) {
+            one.deny(413, "the body is larger than http.limits.body_bytes_max");
+        }
+    }
+    if (name == "host" && lower_case(value) != one.head.authority) {
+        one.deny(400, "host and :authority name different hosts");
+    }
+    if (name == "expect") {
+        one.head.expects_continue = equal_ignoring_case(value, "100-continue");
+    }
+    one.head.fields.add(name, value);
+}
+
+void Session::take_pseudo(Arriving& one, std::string_view name, std::string_view value) {
+    if (name == ":method") {
+        one.head.method = value;
+        if (value == "CONNECT") {
+            one.deny(501, "this is no proxy: CONNECT leads nowhere");
+        }
+    } else if (name == ":path") {
+        take_path(one, value);
+    } else if (name == ":authority") {
+        one.head.authority = lower_case(value);
+        if (!is_authority(value)) {
+            one.deny(400, ":authority is no host and port");
+        }
+    }
+}
+
+void Session::take_path(Arriving& one, std::string_view value) {
+    if (value.size() > limits_.target_bytes_max) {
+        return one.deny(414, "the target is longer than http.limits.target_bytes_max");
+    }
+    const std::size_t mark = value.find('?');
+    one.head.path = value.substr(0, mark);
+    if (mark != std::string_view::npos) {
+        one.head.query = value.substr(mark + 1);
+    }
+    if (!is_path(one.head.path) || (one.head.query && !is_query(*one.head.query))) {
+        one.deny(400, "the target has octets that must be percent-encoded");
+    }
+}
+
+void Session::finish_head(std::int32_t stream, bool has_body) {
+    auto node = arriving_.extract(stream);
+    if (node.empty()) {
+        return;
+    }
+    Arriving& one = node.mapped();
+    // A host that came before :authority cannot be: pseudo fields come first.
+    if (one.head.authority.empty()) {
+        one.deny(400, "there is no :authority");
+    }
+    one.head.chunked = has_body && !one.head.content_length;
+    one.head.expects_continue = one.head.expects_continue && has_body;
+    idle_frames_ = 0;
+    const Refusal refusal = one.refusal;
+    events_.on_request(stream, std::move(one.head), refusal.status == 0 ? nullptr : &refusal);
+}
+
+int Session::on_frame(nghttp2_session*, const nghttp2_frame* frame, void* data) {
+    Session& session = self(data);
+    const std::int32_t stream = frame->hd.stream_id;
+    const bool end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    ++session.idle_frames_;
+    if (frame->hd.type == NGHTTP2_HEADERS) {
+        session.finish_head(stream, !end);
+    }
+    if (end && (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA)) {
+        session.events_.on_request_end(stream);
+    }
+    return session.idle_frames_ > kIdleFramesMax ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
+}
+
+int Session::on_data(nghttp2_session*, std::uint8_t, std::int32_t stream,
+                     const std::uint8_t* octets, std::size_t size, void* data) {
+    Session& session = self(data);
+    session.idle_frames_ = 0;
+    session.events_.on_data(stream, view_octets(octets, size));
+    return 0;
+}
+
+int Session::on_close(nghttp2_session*, std::int32_t stream, std::uint32_t, void* data) {
+    Session& session = self(data);
+    session.arriving_.erase(stream);
+    session.events_.on_close(stream);
+    return 0;
+}
+
+ssize_t Session::read_content(nghttp2_session*, std::int32_t stream, std::uint8_t* into,
+                              std::size_t size, std::uint32_t* flags, nghttp2_data_source*,
+                              void* data) {
+    bool end = false;
+    const MutableBytes room(reinterpret_cast<std::byte*>(into), size);
+    const auto count = self(data).events_.on_send(stream, room, end);
+    if (!count) {
+        return NGHTTP2_ERR_DEFERRED;
+    }
+    if (end) {
+        *flags |= NGHTTP2_DATA_FLAG_EOF;
+    }
+    return static_cast<ssize_t>(*count);
+}
+
+// nghttp2 copies what it is given, and writes nothing.
+nghttp2_nv pair_of(std::string_view name, std::string_view value) {
+    return {.name = const_cast<std::uint8_t*>(octets(as_bytes(name))),
+            .value = const_cast<std::uint8_t*>(octets(as_bytes(value))),
+            .namelen = name.size(),
+            .valuelen = value.size(),
+            .flags = NGHTTP2_NV_FLAG_NONE};
+}
+
+void Session::respond(std::int32_t stream, int status, const Fields& fields,
+                      std::optional<std::uint64_t> length, bool has_content) {
+    const std::string status_text = std::to_string(status);
+    const std::string length_text = length ? std::to_string(*length) : "";
+    std::vector<nghttp2_nv> pairs{pair_of(":status", status_text)};
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+        const FieldView field = fields[i];
+        if (std::ranges::find(kOnlyHttp11, field.name) == kOnlyHttp11.end() &&
+            is_token(field.name) && is_field_value(field.value)) {
+            pairs.push_back(pair_of(field.name, field.value));
+        }
+    }
+    if (length && status >= 200 && status != 204) {
+        pairs.push_back(pair_of("content-length", length_text));
+    }
+    nghttp2_data_provider content{};
+    content.read_callback = read_content;
+    (void)nghttp2_submit_response(native_, stream, pairs.data(), pairs.size(),
+                                  has_content ? &content : nullptr);
+}
+
+void Session::respond_continue(std::int32_t stream) {
+    const nghttp2_nv status = pair_of(":status", "100");
+    (void)nghttp2_submit_headers(native_, NGHTTP2_FLAG_NONE, stream, nullptr, &status, 1, nullptr);
+}
+
+}  // namespace
+
+result<std::unique_ptr<H2Session>> H2Session::create(const MessageLimits& limits,
+                                                     std::uint32_t streams_max, H2Events& events) {
+    auto session = std::make_unique<Session>(limits, events);
+    ALKNET_CHECK(session->open(streams_max));
+    return session;
+}
+
+}  // namespace alknet::http

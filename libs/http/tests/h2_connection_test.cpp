@@ -1,0 +1,374 @@
+// H2Connection, by frames written out by hand: requests side by side, credit, and floods.
+#include "h2_connection.hpp"
+
+#include <gmock/gmock.h>
+#include <alknet/base/causes.hpp>
+#include <alknet/base/wire.hpp>
+
+#include "h1_world.hpp"
+
+namespace alknet::http {
+namespace {
+
+using namespace test;
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr std::uint8_t kData = 0;
+constexpr std::uint8_t kHeaders = 1;
+constexpr std::uint8_t kReset = 3;
+constexpr std::uint8_t kSettings = 4;
+constexpr std::uint8_t kPing = 6;
+constexpr std::uint8_t kGoAway = 7;
+constexpr std::uint8_t kWindowUpdate = 8;
+constexpr std::uint8_t kContinuation = 9;
+constexpr std::uint8_t kEndStream = 1;
+constexpr std::uint8_t kEndHeaders = 4;
+
+std::string frame(std::uint8_t type, std::uint8_t flags, std::uint32_t stream,
+                  std::string_view payload) {
+    WireWriter out;
+    out.number(static_cast<std::uint8_t>(payload.size() >> 16));
+    out.number(static_cast<std::uint16_t>(payload.size()));
+    out.number(type);
+    out.number(flags);
+    out.number(stream);
+    out.append(as_bytes(payload));
+    return std::string(as_text(out.view()));
+}
+
+// Of the static table alone: GET, https, and "/" or a path; "a" is the authority.
+std::string fields(std::string_view method = "\x82", std::string_view path = "/") {
+    std::string block(method);
+    block += "\x87";
+    block.append("\x04").append(1, static_cast<char>(path.size())).append(path);
+    return block.append(
+        "\x01\x01"
+        "a");
+}
+
+std::string get(std::uint32_t stream, std::string_view path = "/") {
+    return frame(kHeaders, kEndHeaders | kEndStream, stream, fields("\x82", path));
+}
+
+std::string preface() {
+    return "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(kSettings, 0, 0, "");
+}
+
+struct Frame {
+    std::uint8_t type = 0;
+    std::uint8_t flags = 0;
+    std::uint32_t stream = 0;
+    std::string payload;
+};
+
+struct H2World {
+    explicit H2World(Loop& its_loop, const Limits& limits = {}) : scope(its_loop) {
+        auto pair = net::make_memory_streams();
+        client = std::move(pair.first);
+        server = std::move(pair.second);
+        connection = std::make_unique<H2Connection>(
+            its_loop, *server,
+            DriverOptions{.limits = limits,
+                          .auth = auth,
+                          .trace_id = "trace",
+                          .answer = [this](Request& request) { return router.answer(request); },
+                          .served =
+                              [this](const Served& one) {
+                                  served.push_back(one.head.path + " " +
+                                                   std::to_string(one.status));
+                              }});
+        scope.spawn(run(*this), "http");
+    }
+    static task<void> run(H2World& world) { world.outcome = co_await world.connection->run(); }
+
+    void route(std::string_view method, std::string_view pattern, Handler handler) {
+        EXPECT_TRUE(router.add(method, pattern, std::move(handler)));
+    }
+    task<void> send(std::string octets) { (void)co_await client->write(as_bytes(octets)); }
+    /// The next frame that is of this type; a frame of type 255 at the end.
+    task<Frame> next(std::uint8_t type) {
+        for (;;) {
+            const std::string head = co_await take(9);
+            if (head.size() < 9) {
+                co_return Frame{.type = 255, .flags = 0, .stream = 0, .payload = {}};
+            }
+            WireReader in(as_bytes(head));
+            const auto high = in.number<std::uint8_t>();
+            const auto low = in.number<std::uint16_t>();
+            Frame got;
+            got.type = in.number<std::uint8_t>();
+            got.flags = in.number<std::uint8_t>();
+            got.stream = in.number<std::uint32_t>();
+            got.payload = co_await take((std::size_t{high} << 16) + low);
+            if (got.type == type) {
+                co_return got;
+            }
+        }
+    }
+    /// The code of the good-bye; 0 if the connection ends without one.
+    task<std::uint32_t> goodbye() {
+        const Frame last = co_await next(kGoAway);
+        WireReader in(as_bytes(last.payload));
+        (void)in.number<std::uint32_t>();
+        co_return in.number<std::uint32_t>();
+    }
+    task<std::string> take(std::size_t size) {
+        std::array<std::byte, 4096> piece{};
+        while (received.size() < size) {
+            const auto count = co_await client->read(piece);
+            if (!count || *count == 0) {
+                break;
+            }
+            received += as_text(BytesView(piece).first(*count));
+        }
+        std::string taken = received.substr(0, size);
+        received.erase(0, taken.size());
+        co_return taken;
+    }
+
+    AuthContext auth;
+    Router router;
+    std::vector<std::string> served;
+    std::unique_ptr<ByteStream> client;
+    std::unique_ptr<ByteStream> server;
+    std::unique_ptr<H2Connection> connection;
+    result<void> outcome;
+    std::string received;
+    TaskScope scope;
+};
+
+task<result<Response>> wait_for_ever(int& cancelled) {
+    Event never;
+    const auto waited = co_await never.wait();
+    ++cancelled;
+    co_return unexpected(waited.error());
+}
+
+ALKNET_CO_TEST(H2, AnswersSideBySide) {
+    H2World world(loop);
+    int cancelled = 0;
+    world.route("GET", "/slow", [&cancelled](Request&) { return wait_for_ever(cancelled); });
+    world.route("GET", "/", [](Request&) { return say("hello"); });
+    co_await world.send(preface() + get(1, "/slow") + get(3));
+    const Frame head = co_await world.next(kHeaders);
+    EXPECT_EQ(head.stream, 3U);
+    EXPECT_EQ(head.payload.substr(0, 1), "\x88") << "200";
+    const Frame data = co_await world.next(kData);
+    EXPECT_EQ(data.payload, "hello");
+    EXPECT_EQ(data.flags, kEndStream);
+    co_await world.send(frame(kReset, 0, 1, std::string("\0\0\0\x08", 4)));
+    co_await world.send(get(5));
+    EXPECT_EQ((co_await world.next(kData)).stream, 5U);
+    EXPECT_EQ(cancelled, 1) << "its client has gone";
+    EXPECT_TRUE(co_await world.client->finish());
+    (void)co_await world.scope.join();
+    EXPECT_TRUE(world.outcome);
+    EXPECT_THAT(world.served, ElementsAre("/ 200", "/slow 0", "/ 200"));
+}
+
+ALKNET_CO_TEST(H2, BodiesBothWays) {
+    H2World world(loop);
+    world.route("POST", "/", echo);
+    co_await world.send(preface() + frame(kHeaders, kEndHeaders, 1, fields("\x83")));
+    co_await world.send(frame(kData, 0, 1, "hello "));
+    co_await world.send(frame(kData, kEndStream, 1, "world"));
+    EXPECT_EQ((co_await world.next(kData)).payload, "hello world");
+    world.scope.cancel();
+    (void)co_await world.scope.join();
+}
+
+ALKNET_CO_TEST(H2, CreditComesBackWhenTheBodyIsRead) {
+    H2World world(loop);
+    Event read;
+    world.route("POST", "/", [&read](Request& request) -> task<result<Response>> {
+        return [](Event& may, Request& asked) -> task<result<Response>> {
+            ALKNET_CO_CHECK(co_await may.wait());
+            co_return co_await echo(asked);
+        }(read, request);
+    });
+    co_await world.send(preface() + frame(kHeaders, kEndHeaders, 1, fields("\x83")));
+    const std::string piece(16'000, 'x');
+    for (int i = 0; i < 4; ++i) {
+        co_await world.send(frame(kData, 0, 1, piece));
+    }
+    co_await loop.sleep(seconds(1));
+    EXPECT_THAT(world.received, testing::IsEmpty());
+    read.set();
+    Frame update = co_await world.next(kWindowUpdate);
+    while (update.stream != 1) {
+        update = co_await world.next(kWindowUpdate);
+    }
+    co_await world.send(frame(kData, kEndStream, 1, piece));
+    EXPECT_EQ((co_await world.next(kHeaders)).payload.substr(0, 1), "\x88");
+    world.scope.cancel();
+    (void)co_await world.scope.join();
+}
+
+ALKNET_CO_TEST(H2, AClientThatOpensNoWindowIsNotWaitedFor) {
+    H2World world(loop);
+    world.route("GET", "/", [](Request&) { return say(std::string(100'000, 'x')); });
+    co_await world.send(preface() + get(1));
+    EXPECT_EQ((co_await world.next(kReset)).stream, 1U);
+    world.scope.cancel();
+    (void)co_await world.scope.join();
+}
+
+ALKNET_CO_TEST(H2, WhatIsRefusedIsSaid) {
+    H2World world(loop);
+    co_await world.send(preface() + get(1, "/%00") +
+                        frame(kHeaders, kEndHeaders | kEndStream, 3,
+                              "\x82\x87\x84\x01\x03"
+                              "a b"));
+    EXPECT_EQ((co_await world.next(kReset)).stream, 3U);
+    EXPECT_EQ((co_await world.next(kHeaders)).payload.substr(0, 1), "\x8c") << "400";
+    // A host that is not the authority, and a field that HTTP/2 does not have.
+    co_await world.send(frame(kHeaders, kEndHeaders | kEndStream, 5,
+                              fields() + "\x0f\x17\x01"
+                                         "b"));
+    EXPECT_EQ((co_await world.next(kHeaders)).payload.substr(0, 1), "\x8c");
+    co_await world.send(frame(kHeaders, kEndHeaders | kEndStream, 7,
+                              fields() + std::string("\0\x0a"
+                                                     "connection"
+                                                     "\x05"
+                                                     "close",
+                                                     18)));
+    EXPECT_EQ((co_await world.next(kReset)).stream, 7U);
+    world.scope.cancel();
+    (void)co_await world.scope.join();
+}
+
+ALKNET_CO_TEST(H2, AConnectionWithoutRequestsEnds) {
+    H2World world(loop);
+    co_await world.send(preface());
+    const TimePoint began = loop.now();
+    EXPECT_EQ(co_await world.goodbye(), 0U);
+    EXPECT_EQ(loop.now() - began, ConnectionLimits{}.keep_alive_timeout);
+    (void)co_await world.scope.join();
+    EXPECT_TRUE(world.outcome);
+}
+
+ALKNET_CO_TEST(H2, DrainsOnceItsRequestsAreAnswered) {
+    H2World world(loop);
+    Event go;
+    world.route("GET", "/", [&go](Request&) -> task<result<Response>> {
+        return [](Event& may) -> task<result<Response>> {
+            ALKNET_CO_CHECK(co_await may.wait());
+            co_return text_response(200, "done");
+        }(go);
+    });
+    co_await world.send(preface() + get(1));
+    co_await loop.sleep(seconds(1));
+    world.connection->drain();
+    EXPECT_EQ(co_await world.goodbye(), 0U);
+    go.set();
+    EXPECT_EQ((co_await world.next(kData)).payload, "done");
+    (void)co_await world.scope.join();
+    EXPECT_TRUE(world.outcome);
+}
+
+// ---- floods: each ends the connection ----
+
+task<std::uint32_t> flood(Loop& loop, const std::function<std::string(std::uint32_t)>& piece) {
+    H2World world(loop);
+    int cancelled = 0;
+    world.route("GET", "/", [&cancelled](Request&) { return wait_for_ever(cancelled); });
+    std::string octets = preface();
+    for (std::uint32_t i = 0; i < 3000; ++i) {
+        octets += piece(i);
+    }
+    TaskScope sending(loop);
+    sending.spawn(world.send(std::move(octets)), "flood");
+    const std::uint32_t code = co_await world.goodbye();
+    sending.cancel();
+    (void)co_await sending.join();
+    (void)co_await world.scope.join();
+    EXPECT_TRUE(world.served.size() <= 1000U);
+    co_return code;
+}
+
+ALKNET_CO_TEST(H2Floods, RapidReset) {
+    const auto piece = [](std::uint32_t i) {
+        return get(1 + 2 * i) + frame(kReset, 0, 1 + 2 * i, std::string("\0\0\0\x08", 4));
+    };
+    EXPECT_NE(co_await flood(loop, piece), 0U);
+}
+
+ALKNET_CO_TEST(H2Floods, Settings) {
+    EXPECT_NE(co_await flood(loop, [](std::uint32_t) { return frame(kSettings, 0, 0, ""); }), 0U);
+}
+
+ALKNET_CO_TEST(H2Floods, Pings) {
+    EXPECT_NE(co_await flood(loop, [](std::uint32_t) { return frame(kPing, 0, 0, "12345678"); }),
+              0U);
+}
+
+ALKNET_CO_TEST(H2Floods, WindowUpdates) {
+    EXPECT_NE(co_await flood(loop,
+                             [](std::uint32_t) {
+                                 return frame(kWindowUpdate, 0, 0, std::string("\0\0\0\x01", 4));
+                             }),
+              0U);
+}
+
+ALKNET_CO_TEST(H2Floods, EmptyData) {
+    const auto piece = [](std::uint32_t i) {
+        return i == 0 ? frame(kHeaders, kEndHeaders, 1, fields("\x83")) : frame(kData, 0, 1, "");
+    };
+    EXPECT_NE(co_await flood(loop, piece), 0U);
+}
+
+ALKNET_CO_TEST(H2Floods, Continuations) {
+    const auto piece = [](std::uint32_t i) {
+        return i == 0 ? frame(kHeaders, kEndStream, 1, fields())
+                      : frame(kContinuation, 0, 1, "\x40\x01x\x01y");
+    };
+    EXPECT_NE(co_await flood(loop, piece), 0U);
+}
+
+ALKNET_CO_TEST(H2Limits, Requests) {
+    Limits limits;
+    limits.connection.requests_max = 2;
+    H2World world(loop, limits);
+    world.route("GET", "/", [](Request&) { return say("hello"); });
+    co_await world.send(preface() + get(1) + get(3) + get(5));
+    EXPECT_EQ(co_await world.goodbye(), 0U);
+    (void)co_await world.scope.join();
+    EXPECT_EQ(world.served.size(), 2U);
+}
+
+ALKNET_CO_TEST(H2Limits, RequestsAtATime) {
+    H2World world(loop);
+    int cancelled = 0;
+    world.route("GET", "/", [&cancelled](Request&) { return wait_for_ever(cancelled); });
+    std::string octets = preface();
+    for (std::uint32_t i = 0; i <= kStreamsMax; ++i) {
+        octets += get(1 + 2 * i);
+    }
+    co_await world.send(octets);
+    const Frame reset = co_await world.next(kReset);
+    EXPECT_EQ(reset.stream, 1 + 2 * kStreamsMax);
+    // A client that has been told how many it may open breaks a rule by that.
+    co_await world.send(frame(kSettings, 1, 0, "") + get(3 + 2 * kStreamsMax));
+    EXPECT_EQ(co_await world.goodbye(), 1U);
+    (void)co_await world.scope.join();
+    EXPECT_EQ(cancelled, static_cast<int>(kStreamsMax));
+}
+
+ALKNET_CO_TEST(H2Limits, OctetsOfTheHead) {
+    H2World world(loop);
+    std::string block = fields();
+    for (int i = 0; i < 5; ++i) {
+        block += std::string("\0\x01x", 3) + "\x7f\x81\x1e" + std::string(3968, 'v');
+    }
+    co_await world.send(preface() + frame(kHeaders, kEndStream, 1, block.substr(0, 10'000)) +
+                        frame(kContinuation, kEndHeaders, 1, block.substr(10'000)));
+    EXPECT_EQ((co_await world.next(kData)).flags, kEndStream);
+    world.scope.cancel();
+    (void)co_await world.scope.join();
+    EXPECT_THAT(world.served, ElementsAre("/ 431"));
+}
+
+}  // namespace
+}  // namespace alknet::http
