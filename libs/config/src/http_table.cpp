@@ -27,8 +27,8 @@ struct Host {
         const bool bracketed = lower.starts_with('[') && lower.ends_with(']');
         const bool fits = std::ranges::all_of(
             bracketed ? std::string_view(lower).substr(1, lower.size() - 2) : lower, [&](char c) {
-                return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' ||
-                       (bracketed ? c == ':' : c == '-' || c == '_');
+                return (c >= 'a' && c <= (bracketed ? 'f' : 'z')) || (c >= '0' && c <= '9') ||
+                       c == '.' || (bracketed ? c == ':' : c == '-' || c == '_');
             });
         if (lower.empty() || lower.size() > kHostBytesMax || !fits) {
             in.refuse(value, "must be " + type());
