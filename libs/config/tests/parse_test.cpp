@@ -477,28 +477,6 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"log = 1", "log", "must be a table"}, Refusal{"tls = 1", "tls", "must be a table"},
         Refusal{"limits = 1", "limits", "must be a table"}));
 
-TEST(ConfigParse, ServicesThatThereAreNot) {
-    const auto reasons = [](std::string_view text, std::vector<std::string> services) {
-        std::vector<std::string> all;
-        for (const Problem& problem :
-             parse(text, {.file = "f", .base = "/", .services = std::move(services)}).problems) {
-            all.push_back(problem.text());
-        }
-        return all;
-    };
-    const std::string text =
-        "[alpn.'a/ehco']\n[alpn.zzzzzz]\n"
-        "[[listener]]\nname = 'm'\naddresses = ['127.0.0.1:1']\nalpns = ['a/echo', 'a/cal']\n";
-    EXPECT_THAT(reasons(text, {"a/echo", "a/call"}),
-                testing::UnorderedElementsAre(
-                    "f:1:7: alpn.\"a/ehco\": there is no service 'a/ehco'; did you mean 'a/echo'?",
-                    "f:6:20: listener.alpns: there is no service 'a/cal'; did you mean 'a/call'?"));
-    EXPECT_THAT(reasons(text, {}), testing::IsEmpty());
-    // One that the file itself declares is no typing error.
-    EXPECT_THAT(reasons("[alpn.'a/ehco']\n[[exec]]\nalpn = 'a/ehco'\n", {"a/echo"}),
-                testing::Not(testing::Contains(testing::HasSubstr("did you mean 'a/echo'"))));
-}
-
 INSTANTIATE_TEST_SUITE_P(
     Values, ConfigRefuses,
     testing::Values(
