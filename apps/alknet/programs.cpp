@@ -22,6 +22,11 @@ public:
         return all;
     }
 
+    [[nodiscard]] std::vector<std::shared_ptr<const call::OperationSource>> operations()
+        const override {
+        return programs_->operations();
+    }
+
     task<result<void>> run() override { return programs_->run(); }
 
     [[nodiscard]] std::vector<ProgramInfo> info() const override {

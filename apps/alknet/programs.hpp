@@ -4,6 +4,7 @@
 
 #include <alknet/base/log.hpp>
 #include <alknet/base/result.hpp>
+#include <alknet/call/operations.hpp>
 #include <alknet/config/config.hpp>
 #include <alknet/rt/loop.hpp>
 #include <alknet/rt/task.hpp>
@@ -21,6 +22,9 @@ public:
     virtual ~NodePrograms() = default;
     /// For the node, which may outlive this.
     [[nodiscard]] virtual std::vector<FurtherService> services() const = 0;
+    /// For the node's operations, which may outlive this.
+    [[nodiscard]] virtual std::vector<std::shared_ptr<const call::OperationSource>> operations()
+        const = 0;
     /// Runs them until it is cancelled; then they have ended. Errors: kCancelled.
     virtual task<result<void>> run() = 0;
     [[nodiscard]] virtual std::vector<ProgramInfo> info() const = 0;

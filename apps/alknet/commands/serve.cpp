@@ -379,6 +379,9 @@ result<void> prepare_programs(Serving& serving) {
                              Log(serving.node_options.log_sink)));
     if (serving.programs != nullptr) {
         serving.node_options.services = serving.programs->services();
+        for (auto& source : serving.programs->operations()) {
+            serving.operations->add(source);
+        }
     }
     return {};
 }

@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import unittest
 
-from support import EXIT_CONFIG, EXIT_REFUSED, PATIENCE_S, PROGRAM, Node, TestCase, clean_environment
+from support import (EXIT_CONFIG, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE, PATIENCE_S, PROGRAM, Node, TestCase,
+                     clean_environment)
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[3] / "examples/exec"
 IS_ROOT = os.geteuid() == 0
@@ -147,6 +148,32 @@ class Programs(TestCase):
                     pass
             else:
                 self.assertIn("read ", node.wait_for("exec.output"))
+
+    def test_offer_operations_under_their_name(self):
+        self.admit("exec:call:sums/*")
+        self.configure(("sums", self.python("sums") + f"operations = true\n{WHO}\n"))
+        with Node(self.node_home) as node:
+            node.wait_for("exec.offered")
+            for transport in ("quic", "tcp"):
+                def call(*arguments, **options):
+                    return self.bob.json("call", node.address, *arguments, "--only", transport, **options)
+                self.assertEqual(call("sums/add", '{"a": 1, "b": 2.5}'), {"sum": 3.5, "for": "bob"})
+                (listed,) = [one for one in call("--list")["operations"] if one["name"].startswith("/sums")]
+                self.assertEqual(listed["scope"], "exec:call:sums/add")
+                self.assertEqual(call("--schema", "sums/add")["input"]["required"], ["a", "b"])
+                error = self.bob.error("call", node.address, "sums/add", '{"a": "one", "b": 2}', expect=EXIT_USAGE)
+                self.assertIn("/a", error["detail"])
+            # Whoever calls while it is away is told to try again.
+            (process,) = self.status("process")
+            os.kill(process, 9)
+            node.wait_for("exec.ended")
+            error = self.bob.error("call", node.address, "sums/add", '{"a": 1, "b": 2}', expect=EXIT_UNREACHABLE)
+            self.assertEqual(error["id"], "E-EXEC-DOWN")
+            node.wait_for("exec.offered")
+            self.assertEqual(call("sums/add", '{"a": 1, "b": 2}')["sum"], 3)
+            self.node_home.run("peer", "scopes", "bob", "--set", "node:read")
+            error = self.bob.error("call", node.address, "sums/add", '{"a": 1, "b": 2}', expect=EXIT_REFUSED)
+            self.assertEqual(error["detail"], "exec:call:sums/add")
 
     def test_need_a_user_that_is_not_the_nodes(self):
         own = "root" if IS_ROOT else pwd.getpwuid(os.geteuid()).pw_name

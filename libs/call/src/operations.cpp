@@ -174,13 +174,25 @@ result<void> OperationRegistry::add(Operation operation) {
 
 result<const Operation*> OperationRegistry::find(std::string_view name,
                                                  const std::optional<Identity>& caller) const {
-    const auto found = operations_.find(name);
-    if (found == operations_.end() || found->second.visibility == Operation::Visibility::internal) {
+    const Operation* found = lookup(name);
+    if (found == nullptr || found->visibility == Operation::Visibility::internal) {
         const Cause& cause = caller ? causes::kNoOperation : causes::kAuthRequired;
         return fail(cause, "/" + std::string(name));
     }
-    ALKNET_CHECK(may_call(found->second, caller));
-    return &found->second;
+    ALKNET_CHECK(may_call(*found, caller));
+    return found;
+}
+
+const Operation* OperationRegistry::lookup(std::string_view name) const {
+    if (const auto found = operations_.find(name); found != operations_.end()) {
+        return &found->second;
+    }
+    for (const auto& source : sources_) {
+        if (const Operation* found = source->find(name); found != nullptr) {
+            return found;
+        }
+    }
+    return nullptr;
 }
 
 task<result<Json>> OperationRegistry::call(std::string name, CallContext context,
@@ -191,23 +203,23 @@ task<result<Json>> OperationRegistry::call(std::string name, CallContext context
 
 task<result<Json>> OperationRegistry::call_internal(std::string name, CallContext context,
                                                     Json input) const {
-    const auto found = operations_.find(name);
-    if (found == operations_.end()) {
+    const Operation* found = lookup(name);
+    if (found == nullptr) {
         co_return fail(causes::kNoOperation, "/" + name);
     }
-    co_return co_await run(found->second, std::move(context), std::move(input));
+    co_return co_await run(*found, std::move(context), std::move(input));
 }
 
 task<result<Json>> OperationRegistry::call_composed(std::string name, CallContext context,
                                                     Json input) const {
-    const auto found = operations_.find(name);
-    if (found == operations_.end()) {
+    const Operation* found = lookup(name);
+    if (found == nullptr) {
         co_return fail(causes::kInternal, "there is no /" + name);
     }
-    if (const auto may = may_call(found->second, context.identity); !may) {
+    if (const auto may = may_call(*found, context.identity); !may) {
         co_return fail(causes::kInternal, context.identity->id + " may not call /" + name);
     }
-    co_return co_await run(found->second, std::move(context), std::move(input));
+    co_return co_await run(*found, std::move(context), std::move(input));
 }
 
 Duration time_left(TimePoint deadline, TimePoint now) noexcept {
@@ -291,6 +303,14 @@ std::vector<const Operation*> OperationRegistry::visible_to(
             all.push_back(&operation);
         }
     }
+    for (const auto& source : sources_) {
+        for (const Operation* one : source->all()) {
+            if (lookup(one->name) == one && may_call(*one, caller)) {
+                all.push_back(one);
+            }
+        }
+    }
+    std::ranges::sort(all, {}, &Operation::name);
     return all;
 }
 

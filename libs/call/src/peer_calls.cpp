@@ -63,7 +63,8 @@ task<result<Json>> CallPeer::call(std::string operation, Json input, CallOptions
     Requested request{.operation = std::move(operation),
                       .input = std::move(input),
                       .traceparent = std::move(options.traceparent),
-                      .auth_token = std::move(options.auth_token)};
+                      .auth_token = std::move(options.auth_token),
+                      .forwarded_for = std::move(options.forwarded_for)};
     request.timeout_ms = milliseconds_of(options.detached_for.value_or(options.timeout));
     request.detach = options.detached_for.has_value();
     ALKNET_CO_TRY(Bytes frame, encode_frame({.id = entry.id(), .event = std::move(request)},
@@ -160,7 +161,8 @@ task<result<std::unique_ptr<Subscription>>> CallPeer::subscribe(std::string oper
     Requested request{.operation = std::move(operation),
                       .input = std::move(input),
                       .traceparent = std::move(options.traceparent),
-                      .resume_after = options.resume_after};
+                      .resume_after = options.resume_after,
+                      .forwarded_for = std::move(options.forwarded_for)};
     if (!own) {
         request.credit = Subscription::kItemsMax;
     }

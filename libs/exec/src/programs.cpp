@@ -6,6 +6,7 @@
 
 #include "door.hpp"
 #include "handler.hpp"
+#include "program_calls.hpp"
 #include "program_run.hpp"
 #include "supervisor.hpp"
 
@@ -16,7 +17,34 @@ namespace {
 struct Kept {
     std::shared_ptr<const ProgramRunOptions> options;
     std::unique_ptr<Supervisor> supervisor;
+    std::shared_ptr<call::ImportedOperations> operations{};  // null: it serves an ALPN
 };
+
+// Of one operation, as it is called there.
+result<identity::Scope> scope_for(const config::Program& program, std::string_view operation) {
+    std::string text = program.scope;
+    if (text.empty()) {
+        text = "exec:call:" + program.name + "/";
+        const std::string_view own = program.name;
+        const bool is_named_so = operation.starts_with(own) && operation.size() > own.size() &&
+                                 operation[own.size()] == '/';
+        text += operation.substr(is_named_so ? own.size() + 1 : 0);
+    }
+    return identity::Scope::parse_exact(text);
+}
+
+std::shared_ptr<call::ImportedOperations> make_operations(Loop& loop, ProgramRunOptions& options) {
+    auto calls = std::make_shared<ProgramCalls>(loop, options.door, options.log);
+    call::ImportOptions import;
+    import.prefix = options.program.name;
+    import.calls = calls;
+    import.scope = [program = options.program](std::string_view operation) {
+        return scope_for(program, operation);
+    };
+    auto operations = std::make_shared<call::ImportedOperations>(std::move(import));
+    options.session = [calls, operations] { return calls->session(operations); };
+    return operations;
+}
 
 std::string scope_of(const config::Program& program) {
     return program.scope.empty() ? "exec:use:" + program.name : program.scope;
@@ -34,6 +62,10 @@ public:
                                             options.directory / ("exec-" + program.name + ".sock"),
                                             program.streams_max);
         kept->log = options.log;
+        std::shared_ptr<call::ImportedOperations> operations;
+        if (program.operations) {
+            operations = make_operations(loop_, *kept);
+        }
         SupervisorOptions supervised;
         supervised.name = program.name;
         supervised.attempts_max = program.attempts_max;
@@ -42,7 +74,9 @@ public:
             return ProgramRun::start(loop, shared);
         };
         auto supervisor = std::make_unique<Supervisor>(loop_, std::move(supervised));
-        all_.push_back({.options = std::move(kept), .supervisor = std::move(supervisor)});
+        all_.push_back({.options = std::move(kept),
+                        .supervisor = std::move(supervisor),
+                        .operations = std::move(operations)});
         return {};
     }
 
@@ -54,6 +88,17 @@ public:
             }
         }
         return services;
+    }
+
+    [[nodiscard]] std::vector<std::shared_ptr<const call::OperationSource>> operations()
+        const override {
+        std::vector<std::shared_ptr<const call::OperationSource>> sources;
+        for (const Kept& one : all_) {
+            if (one.operations != nullptr) {
+                sources.push_back(one.operations);
+            }
+        }
+        return sources;
     }
 
     [[nodiscard]] std::shared_ptr<ProtocolHandler> make_handler(std::string_view alpn,

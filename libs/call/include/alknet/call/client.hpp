@@ -25,6 +25,7 @@ struct CallOptions {
     std::optional<std::string> auth_token{};
     /// The run goes on for so long without whoever called: the answer has its id, as `run`.
     std::optional<Duration> detached_for{};
+    Json forwarded_for{};  // for whom, as the other end may believe or not
 };
 
 /// Of a call that an operation makes on another node while it runs: it has the time that is left,
@@ -35,6 +36,7 @@ struct SubscribeOptions {
     std::optional<Duration> timeout{};  // nullopt: as long as it lasts
     std::string traceparent{};
     std::optional<std::uint64_t> resume_after{};  // the number of the last item that was taken
+    Json forwarded_for{};
 };
 
 /// Of a client, which outlives it. Its end aborts what has not ended.

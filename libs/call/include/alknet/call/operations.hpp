@@ -108,6 +108,15 @@ struct Operation {
 /// the place that does not fit.
 [[nodiscard]] result<Json> checked_input(const Schema& schema, Json input);
 
+/// Operations that come and go while a registry is used. On any loop.
+class OperationSource {
+public:
+    virtual ~OperationSource() = default;
+    /// What is found stays where it is for as long as this object; null: there is none.
+    [[nodiscard]] virtual const Operation* find(std::string_view name) const = 0;
+    [[nodiscard]] virtual std::vector<const Operation*> all() const = 0;
+};
+
 /// Operations are added before it is used, and then any loop may call. `services/list` and
 /// `services/schema` are there from the beginning, and show what the caller may call.
 class OperationRegistry {
@@ -122,6 +131,10 @@ public:
 
     /// Errors: kConfigInvalid for a name that is taken, or none, also in its reach; kLimit.
     result<void> add(Operation operation);
+    /// Before it is used. Of two of one name, the one that was added counts, or the first source's.
+    void add(std::shared_ptr<const OperationSource> source) {
+        sources_.push_back(std::move(source));
+    }
 
     /// Whether the caller could call it: there is one, it is external, and the scope allows it.
     /// Errors: for somebody known kNoOperation and kScopeMissing. For a stranger kAuthRequired,
@@ -157,12 +170,14 @@ public:
 private:
     [[nodiscard]] task<result<Json>> begin_run(const Operation& operation, CallContext context,
                                                Json input, StillKnown still) const;
+    [[nodiscard]] const Operation* lookup(std::string_view name) const;
     [[nodiscard]] task<result<Json>> run(const Operation& operation, CallContext context,
                                          Json input) const;
 
     std::shared_ptr<OperationHome> home_;
     std::shared_ptr<RunTable> runs_;  // of the home
     std::map<std::string, Operation, std::less<>> operations_;
+    std::vector<std::shared_ptr<const OperationSource>> sources_;
 };
 
 }  // namespace alknet::call

@@ -4,6 +4,7 @@
 
 #include <alknet/base/log.hpp>
 #include <alknet/base/result.hpp>
+#include <alknet/call/operations.hpp>
 #include <alknet/config/config.hpp>
 #include <alknet/core/handler.hpp>
 #include <alknet/rt/loop.hpp>
@@ -49,6 +50,10 @@ public:
     virtual ~Programs() = default;
 
     [[nodiscard]] virtual std::vector<ProgramService> services() const = 0;
+    /// The operations of those that have some: one source for each. They run on the loop of this,
+    /// and may be called for as long as this is there.
+    [[nodiscard]] virtual std::vector<std::shared_ptr<const call::OperationSource>> operations()
+        const = 0;
     /// For one of `services`; it outlives this object.
     [[nodiscard]] virtual std::shared_ptr<ProtocolHandler> make_handler(std::string_view alpn,
                                                                         Loop& loop) const = 0;

@@ -1,0 +1,91 @@
+#include <algorithm>
+#include <alknet/base/causes.hpp>
+#include <alknet/call/envelope.hpp>
+#include <alknet/call/imported.hpp>
+#include <alknet/rt/combine.hpp>
+#include <array>
+#include <optional>
+#include <utility>
+
+namespace alknet::call {
+
+namespace {
+
+constexpr std::string_view kList = "services/list";
+constexpr std::string_view kSchema = "services/schema";
+constexpr std::array kKinds = {Operation::Kind::query, Operation::Kind::mutation,
+                               Operation::Kind::subscription};
+
+std::optional<Operation::Kind> kind_of(std::string_view text) {
+    const auto found =
+        std::ranges::find_if(kKinds, [&](Operation::Kind kind) { return to_string(kind) == text; });
+    return found == kKinds.end() ? std::nullopt : std::optional(*found);
+}
+
+std::unexpected<error> no_answer(std::string why) {
+    return fail(causes::kProtocol, std::string(kList) + ": " + std::move(why));
+}
+
+Json schema_in(Json& answer, std::string_view name) {
+    Json* found = answer.find(name);
+    return found == nullptr || found->is_null() ? Json(true) : std::move(*found);
+}
+
+/// Without its schemas.
+result<RemoteOperation> read_entry(const Json& entry) {
+    RemoteOperation one;
+    std::string_view name = entry.text_of("name");
+    if (name.starts_with('/')) {
+        name.remove_prefix(1);
+    }
+    const auto kind = kind_of(entry.text_of("kind"));
+    if (!is_operation_name(name) || !kind) {
+        return no_answer("an operation has no name, or is of no kind");
+    }
+    one.name = std::string(name);
+    one.kind = *kind;
+    std::string_view about = entry.text_of("about");
+    if (about.size() > kAboutBytesMax) {
+        std::size_t end = kAboutBytesMax;
+        while (end > 0 && (static_cast<unsigned char>(about[end]) & 0xc0U) == 0x80U) {
+            --end;  // not inside a character
+        }
+        about = about.substr(0, end);
+    }
+    one.about = std::string(about);
+    return one;
+}
+
+task<result<std::vector<RemoteOperation>>> discover_all(CallClient& client) {
+    ALKNET_CO_TRY(Json listed, co_await client.call(std::string(kList), Json()));
+    Json* operations = listed.find("operations");
+    if (operations == nullptr || operations->as_array() == nullptr) {
+        co_return no_answer("there is no list of operations");
+    }
+    if (operations->as_array()->size() > kRemoteOperationsMax) {
+        co_return fail(causes::kLimit, "more than 256 operations");
+    }
+    std::vector<RemoteOperation> all;
+    for (Json entry : *operations->as_array()) {
+        ALKNET_CO_TRY(RemoteOperation one, read_entry(entry));
+        if (one.name == kList || one.name == kSchema) {
+            continue;
+        }
+        if (entry.find("input") == nullptr) {
+            Json asked = Json::object({{"name", "/" + one.name}});
+            ALKNET_CO_TRY(entry, co_await client.call(std::string(kSchema), std::move(asked)));
+        }
+        one.input = schema_in(entry, "input");
+        one.output = schema_in(entry, "output");
+        all.push_back(std::move(one));
+    }
+    co_return all;
+}
+
+}  // namespace
+
+task<result<std::vector<RemoteOperation>>> discover(CallClient& client, Duration timeout) {
+    return with_timeout(timeout, discover_all(client));
+}
+
+}  // namespace alknet::call
