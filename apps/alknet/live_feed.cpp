@@ -14,6 +14,12 @@ using call::Json;
 
 constexpr std::uint64_t kNumbersPerMillisecond = 1000;
 
+// Our own text; what a reader would refuse of it, a number above all, is given as it is written.
+Json output_of(std::string_view text) {
+    auto output = call::parse_json(text);
+    return output ? *std::move(output) : Json(text);
+}
+
 }  // namespace
 
 std::uint64_t milliseconds_of(WallTime now) {
@@ -26,9 +32,11 @@ LiveFeed::LiveFeed(Loop& loop)
       first_(milliseconds_of(loop.wall_now()) * kNumbersPerMillisecond),
       newest_(first_ - 1) {}
 
-void LiveFeed::keep(Json output) {
+void LiveFeed::keep(const Json& output) {
+    std::string text = output.text();
+    text.shrink_to_fit();
     const std::lock_guard lock(mutex_);
-    kept_.push_back({.seq = newest_ + 1, .output = std::move(output)});
+    kept_.push_back({.seq = newest_ + 1, .text = std::move(text)});
     ++newest_;
     if (kept_.size() > kKeptMax) {
         kept_.pop_front();
@@ -73,7 +81,7 @@ std::optional<Item> LiveFeed::next_after(std::uint64_t after) const {
     const std::uint64_t wanted = std::max(after + 1, first_);
     const std::uint64_t missed = earlier + (oldest > wanted ? oldest - wanted : 0);
     const Kept& found = kept_[oldest > wanted ? 0 : wanted - oldest];
-    return Item{.output = found.output,
+    return Item{.output = output_of(found.text),
                 .seq = found.seq,
                 .missed = missed > 0 ? std::optional(missed) : std::nullopt};
 }
@@ -89,7 +97,7 @@ result<std::uint64_t> LiveFeed::beginning(const FeedOptions& options) const {
     std::uint64_t begin = newest_;
     std::size_t left = options.last;
     for (auto one = kept_.rbegin(); one != kept_.rend() && left > 0; ++one) {
-        if (!options.wanted || options.wanted(one->output)) {
+        if (!options.wanted || options.wanted(output_of(one->text))) {
             begin = one->seq - 1;
             --left;
         }

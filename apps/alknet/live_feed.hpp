@@ -15,6 +15,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 
 namespace alknet::app {
 
@@ -35,7 +36,7 @@ public:
     explicit LiveFeed(Loop& loop);
 
     /// From any thread. It may throw for a lack of memory.
-    void keep(call::Json output);
+    void keep(const call::Json& output);
 
     /// On the loop: gives what comes, for ever. A slow watcher misses what is no longer kept.
     /// Errors: kUsage for a number that is still to come; kCancelled; those of `items`.
@@ -46,7 +47,7 @@ public:
 private:
     struct Kept {
         std::uint64_t seq;
-        call::Json output;
+        std::string text;  // JSON: a fifth of what its values take
     };
     class Watcher;
     [[nodiscard]] std::optional<call::Item> next_after(std::uint64_t after) const;

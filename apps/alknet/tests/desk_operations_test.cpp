@@ -5,6 +5,7 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/base/causes_call.hpp>
 #include <alknet/base/causes_config.hpp>
+#include <alknet/identity/key_files.hpp>
 #include <set>
 
 #include "desk.hpp"
@@ -125,6 +126,11 @@ TEST_F(DeskOperations, GiveWhatTheySay) {
         (void)given(name_of_end);
         EXPECT_TRUE(apply(local(), ""));
     }
+    const auto key = identity::prepare_key(identity::KeyFiles(home().directory() / "node.key"),
+                                           virtual_loop_.clock().wall_now(), std::chrono::hours(1));
+    ASSERT_TRUE(key);
+    info_.fingerprint = key->to.fingerprint();
+    EXPECT_EQ(given("key/switch").text_of("from"), key->from.fingerprint());
     // For this one somebody has to join.
     seen_.insert("invitations/confirm");
     for (const DeskOperation* one : desk_operations()) {

@@ -151,13 +151,14 @@ class Programs(TestCase):
 
     def test_offer_operations_under_their_name(self):
         self.admit("exec:call:sums/*")
+        (bob,) = self.node_home.json("peer", "list")["peers"]
         self.configure(("sums", self.python("sums") + f"operations = true\n{WHO}\n"))
         with Node(self.node_home) as node:
             node.wait_for("exec.offered")
             for transport in ("quic", "tcp"):
                 def call(*arguments, **options):
                     return self.bob.json("call", node.address, *arguments, "--only", transport, **options)
-                self.assertEqual(call("sums/add", '{"a": 1, "b": 2.5}'), {"sum": 3.5, "for": "bob"})
+                self.assertEqual(call("sums/add", '{"a": 1, "b": 2.5}'), {"sum": 3.5, "for": bob["id"]})
                 (listed,) = [one for one in call("--list")["operations"] if one["name"].startswith("/sums")]
                 self.assertEqual(listed["scope"], "exec:call:sums/add")
                 self.assertEqual(call("--schema", "sums/add")["input"]["required"], ["a", "b"])

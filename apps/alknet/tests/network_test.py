@@ -264,7 +264,7 @@ class Probe(WithNode):
         for transport in ("quic", "tcp"):
             face = shown[transport]
             self.assertTrue(face["reachable"])
-            self.assertEqual(face["alpns"], ["alknet/echo", "alknet/resume", "alknet/call"])
+            self.assertEqual(face["alpns"], ["alknet/echo", "alknet/resume", "alknet/call", "alknet/ssh"])
             self.assertEqual(face["raw_key"], "ed25519:" + self.server.id)
             certificate = face["certificate"]
             self.assertRegex(certificate["fingerprint"], "^x509-sha256:[0-9a-f]{64}$")
@@ -300,7 +300,7 @@ class Probe(WithNode):
             shown = self.client.json("probe", node.address)
             self.assertFalse(shown["quic"]["reachable"])
             self.assertEqual(shown["quic"]["error"]["id"], "E-NET-UNREACHABLE")
-            self.assertEqual(shown["tcp"]["alpns"], ["alknet/echo", "alknet/resume", "alknet/call"])
+            self.assertEqual(shown["tcp"]["alpns"], ["alknet/echo", "alknet/resume", "alknet/call", "alknet/ssh"])
 
 
 class Rules(WithNode):

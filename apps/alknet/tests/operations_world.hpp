@@ -43,7 +43,7 @@ protected:
                                         {.loop = virtual_loop_.loop(),
                                          .home = home(),
                                          .state = *std::move(state),
-                                         .info = {},
+                                         .info = [this] { return info_; },
                                          .listening = [] { return std::vector<SocketAddress>(); },
                                          .connections = {},
                                          .close = {},
@@ -110,6 +110,7 @@ protected:
     const sim::TempDir root_;
     sim::VirtualLoop virtual_loop_;
     std::shared_ptr<call::OperationRegistry> registry_;
+    NodeInfo info_;  // of the running node
     int reloads_ = 0;
 };
 

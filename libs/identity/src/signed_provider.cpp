@@ -45,7 +45,7 @@ SignedTokenProvider::SignedTokenProvider(const Clock& clock, SignedTokenOptions 
       options_(std::move(options)),
       started_(steady(clock)),
       rules_(options_.rules),
-      audience_(audience()),
+      audience_(options_.audience),
       used_(unix_seconds(clock.wall_now())) {
     for (const NewestToken& token : options_.newest) {
         used_.refuse_until(token.signer, token.unix_s);
