@@ -25,6 +25,19 @@ Json describe_caller(const call::CallContext& context) {
     return who;
 }
 
+task<result<void>> hand_on(call::CallClient& from, std::string operation, Json input,
+                           call::SubscribeOptions options, call::ItemSink& to) {
+    ALKNET_CO_TRY(auto subscription, co_await from.subscribe(std::move(operation), std::move(input),
+                                                             std::move(options)));
+    for (;;) {
+        ALKNET_CO_TRY(auto item, co_await subscription->next());
+        if (!item) {
+            co_return result<void>();
+        }
+        ALKNET_CO_CHECK(co_await to.give(*std::move(item)));
+    }
+}
+
 }  // namespace
 
 /// One connection to the program. Whoever calls over it keeps it.
@@ -117,24 +130,8 @@ task<result<void>> ProgramCalls::subscribe(std::string operation, call::CallCont
     options.traceparent = context.traceparent;
     options.resume_after = context.resume_after;
     options.forwarded_for = describe_caller(context);
-    result<void> outcome;
-    {
-        auto subscription = co_await link->client().subscribe(std::move(operation),
-                                                              std::move(input), std::move(options));
-        if (!subscription) {
-            outcome = unexpected(std::move(subscription).error());
-        }
-        while (outcome) {
-            auto item = co_await (*subscription)->next();
-            if (!item) {
-                outcome = unexpected(std::move(item).error());
-            } else if (!*item) {
-                break;
-            } else {
-                outcome = co_await items.give(**std::move(item));
-            }
-        }
-    }
+    auto outcome = co_await hand_on(link->client(), std::move(operation), std::move(input),
+                                    std::move(options), items);
     if (!outcome) {
         outcome = unexpected(explain(*link, std::move(outcome).error()));
     }
