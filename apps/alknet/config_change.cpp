@@ -1,5 +1,6 @@
 #include "config_change.hpp"
 
+#include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/causes_config.hpp>
 #include <alknet/config/units.hpp>
@@ -33,6 +34,15 @@ result<Version> read_version(const config::Home& home, std::string text, const s
     ALKNET_TRY(auto peers,
                peers_of({.file = file, .home = home.directory()}, config.dynamic, stored));
     return Version{.text = std::move(text), .config = std::move(config), .peers = std::move(peers)};
+}
+
+// Whoever names a root makes every file below it that the node can read public.
+bool serves_more(const config::DynamicConfig& before, const config::DynamicConfig& after) {
+    return std::ranges::any_of(after.http_sites, [&](const config::HttpSite& site) {
+        return !site.root.empty() &&
+               std::ranges::find(before.http_sites, site.root, &config::HttpSite::root) ==
+                   before.http_sites.end();
+    });
 }
 
 // What was accepted last, if it can still be read; else what the file says; else nothing at all.
@@ -113,6 +123,7 @@ result<Proposal> propose(const DeskRequest& request, const identity::PeerList& s
     proposal.guard = identity::guard_admins(*before.peers, *after.peers,
                                             {.actor = request.caller.peer, .now = request.now});
     proposal.needs_restart = before.config.fixed != after.config.fixed;
+    proposal.serves_more = serves_more(before.config.dynamic, after.config.dynamic);
     proposal.revision = identity::config_revision(before.text, stored);
     proposal.revision_then = identity::config_revision(after.text, stored);
     return proposal;
@@ -123,6 +134,10 @@ result<void> apply(const DeskRequest& request, const Proposal& proposal,
     if (!request.caller.local() && proposal.needs_restart) {
         return fail(causes::kForbidden,
                     "what is read at start only is changed at the machine itself");
+    }
+    if (!request.caller.local() && proposal.serves_more) {
+        return fail(causes::kForbidden,
+                    "http.site: directories to serve are named at the machine itself");
     }
     if (!options.force) {
         ALKNET_CHECK(proposal.guard);

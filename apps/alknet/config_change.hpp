@@ -60,6 +60,8 @@ struct Proposal {
     result<void> guard;
     /// Whether it changes what is read at start only.
     bool needs_restart = false;
+    /// A directory would be served to browsers that was not.
+    bool serves_more = false;
     std::string revision;       // before
     std::string revision_then;  // once it is applied
 };

@@ -27,23 +27,28 @@ constexpr http::Limits limits_of(const config::HttpLimits& from) {
 
 static_assert(limits_of(config::HttpLimits()) == http::Limits(), "one of the two is out of date");
 
-// Whether files of `home` itself are below `root`.
-bool shows(const std::filesystem::path& root, const std::filesystem::path& home) {
+// Whether `path` is `root` or below it.
+bool shows(const std::filesystem::path& root, const std::filesystem::path& path) {
     std::error_code failed;
     const auto real_root = std::filesystem::weakly_canonical(root, failed);
-    const auto real_home = std::filesystem::weakly_canonical(home, failed);
-    return std::ranges::mismatch(real_root, real_home).in1 == real_root.end();
+    const auto real_path = std::filesystem::weakly_canonical(path, failed);
+    return std::ranges::mismatch(real_root, real_path).in1 == real_root.end();
 }
 
 class Service final : public HttpService {
 public:
-    Service(std::filesystem::path home, Log log, std::shared_ptr<Metrics> metrics)
-        : home_(std::move(home)), log_(std::move(log)), metrics_(std::move(metrics)) {}
+    Service(std::vector<std::filesystem::path> own, Log log, std::shared_ptr<Metrics> metrics)
+        : own_(std::move(own)), log_(std::move(log)), metrics_(std::move(metrics)) {}
 
     result<std::function<void()>> prepare(const config::DynamicConfig& config) override {
+        std::vector<std::filesystem::path> own = own_;
+        for (const tls::CertificateFiles& files : config.certificates) {
+            own.push_back(files.key);
+        }
         std::vector<http::SiteOptions> options;
         for (const config::HttpSite& site : config.http_sites) {
-            if (!site.root.empty() && shows(site.root, home_)) {
+            const auto is_shown = [&](const auto& path) { return shows(site.root, path); };
+            if (!site.root.empty() && std::ranges::any_of(own, is_shown)) {
                 return fail(causes::kConfigInvalid,
                             "http.site: the node's own files are in " + site.root.native());
             }
@@ -69,7 +74,7 @@ public:
     }
 
 private:
-    const std::filesystem::path home_;
+    const std::vector<std::filesystem::path> own_;
     const Log log_;
     const std::shared_ptr<Metrics> metrics_;
     const std::shared_ptr<Snapshot<http::Sites>> sites_ =
@@ -78,9 +83,9 @@ private:
 
 }  // namespace
 
-std::shared_ptr<HttpService> make_http_service(std::filesystem::path home, Log log,
+std::shared_ptr<HttpService> make_http_service(std::vector<std::filesystem::path> own, Log log,
                                                std::shared_ptr<Metrics> metrics) {
-    return std::make_shared<Service>(std::move(home), std::move(log), std::move(metrics));
+    return std::make_shared<Service>(std::move(own), std::move(log), std::move(metrics));
 }
 
 }  // namespace alknet::app

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <vector>
 
 namespace alknet::app {
 
@@ -18,7 +19,8 @@ public:
     virtual ~HttpService() = default;
 
     /// Does everything that can fail; calling what it gives puts the sites in force. Errors:
-    /// kConfigInvalid, also for a root in which the node's own files would be; kIo.
+    /// kConfigInvalid, also for a root below which one of `own`, or the key of a certificate, is;
+    /// kIo.
     [[nodiscard]] virtual result<std::function<void()>> prepare(
         const config::DynamicConfig& config) = 0;
     /// Registers the handler where there are sites, and takes it out where there are none. On the
@@ -26,7 +28,9 @@ public:
     virtual result<void> update(HandlerRegistry& registry) const = 0;
 };
 
-[[nodiscard]] std::shared_ptr<HttpService> make_http_service(std::filesystem::path home, Log log,
+/// `own`: what the node has that no site may show, its home and its key.
+[[nodiscard]] std::shared_ptr<HttpService> make_http_service(std::vector<std::filesystem::path> own,
+                                                             Log log,
                                                              std::shared_ptr<Metrics> metrics);
 
 }  // namespace alknet::app

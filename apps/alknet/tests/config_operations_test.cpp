@@ -95,6 +95,16 @@ TEST_F(ConfigOperations, WhatIsReadAtStartIsChangedAtTheMachineAlone) {
     EXPECT_TRUE(apply(local(), kFixed));
 }
 
+TEST_F(ConfigOperations, WhatIsServedToBrowsersIsNamedAtTheMachineAlone) {
+    const std::string site = "[[http.site]]\nroot = \"" + root_.path().native() + "\"\n";
+    const auto refused = apply(remote(), site);
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is(causes::kForbidden));
+    ASSERT_TRUE(apply(local(), site));
+    // What is there already may stay, under other names too, and may go.
+    EXPECT_TRUE(apply(remote(), site + "names = [\"a.example\"]\n", {{"confirm", "30s"}}));
+}
+
 TEST_F(ConfigOperations, NobodyTakesTheRightToRuleFromItself) {
     const std::string ruling = peers("\"node:admin\"") +
                                "[[peer]]\nname = \"carol\"\nkeys = [\"ed25519:"

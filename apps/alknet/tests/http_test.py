@@ -78,6 +78,14 @@ class Http(TestCase):
             failed = self.server.error("serve", expect=EXIT_CONFIG)
             self.assertIn("the node's own files", failed["detail"])
 
+    def test_a_root_with_a_key_of_the_nodes_is_refused(self):
+        keys = self.directory / "keys"
+        keys.mkdir()
+        (self.server.path / "node.key").rename(keys / "own.key")
+        text = f'[node]\nkey = "{keys / "own.key"}"\n'
+        self.server.configure(text + f'[[http.site]]\nroot = "{keys}"\n')
+        self.assertIn("the node's own files", self.server.error("serve", expect=EXIT_CONFIG)["detail"])
+
     def test_whoever_names_no_protocol_gets_http(self):
         with Node(self.server) as node:
             request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"

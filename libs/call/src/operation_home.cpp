@@ -98,8 +98,9 @@ task<result<Json>> OperationHome::run(const CallFunction& function, CallContext 
     if (here.loop == &loop_) {
         co_return co_await function(std::move(context), std::move(input));
     }
+    // The errand has a function of its own: whoever waits may be taken down before it is run.
     auto errand = std::make_shared<Errand>(loop_, *here.loop, std::move(context), std::move(input));
-    errand->work = [&function](Errand& given) {
+    errand->work = [function](Errand& given) {
         return function(std::move(given.context), std::move(given.input));
     };
     co_return co_await send(std::move(errand), nullptr);
@@ -121,7 +122,7 @@ task<result<void>> OperationHome::subscribe(const SubscribeFunction& function, C
         co_return co_await function(std::move(context), std::move(input), items);
     }
     auto errand = std::make_shared<Errand>(loop_, *here.loop, std::move(context), std::move(input));
-    errand->work = [&function](Errand& given) { return subscribed(given, function); };
+    errand->work = [function](Errand& given) { return subscribed(given, function); };
     ALKNET_CO_CHECK(co_await send(std::move(errand), &items));
     co_return result<void>();
 }
@@ -173,7 +174,9 @@ task<void> OperationHome::work(std::shared_ptr<Errand> errand) {
     const TaskContext here = co_await current_context();
     Cancel cancel(here.cancel);
     if (errand->unwanted) {
-        cancel.request();
+        errand->outcome = fail(causes::kCancelled);
+        errand->tell_caller(true);
+        co_return;
     }
     errand->running = &cancel;
     try {

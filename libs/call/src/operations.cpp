@@ -268,8 +268,9 @@ task<result<std::string>> OperationRegistry::detach(std::string name, CallContex
         co_return fail(causes::kOperationType, "/" + name + " cannot be detached");
     }
     ALKNET_CO_TRY(input, checked_input(operation->input, std::move(input)));
-    const CallFunction begin = [this, operation, &still](CallContext whose, Json with) {
-        return begin_run(*operation, std::move(whose), std::move(with), std::move(still));
+    const CallFunction begin = [this, operation, still = std::move(still)](CallContext whose,
+                                                                           Json with) {
+        return begin_run(*operation, std::move(whose), std::move(with), still);
     };
     ALKNET_CO_TRY(const Json id, co_await home_->run(begin, std::move(context), std::move(input)));
     co_return *id.as_string();

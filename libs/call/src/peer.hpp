@@ -74,6 +74,7 @@ private:
         WaitList credited;
     };
     class Place;
+    class Running;
     class StreamSink;
     class Subscribed;
 

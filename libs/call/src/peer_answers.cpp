@@ -62,6 +62,9 @@ task<result<void>> CallPeer::take_request(std::string id, Requested request, std
         co_return fail(causes::kProtocol, "the id of a request that is not yet answered");
     }
     auto welcome = co_await identify(request, *stream);
+    if (in_flight_.contains(id)) {  // another stream's request may have come meanwhile
+        co_return fail(causes::kProtocol, "the id of a request that is not yet answered");
+    }
     if (welcome) {
         welcome = admit(bytes, *stream);
     }
@@ -195,6 +198,19 @@ private:
     std::uint64_t seq_ = 0;
 };
 
+/// Known to whoever shuts the adapter down for as long as it is there, however it ends.
+class CallPeer::Running {
+public:
+    Running(std::set<Cancel*>& all, Cancel& one) : all_(all), one_(one) { all_.insert(&one_); }
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+    ~Running() { all_.erase(&one_); }
+
+private:
+    std::set<Cancel*>& all_;
+    Cancel& one_;
+};
+
 task<result<void>> CallPeer::run_subscription(Requested request, Place& place) {
     InFlight& entry = place.entry();
     entry.credit = request.credit;
@@ -205,9 +221,8 @@ task<result<void>> CallPeer::run_subscription(Requested request, Place& place) {
     auto work = options_.registry->subscribe(request.operation, std::move(context),
                                              std::move(request.input), sink);
     Cancel ending(&entry.cancel);
-    options_.counts->subscriptions.insert(&ending);
+    const Running running(options_.counts->subscriptions, ending);
     auto outcome = co_await with_timeout(limit, std::move(work).under(ending));
-    options_.counts->subscriptions.erase(&ending);
     if (options_.counts->draining && ending.requested() && !entry.cancel.requested()) {
         outcome = fail(causes::kShuttingDown);
     }

@@ -207,6 +207,15 @@ void check_program(Reading& in, const toml::table& table, const Program& program
                                      mine + "'");
             }
         };
+        // Operations of another name get one that begins with the program's: "sums-math/add".
+        const auto begins = [](const std::string& longer, const std::string& shorter) {
+            return longer.starts_with(shorter + "-");
+        };
+        if (program.operations && other.operations &&
+            (begins(program.name, other.name) || begins(other.name, program.name))) {
+            in.refuse(table, "the names of operations of '" + program.name + "' and of '" +
+                                 other.name + "' could be the same");
+        }
         same(program.name, other.name, "name");
         same(program.alpn, other.alpn, "alpn");
     }

@@ -112,6 +112,20 @@ TEST(ConfigPrograms, DifferFromOneAnother) {
     EXPECT_THAT(reasons(many), ElementsAre(HasSubstr("at most 64")));
 }
 
+TEST(ConfigPrograms, OfferNothingUnderAnothersNames) {
+    const auto both = [](const std::string& one, const std::string& other) {
+        std::string text;
+        for (const std::string& name : {one, other}) {
+            text += "[[exec]]\nname = '" + name +
+                    "'\ncommand = ['/x']\nuser = 'a'\noperations = true\n";
+        }
+        return reasons(text);
+    };
+    EXPECT_THAT(both("p", "pa"), IsEmpty());
+    EXPECT_THAT(both("p", "p-a"), ElementsAre(HasSubstr("could be the same")));
+    EXPECT_THAT(both("p-a", "p"), ElementsAre(HasSubstr("could be the same")));
+}
+
 TEST(ConfigPrograms, AreShown) {
     const std::string text = std::string(kStart) + "user = 'a'\nalpn = 'x'\n";
     const Parsed parsed = parse_text(text);
