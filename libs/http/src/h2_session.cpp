@@ -19,6 +19,8 @@ constexpr std::int32_t kConnectionWindow = 256 << 10;
 constexpr std::size_t kOutboundAcksMax = 100;
 constexpr std::size_t kSettingsMax = 32;
 constexpr std::size_t kContinuationsMax = 8;
+/// Frames for each stream that may wait for a client to read: 100, the response, credit, a reset.
+constexpr std::size_t kOutboundFramesPerStream = 4;
 /// Streams that a client may reset: so many at once, and so many each second.
 constexpr std::uint64_t kResetsBurst = 500;
 constexpr std::uint64_t kResetsEachSecond = 33;
@@ -99,9 +101,11 @@ private:
     nghttp2_session* native_ = nullptr;
     std::map<std::int32_t, Arriving> arriving_;
     std::size_t idle_frames_ = 0;
+    std::size_t outbound_max_ = 0;
 };
 
 result<void> Session::open(std::uint32_t streams_max) {
+    outbound_max_ = kOutboundFramesPerStream * streams_max + kOutboundAcksMax;
     nghttp2_option* option = nullptr;
     nghttp2_session_callbacks* callbacks = nullptr;
     bool opened =
@@ -141,7 +145,9 @@ void Session::set_callbacks(nghttp2_session_callbacks* callbacks) {
 
 result<void> Session::receive(BytesView octets) {
     const ssize_t taken = nghttp2_session_mem_recv(native_, alknet::octets(octets), octets.size());
-    if (taken == NGHTTP2_ERR_FLOODED || idle_frames_ > kIdleFramesMax) {
+    // Streams beyond the limit are refused without a callback until our SETTINGS are acknowledged.
+    const bool unread = nghttp2_session_get_outbound_queue_size(native_) > outbound_max_;
+    if (taken == NGHTTP2_ERR_FLOODED || idle_frames_ > kIdleFramesMax || unread) {
         (void)nghttp2_session_terminate_session(native_, NGHTTP2_ENHANCE_YOUR_CALM);
         return fail(causes::kLimit, "a flood of HTTP/2 frames");
     }

@@ -2,8 +2,9 @@
 // no clock, no socket, no task. What a request may say is checked as on HTTP/1.1.
 //
 // Floods: nghttp2 bounds resets (rapid reset), CONTINUATION frames, SETTINGS entries and the
-// answers to PING and SETTINGS that a client does not fetch; on top of that a connection may send
-// only so many frames that bring no request and no content between those that do.
+// answers to PING and SETTINGS that a client does not fetch; on top of that only so many frames of
+// any kind may wait to be fetched, and a connection may send only so many frames that bring no
+// request and no content between those that do.
 #pragma once
 
 #include <alknet/base/bytes.hpp>

@@ -64,8 +64,10 @@ struct Frame {
 };
 
 struct H2World {
-    explicit H2World(Loop& its_loop, const Limits& limits = {}) : scope(its_loop) {
-        auto pair = net::make_memory_streams();
+    explicit H2World(Loop& its_loop, const Limits& limits = {},
+                     const net::MemoryStreamOptions& its_stream = {})
+        : scope(its_loop) {
+        auto pair = net::make_memory_streams({}, its_stream);
         client = std::move(pair.first);
         server = std::move(pair.second);
         connection = std::make_unique<H2Connection>(
@@ -325,6 +327,31 @@ ALKNET_CO_TEST(H2Floods, Continuations) {
                       : frame(kContinuation, 0, 1, "\x40\x01x\x01y");
     };
     EXPECT_NE(co_await flood(loop, piece), 0U);
+}
+
+task<void> send_all(H2World& world, std::string octets, bool& taken) {
+    taken = (co_await world.client->write(as_bytes(octets))).has_value();
+}
+
+// nghttp2 refuses these by itself and tells nobody, for as long as its SETTINGS have no answer.
+ALKNET_CO_TEST(H2Floods, RefusedRequestsOfAClientThatReadsNothing) {
+    H2World world(loop, {}, {.buffer_bytes = 1024});
+    int cancelled = 0;
+    world.route("GET", "/", [&cancelled](Request&) { return wait_for_ever(cancelled); });
+    std::string octets = preface();
+    for (std::uint32_t i = 0; i < 20'000; ++i) {
+        octets += get(1 + 2 * i);
+    }
+    bool taken = false;
+    TaskScope sending(loop);
+    sending.spawn(send_all(world, std::move(octets), taken), "flood");
+    co_await loop.sleep(seconds(1));
+    EXPECT_FALSE(taken) << "an answer to each waits in memory";
+    (void)co_await world.scope.join();
+    sending.cancel();
+    (void)co_await sending.join();
+    EXPECT_FALSE(taken);
+    EXPECT_EQ(cancelled, static_cast<int>(kStreamsMax));
 }
 
 ALKNET_CO_TEST(H2Limits, Requests) {
