@@ -299,9 +299,14 @@ ssize_t Session::read_content(nghttp2_session*, std::int32_t stream, std::uint8_
                               void* data) {
     bool end = false;
     const MutableBytes room(reinterpret_cast<std::byte*>(into), size);
-    const auto count = self(data).events_.on_send(stream, room, end);
+    Session& session = self(data);
+    const auto count = session.events_.on_send(stream, room, end);
     if (!count) {
         return NGHTTP2_ERR_DEFERRED;
+    }
+    // A client that only downloads sends nothing but credit.
+    if (*count > 0) {
+        session.idle_frames_ = 0;
     }
     if (end) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;

@@ -4,7 +4,7 @@
 // Floods: nghttp2 bounds resets (rapid reset), CONTINUATION frames, SETTINGS entries and the
 // answers to PING and SETTINGS that a client does not fetch; on top of that only so many frames of
 // any kind may wait to be fetched, and a connection may send only so many frames that bring no
-// request and no content between those that do.
+// request and no content, and fetch none, between those that do.
 #pragma once
 
 #include <alknet/base/bytes.hpp>
@@ -18,7 +18,7 @@
 
 namespace alknet::http {
 
-/// Frames that bring nothing, one after the other.
+/// Frames that bring and fetch nothing, one after the other.
 inline constexpr std::size_t kIdleFramesMax = 1'000;
 
 /// Told while `receive` runs; only notes what it is told, and calls nothing of the session but

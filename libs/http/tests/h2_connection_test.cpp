@@ -241,6 +241,38 @@ ALKNET_CO_TEST(H2, WhatIsRefusedIsSaid) {
     (void)co_await world.scope.join();
 }
 
+std::string credit(std::uint32_t stream, std::size_t octets) {
+    WireWriter out;
+    out.number(static_cast<std::uint32_t>(octets));
+    return frame(kWindowUpdate, 0, stream, as_text(out.view()));
+}
+
+// A client that only downloads sends nothing but credit, for as long as it takes.
+ALKNET_CO_TEST(H2, CreditForALongDownloadIsNoFlood) {
+    H2World world(loop);
+    constexpr std::size_t kContent = 2 << 20;
+    world.route("GET", "/", [](Request&) { return say(std::string(kContent, 'x')); });
+    co_await world.send(preface() + get(1));
+    std::size_t got = 0;
+    std::size_t updates = 0;
+    for (bool ended = false; !ended;) {
+        const Frame data = co_await world.next(kData);
+        ALKNET_CO_ASSERT(data.type == kData);
+        got += data.payload.size();
+        ended = data.flags == kEndStream;
+        for (std::size_t left = data.payload.size(); left > 0 && !ended; updates += 2) {
+            const std::size_t part = std::min<std::size_t>(left, 1000);
+            co_await world.send(credit(0, part) + credit(1, part));
+            left -= part;
+        }
+    }
+    EXPECT_EQ(got, kContent);
+    EXPECT_GT(updates, 2 * kIdleFramesMax);
+    EXPECT_TRUE(co_await world.client->finish());
+    EXPECT_EQ(co_await world.goodbye(), 0U);
+    (void)co_await world.scope.join();
+}
+
 ALKNET_CO_TEST(H2, AConnectionWithoutRequestsEnds) {
     H2World world(loop);
     co_await world.send(preface());
