@@ -203,9 +203,10 @@ task<result<void>> H2Connection::run() {
     (void)co_await answers.join();
     answers_ = nullptr;
     const result<void> ended = std::visit([](const result<void>& one) { return one; }, outcome);
-    if (outcome.index() == 1 && !ended) {
-        co_return ended;
+    if (writing_ || (outcome.index() == 1 && !ended)) {
+        co_return ended;  // what followed now would begin in the middle of a frame
     }
+    ending_ = false;
     // What says why: the answer to a flood, or a good-bye.
     session_->go_away(ended ? kNoError : kCalm);
     if (const auto flushed = co_await flush(); flushed) {
@@ -224,6 +225,7 @@ task<result<void>> H2Connection::read_all_frames() {
         const auto taken = session_->receive(BytesView(buffer).first(count));
         wake_writer();
         if (!taken || session_->done()) {
+            ALKNET_CO_CHECK(co_await finish_write());
             co_return taken;
         }
     }
@@ -232,7 +234,7 @@ task<result<void>> H2Connection::read_all_frames() {
     while (running_ > 0) {
         ALKNET_CO_CHECK(co_await idle_.wait());
     }
-    co_return result<void>();
+    co_return co_await finish_write();
 }
 
 task<result<void>> H2Connection::write_all_frames() {
@@ -249,18 +251,33 @@ task<result<void>> H2Connection::write_all_frames() {
 // What there is goes out together, in pieces each of which has its time.
 task<result<void>> H2Connection::flush() {
     Bytes out;
-    for (;;) {
+    while (!ending_) {
         ALKNET_CO_TRY(const BytesView frames, session_->send());
         out.insert(out.end(), frames.begin(), frames.end());
         if (out.empty()) {
             co_return result<void>();
         }
         if (out.size() >= kPieceBytes || frames.empty()) {
+            writing_ = true;
             ALKNET_CO_CHECK(
                 co_await with_timeout(options_.limits.connection.send_timeout, stream_.write(out)));
+            writing_ = false;
+            idle_.wake_all();
             out.clear();
         }
     }
+    co_return result<void>();
+}
+
+// nghttp2 has given away what is being written, so whoever ends the race in the meantime would cut
+// it. What nghttp2 still has is left to the flush after the race. Ends within send_timeout.
+task<result<void>> H2Connection::finish_write() {
+    ending_ = true;
+    draining_ = true;  // a request that comes now is refused, rather than begun and cut
+    while (writing_) {
+        ALKNET_CO_CHECK(co_await idle_.wait());
+    }
+    co_return result<void>();
 }
 
 // One without a request for keep_alive_timeout, or one that is to end and has none left.
@@ -270,7 +287,7 @@ task<result<void>> H2Connection::end_when_idle() {
             ALKNET_CO_CHECK(co_await idle_.wait());
         }
         if (draining_) {
-            co_return result<void>();
+            co_return co_await finish_write();
         }
         const std::size_t before = requests_;
         const TimePoint until =
@@ -278,7 +295,7 @@ task<result<void>> H2Connection::end_when_idle() {
         while (running_ == 0 && requests_ == before && !draining_) {
             const auto changed = co_await with_timeout(until - loop_.now(), wait_list(idle_));
             if (!changed && changed.error().is(errc::timeout)) {
-                co_return result<void>();
+                co_return co_await finish_write();
             }
             ALKNET_CO_CHECK(changed);
         }

@@ -50,6 +50,7 @@ private:
     task<result<void>> write_all_frames();
     task<result<void>> flush();
     task<result<void>> end_when_idle();
+    task<result<void>> finish_write();
     task<void> serve(std::shared_ptr<Exchange> exchange);
     task<result<void>> answer(Exchange& exchange);
     task<result<void>> wait_taken(Exchange& exchange);
@@ -69,7 +70,9 @@ private:
     std::size_t running_ = 0;
     std::size_t requests_ = 0;
     Event to_write_;
-    WaitList idle_;  // a request has begun or ended
+    WaitList idle_;         // a request has begun or ended, or a write has
+    bool writing_ = false;  // and still so after a write that has failed or was cancelled
+    bool ending_ = false;   // no further write begins until the two directions have ended
     bool draining_ = false;
 };
 

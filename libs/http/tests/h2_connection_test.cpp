@@ -302,6 +302,84 @@ ALKNET_CO_TEST(H2, DrainsOnceItsRequestsAreAnswered) {
     EXPECT_TRUE(world.outcome);
 }
 
+// ---- a client that takes a few octets at a time gets whole frames to the end ----
+
+constexpr std::size_t kSlowContent = 40'000;
+
+struct SlowWorld : H2World {
+    explicit SlowWorld(Loop& its_loop, const Limits& limits = {})
+        : H2World(its_loop, limits, {.buffer_bytes = 64}) {
+        route("GET", "/", [](Request&) { return say(std::string(kSlowContent, 'x')); });
+    }
+    /// The content of the one response, a good-bye, and nothing after it.
+    task<void> expect_whole_response() {
+        std::string content;
+        for (bool ended = false; !ended;) {
+            const Frame data = co_await next(kData);
+            ALKNET_CO_ASSERT(data.type == kData);
+            content += data.payload;
+            ended = data.flags == kEndStream;
+        }
+        EXPECT_TRUE(content == std::string(kSlowContent, 'x'));
+        const Frame last = co_await next(kGoAway);
+        EXPECT_EQ(last.type, kGoAway);
+        EXPECT_EQ(last.payload, std::string("\0\0\0\1\0\0\0\0", 8));
+        EXPECT_TRUE((co_await take(1)).empty());
+        (void)co_await scope.join();
+        EXPECT_TRUE(outcome);
+        EXPECT_THAT(served, ElementsAre("/ 200"));
+    }
+};
+
+ALKNET_CO_TEST(H2Slow, TheLastResponseBeforeADrain) {
+    SlowWorld world(loop);
+    co_await world.send(preface() + get(1));
+    (void)co_await world.next(kHeaders);
+    world.connection->drain();
+    co_await world.expect_whole_response();
+}
+
+ALKNET_CO_TEST(H2Slow, TheLastResponseThatTheLimitAllows) {
+    Limits limits;
+    limits.connection.requests_max = 1;
+    SlowWorld world(loop, limits);
+    co_await world.send(preface() + get(1));
+    EXPECT_EQ(co_await world.goodbye(), 0U);
+    co_await world.expect_whole_response();
+}
+
+ALKNET_CO_TEST(H2Slow, TheResponseToAClientThatHasFinished) {
+    SlowWorld world(loop);
+    co_await world.send(preface() + get(1));
+    EXPECT_TRUE(co_await world.client->finish());
+    co_await world.expect_whole_response();
+}
+
+ALKNET_CO_TEST(H2Slow, AGoodbyeForAFlood) {
+    SlowWorld world(loop);
+    co_await world.send(preface() + get(1));
+    (void)co_await world.next(kHeaders);  // more of the response is being written now
+    std::string octets;
+    for (std::size_t i = 0; i <= kIdleFramesMax; ++i) {
+        octets += credit(0, 1);
+    }
+    co_await world.send(std::move(octets));
+    co_await loop.sleep(seconds(1));
+    EXPECT_EQ(co_await world.goodbye(), 11U);
+    EXPECT_TRUE((co_await world.take(1)).empty());
+    (void)co_await world.scope.join();
+}
+
+ALKNET_CO_TEST(H2Slow, AClientThatStopsReadingIsLeft) {
+    SlowWorld world(loop);
+    co_await world.send(preface() + get(1));
+    const TimePoint began = loop.now();
+    world.connection->drain();
+    (void)co_await world.scope.join();
+    EXPECT_EQ(loop.now() - began, ConnectionLimits{}.send_timeout);
+    EXPECT_TRUE(!world.outcome && world.outcome.error().is(errc::timeout));
+}
+
 // ---- floods: each ends the connection ----
 
 task<std::uint32_t> flood(Loop& loop, const std::function<std::string(std::uint32_t)>& piece) {
