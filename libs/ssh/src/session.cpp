@@ -30,10 +30,6 @@ std::string text_of(const error& why) {
     return why.detail().empty() ? text : text + ": " + why.detail();
 }
 
-task<result<void>> wait_on(WaitList& list) {
-    co_return co_await list.wait();
-}
-
 TransportOptions transport_options(const SshAdapterOptions& options) {
     TransportOptions transport;
     transport.role = Role::server;
@@ -86,17 +82,23 @@ task<result<void>> Session::run() {
     }
     closing_ = true;
     flush();
-    while (transport_.out_bytes() + writing_ > 0) {
-        if (!co_await with_timeout(kFarewellTime, wait_on(written_))) {
-            break;
-        }
-    }
+    const auto told = co_await with_timeout(kFarewellTime, farewell().under(tasks.token()));
     tasks.cancel();
     (void)co_await tasks.join();
-    const bool told = transport_.out_bytes() + writing_ == 0;
-    const auto finished = co_await stream_.finish();
+    tasks_ = nullptr;
+    if (!told) {
+        co_return ended;  // and not `finish`, which waits for a peer that does not read
+    }
+    const auto finished = co_await with_timeout(kFarewellTime, stream_.finish());
     // Whoever has been told why needs no code, which might overtake the words.
-    co_return told&& finished ? result<void>() : std::move(ended);
+    co_return finished ? result<void>() : std::move(ended);
+}
+
+task<result<void>> Session::farewell() {
+    while (transport_.out_bytes() + writing_ > 0) {
+        ALKNET_CO_CHECK(co_await written_.wait());
+    }
+    co_return result<void>();
 }
 
 void Session::end(error why) noexcept {
@@ -105,6 +107,8 @@ void Session::end(error why) noexcept {
     }
     if (reading_ != nullptr) {
         reading_->request();
+    } else if (tasks_ != nullptr) {
+        tasks_->cancel();  // it is about to end, and need not take its time
     }
 }
 

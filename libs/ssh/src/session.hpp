@@ -27,7 +27,7 @@ public:
 
     /// Returns when the connection has ended; well, if the peer ended it.
     task<result<void>> run();
-    /// Ends it, with a word to the peer.
+    /// Ends it, with a word to the peer; at once, if it is ending already.
     void end(error why) noexcept;
     /// Looks again at what is allowed.
     void recheck() noexcept { recheck_.set(); }
@@ -35,6 +35,8 @@ public:
 private:
     struct Forward;
 
+    /// Until everything is written.
+    task<result<void>> farewell();
     task<result<void>> read_all();
     task<result<void>> take(BytesView message);
     task<result<void>> take_login(BytesView message);
@@ -74,9 +76,9 @@ private:
     std::string fingerprint_;           // with which it has logged in, or tried last
     std::optional<Identity> identity_;  // once it has
     std::map<ChannelId, Forward*> forwards_;
-    TaskScope* tasks_ = nullptr;
-    Cancel* reading_ = nullptr;
-    std::optional<error> why_;  // it ends
+    TaskScope* tasks_ = nullptr;  // while it runs
+    Cancel* reading_ = nullptr;   // while it reads
+    std::optional<error> why_;    // it ends
     bool closing_ = false;
     std::size_t writing_ = 0;  // octets that the stream is being given
     WaitList to_write_;

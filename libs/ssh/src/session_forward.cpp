@@ -182,7 +182,7 @@ task<result<void>> Session::carry(Forward& forward) {
 }
 
 std::size_t Session::sendable_now(const Forward& forward) const noexcept {
-    const bool room = transport_.out_bytes() + writing_ < kOutBytesMax;
+    const bool room = !closing_ && transport_.out_bytes() + writing_ < kOutBytesMax;
     return room && transport_.ready() ? channels_.sendable(forward.id) : 0;
 }
 
