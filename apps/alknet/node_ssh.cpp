@@ -159,7 +159,10 @@ result<std::shared_ptr<const void>> Node::occupy(const Identity& identity, std::
                                           .roles = peer->roles,
                                           .host = host,
                                           .resolved = resolved});
-    if (!decision.allowed() || decision.rule->streams_max == 0) {
+    if (!decision.allowed()) {
+        return fail(causes::kForbidden, "no forwarding rule allows this");
+    }
+    if (decision.rule->streams_max == 0) {
         return std::shared_ptr<const void>();
     }
     std::pair key(identity.id, decision.rule->target.text());

@@ -145,6 +145,8 @@ task<result<std::unique_ptr<ByteStream>>> Session::connect(Forward& forward) {
         co_return unexpected(std::move(connected).error());
     }
     forward.resolved = connected->remote;
+    // A scope or a rule may have gone in the meantime.
+    ALKNET_CO_CHECK(may_connect(forward.route.host, forward.resolved));
     if (adapter_.options_.occupy) {
         ALKNET_CO_TRY(forward.place,
                       adapter_.options_.occupy(*identity_, forward.route.host, forward.resolved));

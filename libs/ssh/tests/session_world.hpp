@@ -25,6 +25,7 @@ namespace alknet::ssh {
 
 class FakeNetwork final : public net::Network {
 public:
+    FakeNetwork() { may_answer.set(); }
     result<std::unique_ptr<net::UdpSocket>> bind_udp(Loop&, const SocketAddress&,
                                                      const net::UdpOptions&) override {
         return fail(causes::kNotSupported);
@@ -34,6 +35,8 @@ public:
     }
     task<result<net::TcpStream>> connect_tcp(Loop&, SocketAddress remote) override {
         dialled.push_back(remote);
+        dialling.set();
+        ALKNET_CO_CHECK(co_await may_answer.wait());
         if (std::ranges::find(dead, remote) != dead.end()) {
             co_return fail(causes::kUnreachable);
         }
@@ -59,17 +62,25 @@ public:
     std::vector<SocketAddress> dead;
     std::vector<SocketAddress> dialled;
     std::size_t resolved = 0;
+    Event dialling;
+    Event may_answer;  // cleared: connections wait
     std::deque<std::unique_ptr<ByteStream>> targets;
 };
 
 class FakeIdentities final : public IdentityProvider {
 public:
+    FakeIdentities() { may_answer.set(); }
     task<result<std::optional<Identity>>> resolve_from_fingerprint(
         std::string fingerprint) override {
         const auto found = known.find(fingerprint);
-        co_return found == known.end() ? std::optional<Identity>() : found->second;
+        const auto answer = found == known.end() ? std::optional<Identity>() : found->second;
+        asked.set();
+        ALKNET_CO_CHECK(co_await may_answer.wait());
+        co_return answer;
     }
     std::map<std::string, Identity> known;
+    Event asked;
+    Event may_answer;  // cleared: what was found is not told yet
 };
 
 struct Happened {

@@ -34,7 +34,7 @@ struct SshAdapterOptions {
                                const SocketAddress& resolved)>
         may_connect{};
     /// Takes a place for a connection that was made, among those that the peer may have at a time
-    /// there; it is given up with what this gives. Errors: kLimit. As above; empty: no limit.
+    /// there; it is given up with what this gives. Errors: kLimit, kForbidden. As above; empty: no limit.
     std::function<result<std::shared_ptr<const void>>(
         const Identity& identity, std::string_view host, const SocketAddress& resolved)>
         occupy{};
