@@ -270,13 +270,11 @@ task<void> Session::watch_exchanges() {
 
 task<void> Session::watch_identity() {
     for (;;) {
-        if (!co_await recheck_.wait()) {
+        // Until somebody has logged in, a recheck is owed: it may fall into the lookup of the login.
+        if (!co_await recheck_.wait() || !co_await logged_in_.wait()) {
             co_return;
         }
         recheck_.clear();
-        if (!identity_) {
-            continue;
-        }
         auto found = co_await adapter_.options_.identities->resolve_from_fingerprint(fingerprint_);
         if (!found && found.error().is(errc::cancelled)) {
             co_return;
