@@ -188,6 +188,8 @@ private:
     result<void> add_resume(HandlerRegistry& registry, Loop& loop) const;
     // node_ssh.cpp
     result<void> add_ssh(HandlerRegistry& registry, Loop& loop) const;
+    /// On the registry's loop.
+    static void give_ssh_key(HandlerRegistry& registry, const std::shared_ptr<const NodeKey>& key);
     void apply_ssh(const config::DynamicConfig& config);
     result<void> may_connect(const Identity& identity, std::string_view host,
                              const SocketAddress& resolved) const;

@@ -56,7 +56,8 @@ void Node::take_key(std::shared_ptr<const NodeKey> key) {
     key_ = std::move(key);
     own_id_->set(std::make_shared<const NodeId>(key_->id()));
     signed_tokens_->set_audience(key_->id());
-    endpoint_->change_registry([tls = tls_](HandlerRegistry& registry) {
+    endpoint_->change_registry([tls = tls_, shown = key_](HandlerRegistry& registry) {
+        give_ssh_key(registry, shown);
         const RegisteredHandler* found = registry.find(doctor::kDoctorAlpn);
         if (found == nullptr) {
             return;

@@ -62,6 +62,15 @@ result<void> Node::add_ssh(HandlerRegistry& registry, Loop&) const {
     return registry.add(std::make_shared<ssh::SshAdapter>(std::move(options)));
 }
 
+void Node::give_ssh_key(HandlerRegistry& registry, const std::shared_ptr<const NodeKey>& key) {
+    const RegisteredHandler* const found = registry.find(ssh::kSshAlpn);
+    auto* const adapter =
+        found == nullptr ? nullptr : dynamic_cast<ssh::SshAdapter*>(found->handler.get());
+    if (adapter != nullptr) {
+        adapter->set_host_key(key);
+    }
+}
+
 task<result<void>> Node::accept_ssh(SocketAddress address, TaskScope& connections) {
     ALKNET_CO_TRY(const auto listener, options_.network->listen_tcp(loop_, address));
     auto bound = *ssh_bound_.get();
@@ -98,6 +107,8 @@ task<result<void>> Node::accept_ssh(SocketAddress address, TaskScope& connection
 result<void> Node::add_ssh(HandlerRegistry&, Loop&) const {
     return {};
 }
+
+void Node::give_ssh_key(HandlerRegistry&, const std::shared_ptr<const NodeKey>&) {}
 
 task<result<void>> Node::accept_ssh(SocketAddress, TaskScope&) {
     co_return fail(causes::kNotSupported, "this program is built without SSH");

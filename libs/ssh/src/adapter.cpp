@@ -10,8 +10,9 @@
 
 namespace alknet::ssh {
 
-SshAdapter::SshAdapter(SshAdapterOptions options) : options_(std::move(options)) {
-    ALKNET_ASSERT(options_.host_key != nullptr && options_.identities != nullptr &&
+SshAdapter::SshAdapter(SshAdapterOptions options)
+    : options_(std::move(options)), host_key_(options_.host_key) {
+    ALKNET_ASSERT(host_key_ != nullptr && options_.identities != nullptr &&
                   options_.network != nullptr);
 }
 
@@ -19,6 +20,11 @@ SshAdapter::~SshAdapter() = default;
 
 std::vector<std::string> SshAdapter::alpns() const {
     return {std::string(kSshAlpn)};
+}
+
+void SshAdapter::set_host_key(std::shared_ptr<const NodeKey> key) noexcept {
+    ALKNET_ASSERT(key != nullptr);
+    host_key_ = std::move(key);
 }
 
 // From half of the places on newcomers are turned away at random, the more the fewer are left, so

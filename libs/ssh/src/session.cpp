@@ -30,10 +30,10 @@ std::string text_of(const error& why) {
     return why.detail().empty() ? text : text + ": " + why.detail();
 }
 
-TransportOptions transport_options(const SshAdapterOptions& options) {
+TransportOptions transport_options(std::shared_ptr<const NodeKey> host_key) {
     TransportOptions transport;
     transport.role = Role::server;
-    transport.host_key = options.host_key;
+    transport.host_key = std::move(host_key);
     return transport;
 }
 
@@ -44,7 +44,8 @@ Session::Session(Loop& loop, BiStream& stream, const StreamContext& peer, SshAda
       stream_(stream),
       peer_(peer),
       adapter_(adapter),
-      transport_(transport_options(adapter.options_)) {
+      host_key_(adapter.host_key_),
+      transport_(transport_options(host_key_)) {
     adapter_.sessions_.insert(this);
     ++adapter_.logins_;
 }
@@ -159,7 +160,7 @@ task<result<void>> Session::take(BytesView message) {
 
 task<result<void>> Session::take_login(BytesView message) {
     if (!auth_) {
-        auth_.emplace(transport_.session_id(), adapter_.options_.host_key->id());
+        auth_.emplace(transport_.session_id(), host_key_->id());
     }
     ALKNET_CO_TRY(UserAuth::Step step, auth_->take(message));
     if (!step.question) {
@@ -270,7 +271,8 @@ task<void> Session::watch_exchanges() {
 
 task<void> Session::watch_identity() {
     for (;;) {
-        // Until somebody has logged in, a recheck is owed: it may fall into the lookup of the login.
+        // Until somebody has logged in, a recheck is owed: it may fall into the lookup of the
+        // login.
         if (!co_await recheck_.wait() || !co_await logged_in_.wait()) {
             co_return;
         }

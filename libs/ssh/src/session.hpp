@@ -70,6 +70,7 @@ private:
     BiStream& stream_;
     const StreamContext& peer_;
     SshAdapter& adapter_;
+    const std::shared_ptr<const NodeKey> host_key_;  // the adapter's when this began
     Transport transport_;
     Channels channels_{transport_};
     std::optional<UserAuth> auth_;

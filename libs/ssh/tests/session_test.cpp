@@ -54,6 +54,31 @@ ALKNET_CO_TEST(SshSession, JoinsAChannelToASocketUntilBothDirectionsHaveEnded) {
     co_await world.end();
 }
 
+ALKNET_CO_TEST(SshSession, ASessionShowsTheKeyWithWhichItBegan) {
+    SshWorld world(loop);
+    const auto before = world.client();
+    const auto during = world.client();
+    ALKNET_CO_ASSERT_OK(co_await before->start());
+    ALKNET_CO_ASSERT_OK(co_await during->connect());
+    ALKNET_CO_ASSERT_OK(co_await during->ask_for_service());
+    const auto next = NodeKey::generate();
+    world.adapter->set_host_key(next);
+    EXPECT_EQ((co_await during->log_in(during->key)).value(), Message::userauth_success);
+    EXPECT_EQ(during->transport.host_key(), world.host_key->id());
+    before->transport.rekey();
+    ALKNET_CO_ASSERT_OK(before->open("db", 1));
+    EXPECT_EQ((co_await before->event()).value().kind, Kind::opened);
+    EXPECT_EQ(before->transport.exchanges(), 2U);
+    EXPECT_EQ(before->transport.host_key(), world.host_key->id());
+    const auto after = world.client();
+    ALKNET_CO_ASSERT_OK(co_await after->start());
+    EXPECT_EQ(after->transport.host_key(), next->id());
+    for (TestClient* const client : {before.get(), during.get(), after.get()}) {
+        client->end();
+    }
+    co_await world.end();
+}
+
 ALKNET_CO_TEST(SshSession, AResetSocketClosesTheChannel) {
     SshWorld world(loop);
     const auto client = world.client();

@@ -34,7 +34,8 @@ struct SshAdapterOptions {
                                const SocketAddress& resolved)>
         may_connect{};
     /// Takes a place for a connection that was made, among those that the peer may have at a time
-    /// there; it is given up with what this gives. Errors: kLimit, kForbidden. As above; empty: no limit.
+    /// there; it is given up with what this gives. Errors: kLimit, kForbidden. As above; empty: no
+    /// limit.
     std::function<result<std::shared_ptr<const void>>(
         const Identity& identity, std::string_view host, const SocketAddress& resolved)>
         occupy{};
@@ -54,6 +55,9 @@ public:
     /// Ends the sessions, with a word to their clients.
     task<void> shutdown() override;
 
+    /// Sessions that begin from now on show this key; those that there are keep theirs.
+    void set_host_key(std::shared_ptr<const NodeKey> key) noexcept;
+
     /// Rules may have changed too: what they no longer allow ends, and nothing else.
     task<void> recheck_identities() override;
     [[nodiscard]] std::size_t sessions() const noexcept { return sessions_.size(); }
@@ -63,7 +67,8 @@ private:
     task<result<void>> handle_stream(BiStream& stream, const StreamContext& context) override;
     [[nodiscard]] bool has_room_for_a_login() const;
 
-    const SshAdapterOptions options_;
+    const SshAdapterOptions options_;  // its host key aside, which is the one below
+    std::shared_ptr<const NodeKey> host_key_;
     std::set<Session*> sessions_;
     std::size_t logins_ = 0;  // of them, those that nobody has logged in to
 };
