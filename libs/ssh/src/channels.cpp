@@ -136,6 +136,11 @@ result<ChannelEvent> Channels::take(BytesView message) {
             return take_request(message);
         case Message::request_success:
         case Message::request_failure:
+            if (asked_ > 0) {
+                --asked_;
+                return ChannelEvent();
+            }
+            [[fallthrough]];
         case Message::channel_success:
         case Message::channel_failure:
             return fail(causes::kProtocol, "an answer to nothing that was asked");
@@ -361,6 +366,14 @@ result<void> Channels::tell(std::string_view name, BytesView body) {
     put_text(out, name);
     put_bool(out, false);
     out.append(body);
+    return transport_.send(out.view());
+}
+
+result<void> Channels::ask(std::string_view name) {
+    WireWriter out = begin_message(Message::global_request);
+    put_text(out, name);
+    put_bool(out, true);
+    ++asked_;
     return transport_.send(out.view());
 }
 

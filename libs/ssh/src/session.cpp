@@ -65,6 +65,7 @@ task<result<void>> Session::run() {
     tasks.spawn(watch_login(), "ssh.login");
     tasks.spawn(watch_exchanges(), "ssh.exchanges");
     tasks.spawn(watch_identity(), "ssh.identity");
+    tasks.spawn(keep_alive(), "ssh.alive");
     result<void> ended = co_await read_all().under(reading);
     if (why_) {
         ended = unexpected(*why_);
@@ -144,6 +145,7 @@ task<result<void>> Session::read_all() {
             co_return fail(causes::kClosed);
         }
         transport_.filled(size);
+        heard_ = loop_.now();
     }
 }
 
@@ -264,6 +266,25 @@ task<void> Session::watch_exchanges() {
         }
         if (transport_.keyed() && transport_.exchanging() && transport_.exchanges() == before) {
             end(error(causes::kTimeout, "the exchange of new keys"));
+            co_return;
+        }
+    }
+}
+
+// One question at a time: whoever does not answer is left to the idle time of the connection.
+task<void> Session::keep_alive() {
+    if (!co_await logged_in_.wait()) {
+        co_return;
+    }
+    for (;;) {
+        Duration wait = heard_ + kQuietTime - loop_.now();
+        if (wait <= Duration::zero()) {
+            if (!channels_.waits_for_answer()) {
+                check(channels_.ask("keepalive@openssh.com"));
+            }
+            wait = kQuietTime;
+        }
+        if (!co_await loop_.sleep(wait)) {
             co_return;
         }
     }

@@ -49,6 +49,7 @@ private:
     task<void> watch_login();
     task<void> watch_exchanges();
     task<void> watch_identity();
+    task<void> keep_alive();
     void recheck_forwards();
     void look_at_exchange();
     void flush() noexcept { to_write_.wake_all(); }
@@ -84,6 +85,7 @@ private:
     std::size_t writing_ = 0;  // octets that the stream is being given
     WaitList to_write_;
     WaitList written_;
+    TimePoint heard_;  // of the client, last
     Event logged_in_;
     Event exchanging_;
     Event recheck_;

@@ -288,6 +288,19 @@ TEST(SshChannels, RequestsAndWhatIsNotKnown) {
     ASSERT_TRUE(pair.server.answer_global(true, as_bytes("1234")));
     pair.run();
     EXPECT_TRUE(pair.refused_as_protocol());
+    pair.failure.reset();
+    // One answer to each that was asked for.
+    ASSERT_TRUE(pair.client.ask("hello@example"));
+    pair.run();
+    EXPECT_TRUE(pair.at_server.back().wants_reply);
+    EXPECT_TRUE(pair.client.waits_for_answer());
+    ASSERT_TRUE(pair.server.answer_global(false));
+    pair.run();
+    EXPECT_FALSE(pair.failure);
+    EXPECT_FALSE(pair.client.waits_for_answer());
+    ASSERT_TRUE(pair.server.answer_global(false));
+    pair.run();
+    EXPECT_TRUE(pair.refused_as_protocol());
     (void)here;
 }
 

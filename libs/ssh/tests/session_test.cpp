@@ -465,6 +465,27 @@ ALKNET_CO_TEST(SshSession, RequestsGetAnAnswerAndNothingElse) {
     co_await world.end();
 }
 
+ALKNET_CO_TEST(SshSession, AQuietClientIsAskedForAWord) {
+    SshWorld world(loop);
+    const auto client = world.client();
+    ALKNET_CO_ASSERT_OK(co_await client->start());
+    const TimePoint began = loop.now();
+    for (int i = 1; i <= 10; ++i) {
+        const auto asked = co_await client->event();
+        ALKNET_CO_ASSERT_OK(asked);
+        EXPECT_EQ(asked->kind, Kind::global);
+        EXPECT_EQ(asked->text, "keepalive@openssh.com");
+        EXPECT_EQ(loop.now() - began, i * kQuietTime);
+        ALKNET_CO_ASSERT_OK(client->channels.answer_global(i % 2 == 0));
+        ALKNET_CO_ASSERT_OK(co_await client->flush());
+    }
+    // Who does not answer is not asked again, so that the connection may find it idle.
+    EXPECT_EQ((co_await client->event()).value().kind, Kind::global);
+    EXPECT_FALSE(co_await with_timeout(20 * kQuietTime, client->event()));
+    client->end();
+    co_await world.end();
+}
+
 ALKNET_CO_TEST(SshSession, MessagesInAnyOrderEndInOrder) {
     for (std::uint8_t seed = 0; seed < 60; ++seed) {
         SshWorld world(loop);

@@ -83,6 +83,10 @@ public:
     /// A global request without a reply.
     result<void> tell(std::string_view name, BytesView body = {});
 
+    /// A global request for the sake of its answer, which is no event (RFC 4254 section 4).
+    result<void> ask(std::string_view name);
+    [[nodiscard]] bool waits_for_answer() const noexcept { return asked_ > 0; }
+
     /// Octets of data that the window has room for now, at most a message's worth.
     [[nodiscard]] std::size_t sendable(ChannelId id) const noexcept;
     /// Room for at most `size` octets, which is at most `sendable`, in the packet itself; only
@@ -121,6 +125,7 @@ private:
     std::vector<std::unique_ptr<Channel>> slots_;
     std::vector<ChannelId> free_;
     std::size_t open_ = 0;
+    std::size_t asked_ = 0;  // global requests whose answers are to come
     MutableBytes building_;
 };
 

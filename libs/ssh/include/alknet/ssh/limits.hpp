@@ -46,6 +46,9 @@ inline constexpr std::size_t kOutBytesMax = 256 << 10;
 inline constexpr Duration kLoginTime = std::chrono::seconds(30);
 inline constexpr Duration kRekeyTime = std::chrono::hours(1);
 inline constexpr Duration kExchangeTime = std::chrono::seconds(60);
+/// After so long without a word of the client it is asked for one, lest the connection below takes
+/// the session for idle.
+inline constexpr Duration kQuietTime = std::chrono::seconds(60);
 inline constexpr Duration kConnectTime = std::chrono::seconds(30);
 /// Connections of the node that have not logged in.
 inline constexpr std::size_t kLoginsMax = 128;
