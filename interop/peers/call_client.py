@@ -108,7 +108,10 @@ class Session:
             if self.why:
                 raise self.why
             self.send("call.requested", call, payload)
-            await self.writer.drain()
+            try:
+                await self.writer.drain()
+            except ConnectionError as error:
+                raise self.why or Ended(repr(error)) from error
             yield call, events
         finally:
             del self.waiting[call]
