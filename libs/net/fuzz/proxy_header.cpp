@@ -1,4 +1,5 @@
-// ProxyHeaderReader on any octets, whole and one by one: the same outcome, within the limits.
+// ProxyHeaderReader on any octets, whole and one by one: the same outcome, within the limits. What
+// was read is read again once it is written.
 #include <alknet/base/assert.hpp>
 #include <alknet/base/causes.hpp>
 #include <alknet/net/proxy_protocol.hpp>
@@ -33,6 +34,19 @@ Outcome read(BytesView data, std::size_t step) {
     return outcome;
 }
 
+// A checksum is of the octets that it came with.
+void write_and_read(net::ProxyHeader header) {
+    constexpr std::uint8_t kCrc32c = 0x03;
+    std::erase_if(header.tlvs, [](const net::ProxyTlv& tlv) { return tlv.type == kCrc32c; });
+    const auto written = net::encode_proxy_header(header);
+    if (!written) {
+        ALKNET_ASSERT(written.error().is(causes::kLimit));
+        return;
+    }
+    const Outcome again = read(*written, written->size());
+    ALKNET_ASSERT(!again.refused && again.used == written->size() && again.header == header);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -41,5 +55,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     ALKNET_ASSERT(whole == read(octets, 1));
     ALKNET_ASSERT(whole.used <= net::ProxyHeaderReader::kV2BytesMax);
     ALKNET_ASSERT(whole.header.tlvs.size() <= net::ProxyHeaderReader::kTlvsMax);
+    if (!whole.refused) {
+        write_and_read(whole.header);
+    }
     return 0;
 }
