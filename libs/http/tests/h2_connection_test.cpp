@@ -13,7 +13,6 @@ namespace {
 using namespace test;
 using std::chrono::seconds;
 using testing::ElementsAre;
-using testing::HasSubstr;
 
 constexpr std::uint8_t kData = 0;
 constexpr std::uint8_t kHeaders = 1;
