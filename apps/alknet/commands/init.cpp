@@ -69,7 +69,11 @@ result<void> report(const CommandLine& line, const std::filesystem::path& direct
     if (!created.kept.empty()) {
         text += "  kept     " + joined(created.kept) + "\n";
     }
-    return print_text(text + "next: alknet serve\n");
+    text += "next: alknet serve";
+    if (line.home) {
+        text += " --home " + line.home->native();
+    }
+    return print_text(text + "\n");
 }
 
 }  // namespace

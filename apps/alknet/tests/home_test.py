@@ -55,7 +55,7 @@ class Init(TestCase):
         self.assertIn("node.key", made["written"])
         text = run("init", "--no-input", "--home", self.directory / "g").stdout
         self.assertRegex(text, r"node id  ed25519:[0-9a-f]{64}")
-        self.assertIn("next: alknet serve", text)
+        self.assertIn(f"next: alknet serve --home {self.directory / 'g'}\n", text)
 
     def test_never_overwrites(self):
         home = self.home()
