@@ -20,7 +20,8 @@ packages_of() {
         libsodium-dev libsqlite3-dev nettle-dev libgnutls28-dev libqrencode-dev libre2-dev \
         libssl-dev libnghttp2-dev ;;
     test) echo libclang-rt-19-dev llvm-19 libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev \
-        python3 openssl curl openssh-client openssh-server squid microsocks haproxy nghttp2-client ;;
+        python3 openssl curl openssh-client openssh-server squid microsocks haproxy nghttp2-client \
+        dropbear-bin putty-tools wrk ;;
     lint) echo clang-format-19 clang-tidy-19 libclang-rt-19-dev python3 ;;
     peers) echo python3-venv ;;
     reach) echo iproute2 ;;
@@ -162,7 +163,7 @@ bootstrap() {
         plain+=(nodejs npm)
     fi
     # Not nginx-light where another flavour is, which it would replace.
-    if [[ $group == bench && ! -x /usr/sbin/nginx ]]; then plain+=(nginx-light); fi
+    if [[ $group == @(bench|peers) && ! -x /usr/sbin/nginx ]]; then plain+=(nginx-light); fi
     ((${#plain[@]} + ${#young[@]})) || return 0
 
     command -v apt-get >/dev/null || die "this is not a Debian system; install these by hand, then run again:" \
@@ -189,7 +190,7 @@ bootstrap_npm() {
             say "installing the npm packages of $dir"
             # Not `npm ci`: it refuses a lock without optional packages that were never published for
             # some platform. This takes the lock's versions and sums all the same, and leaves it as it is.
-            (cd "$dir" && npm install --no-save --no-audit --no-fund </dev/null)
+            (cd "$dir" && npm install --no-save --no-audit --no-fund --ignore-scripts </dev/null)
             touch "$dir/node_modules/.package-lock.json"
         fi
     done

@@ -240,6 +240,28 @@ ALKNET_CO_TEST(H2, WhatIsRefusedIsSaid) {
     (void)co_await world.scope.join();
 }
 
+ALKNET_CO_TEST(H2, AStreamThatWasGonePastIsClosed) {
+    H2World world(loop);
+    world.route("GET", "/", [](Request&) { return say("a"); });
+    co_await world.send(preface() + get(1) + get(7) + get(9) + get(5));
+    EXPECT_EQ(co_await world.goodbye(), 1U) << "PROTOCOL_ERROR";
+    (void)co_await world.scope.join();
+}
+
+ALKNET_CO_TEST(H2, TrailersThatCrossedAResetAreDropped) {
+    H2World world(loop);
+    world.route("GET", "/", [](Request&) { return say("a"); });
+    const std::string wrong = frame(kHeaders, kEndHeaders, 3,
+                                    "\x82\x87\x84\x01\x03"
+                                    "a b");
+    co_await world.send(preface() + wrong);
+    EXPECT_EQ((co_await world.next(kReset)).stream, 3U);
+    co_await world.send(frame(kHeaders, kEndHeaders | kEndStream, 3, "") + get(5));
+    EXPECT_EQ((co_await world.next(kHeaders)).stream, 5U);
+    world.scope.cancel();
+    (void)co_await world.scope.join();
+}
+
 std::string credit(std::uint32_t stream, std::size_t octets) {
     WireWriter out;
     out.number(static_cast<std::uint32_t>(octets));
