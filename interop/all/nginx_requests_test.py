@@ -95,7 +95,8 @@ class NginxRequests(harness.PeerTest):
         seen = {case[0]: (our, their) for case, our, their in zip(cases, ours, theirs) if our != their}
         explained = {name: (our, their) for name, our, their, _ in rows(DIFFERENCES)}
         if seen != explained:
-            lines = [f"{name}\t{our}\t{their}" for name, (our, their) in seen.items() if explained.get(name) != (our, their)]
+            lines = [f"{name}\t{our}\t{their}" for name, (our, their) in seen.items()
+                     if explained.get(name) != (our, their)]
             gone = sorted(set(explained) - set(seen))
             self.fail("not explained:\n" + "\n".join(lines) + "\nno difference any more:\n" + "\n".join(gone))
 
