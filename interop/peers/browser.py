@@ -94,9 +94,11 @@ def chromium_visit(test, url, expression, certificate, *options):
 def firefox_visit(test, url, expression, authority, **preferences):
     profile = test.home / "firefox"
     profile.mkdir()
-    added = harness.run(harness.need("certutil"), "-A", "-d", f"sql:{profile}", "-n", "test", "-t", "C,,", "-i", authority)
+    added = harness.run(harness.need("certutil"), "-A", "-d", f"sql:{profile}", "-n", "test", "-t", "C,,", "-i",
+                        authority)
     test.assertEqual(added.returncode, 0, added.stderr)
-    known = {"network.captive-portal-service.enabled": False, "network.connectivity-service.enabled": False, **preferences}
+    quiet = {"network.captive-portal-service.enabled": False, "network.connectivity-service.enabled": False}
+    known = {**quiet, **preferences}
     lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in known.items()]
     pathlib.Path(profile / "user.js").write_text("".join(lines))
     return visit(drive_firefox, test, "firefox-esr", r"WebDriver BiDi listening on (ws://\S+)", url, expression,
