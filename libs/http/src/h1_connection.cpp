@@ -156,7 +156,9 @@ task<result<void>> H1Connection::run() {
             co_return co_await end();
         }
         if (next == Next::refused) {
-            co_return co_await refuse();
+            ALKNET_CO_CHECK(co_await refuse());
+            linger_ = !timed_out_;
+            co_return co_await end();
         }
         ALKNET_CO_TRY(const bool more, co_await serve());
         if (!more) {
@@ -168,6 +170,18 @@ task<result<void>> H1Connection::run() {
 task<result<void>> H1Connection::end() {
     // Not an error of this end's: the answers have been written.
     (void)co_await stream_.finish();
+    const TaskContext context = co_await current_context();
+    Cancel idle(context.cancel);
+    const TimePoint until = time_after(loop_.now(), kLingerTime);
+    while (linger_ && !draining_ && !ended_ && loop_.now() < until) {
+        idle_cancel_ = &idle;
+        const auto count =
+            co_await receive(std::min(kLingerPause, until - loop_.now())).under(idle);
+        idle_cancel_ = nullptr;
+        if (!count) {
+            break;
+        }
+    }
     co_return result<void>();
 }
 
@@ -229,7 +243,7 @@ task<result<void>> H1Connection::refuse() {
     status_ = why.status;
     ALKNET_CO_CHECK(co_await write_whole(framed.octets, response.content));
     options_.served({.head = head, .status = status_, .bytes = response.content.size()});
-    co_return co_await end();
+    co_return result<void>();
 }
 
 // True: the connection goes on.
@@ -260,6 +274,8 @@ task<result<bool>> H1Connection::serve() {
         Bytes unwanted(4096);
         keep_alive_ = (co_await body.read(unwanted)).has_value();
     }
+    const bool too_slow = body.refusal() != nullptr && body.refusal()->status == 408;
+    linger_ = !body.done() && !too_slow;
     co_return keep_alive_;
 }
 

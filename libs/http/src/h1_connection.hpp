@@ -69,6 +69,8 @@ private:
     task<result<void>> send_source(BodySource& source, Framing framing, std::uint64_t left);
     task<result<void>> write(BytesView octets);
     task<result<void>> write_whole(std::string octets, std::string_view content);
+    /// Octets that nobody reads would make the kernel take back the answer from a client that has
+    /// not read it yet: so they are read, for a while (RFC 9112 section 9.6).
     task<result<void>> end();
 
     Loop& loop_;
@@ -85,6 +87,7 @@ private:
     bool draining_ = false;
     bool timed_out_ = false;  // while a head arrived
     bool keep_alive_ = true;
+    bool linger_ = false;  // the client may still be sending what was answered early
 };
 
 }  // namespace alknet::http

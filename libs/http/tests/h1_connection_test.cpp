@@ -185,6 +185,49 @@ ALKNET_CO_TEST(H1, OneThatIsTooLargeForThatEndsTheConnection) {
     EXPECT_THAT(co_await world.receive_all(), HasSubstr("connection: close"));
 }
 
+std::string large_post() {
+    return "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\n";
+}
+
+// What it still sends would otherwise make the kernel take the answer back.
+ALKNET_CO_TEST(H1, AClientThatIsAnsweredEarlyMaySendItsRest) {
+    World world(loop);
+    world.start();
+    co_await world.send(large_post());
+    EXPECT_THAT(co_await world.receive_all(), HasSubstr("404 Not Found"));
+    EXPECT_TRUE(world.closed);
+    co_await world.send(std::string(8'999'999, 'x'));
+    const TimePoint sent = loop.now();
+    co_await world.finish();
+    EXPECT_EQ(loop.now(), sent) << "all has been read";
+}
+
+ALKNET_CO_TEST(H1, AClientThatIsAnsweredEarlyAndPausesIsLeft) {
+    World world(loop);
+    world.start();
+    co_await world.send(large_post());
+    EXPECT_THAT(co_await world.receive_all(), HasSubstr("404 Not Found"));
+    const TimePoint began = loop.now();
+    (void)co_await world.scope.join();
+    EXPECT_EQ(loop.now() - began, kLingerPause);
+}
+
+ALKNET_CO_TEST(H1, AClientThatIsAnsweredEarlyAndNeverEndsIsLeft) {
+    World world(loop);
+    world.start();
+    co_await world.send("wrong\r\n");
+    EXPECT_THAT(co_await world.receive_all(), HasSubstr("400 Bad Request"));
+    const TimePoint began = loop.now();
+    while (world.scope.size() > 0) {
+        co_await world.send("x");
+        co_await loop.sleep(seconds(2));
+    }
+    EXPECT_GE(loop.now() - began, kLingerTime);
+    EXPECT_LE(loop.now() - began, kLingerTime + seconds(4));
+    world.scope.cancel();
+    (void)co_await world.scope.join();
+}
+
 ALKNET_CO_TEST(H1, WhatIsRefusedIsAnsweredAndEndsTheConnection) {
     World world(loop);
     world.start();

@@ -44,6 +44,10 @@ inline constexpr std::size_t kPieceBytes = 16 << 10;
 /// Of a request's body that nobody wanted: what is read to keep the connection.
 inline constexpr std::uint64_t kUnreadBytesMax = 256 << 10;
 
+/// How long a client that was answered before it had sent all may go on sending, and may pause.
+inline constexpr Duration kLingerTime = std::chrono::seconds(30);
+inline constexpr Duration kLingerPause = std::chrono::seconds(5);
+
 struct Limits {
     MessageLimits message;
     ConnectionLimits connection;
