@@ -70,6 +70,19 @@ class Curl(harness.PeerTest):
         self.fetch(port, "-C", "-", "-o", self.home / "part")
         self.assertEqual((self.home / "part").read_bytes(), b"0123456789" * 100_000)
 
+    def test_site_in_codings(self):
+        port = self.site()
+        (self.home / "www" / "text.txt").write_bytes(b"0123456789" * 100_000)
+        for coding in ("gzip", "br"):
+            for version in ("--http1.1", "--http2"):
+                done = harness.run(
+                    harness.need("curl"), "-sSk", version, "--max-time", "20", "--compressed", "-H",
+                    f"Accept-Encoding: {coding}", "-o", self.home / "got", "-w",
+                    "%header{content-encoding} %{size_download}", f"https://127.0.0.1:{port}/text.txt")
+                said, size = done.stdout.decode().split()
+                self.assertEqual((said, (self.home / "got").read_bytes()), (coding, b"0123456789" * 100_000))
+                self.assertLess(int(size), 10_000)
+
     def test_http_service_that_is_not_there(self):
         _, _, port = self.serve()
         done = harness.run(harness.need("curl"), "-sS", "-k", f"https://127.0.0.1:{port}/")

@@ -1,8 +1,9 @@
-// The path, the dates, the entity tags and the ranges of a request. Lines: the path, Range,
-// If-Range, a list of entity tags, a date.
+// The path, the dates, the entity tags, the ranges and the codings of a request. Lines: the path,
+// Range, If-Range, a list of entity tags, a date, Accept-Encoding.
 #include <algorithm>
 #include <alknet/base/assert.hpp>
 #include <alknet/base/bytes.hpp>
+#include <alknet/http/coding.hpp>
 #include <alknet/http/conditional.hpp>
 #include <alknet/http/path.hpp>
 
@@ -41,6 +42,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string_view condition = line(text);
     const std::string_view tags = line(text);
     const std::string_view date = line(text);
+    Fields codings;
+    codings.add("accept-encoding", line(text));
+    (void)choose_coding(codings);
     const Validators validators{.etag = "\"a\"",
                                 .modified = WallTime(std::chrono::seconds(784'111'777))};
     for (const std::uint64_t length : {0U, 1U, 1000U}) {

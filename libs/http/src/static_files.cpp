@@ -7,6 +7,7 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/base/os_error.hpp>
 #include <alknet/base/unique_fd.hpp>
+#include <alknet/http/coding.hpp>
 #include <alknet/http/conditional.hpp>
 #include <alknet/http/path.hpp>
 #include <alknet/http/static_files.hpp>
@@ -23,59 +24,74 @@ constexpr std::string_view kWellKnown = ".well-known";
 struct Type {
     std::string_view ending;
     std::string_view type;
+    bool packs = false;  // smaller when it is coded
 };
 
 constexpr std::array kTypes = {
     Type{"avif", "image/avif"},
-    Type{"bmp", "image/bmp"},
-    Type{"css", "text/css; charset=utf-8"},
-    Type{"csv", "text/csv; charset=utf-8"},
+    Type{"bmp", "image/bmp", true},
+    Type{"css", "text/css; charset=utf-8", true},
+    Type{"csv", "text/csv; charset=utf-8", true},
     Type{"epub", "application/epub+zip"},
     Type{"gif", "image/gif"},
     Type{"gz", "application/gzip"},
-    Type{"htm", "text/html; charset=utf-8"},
-    Type{"html", "text/html; charset=utf-8"},
+    Type{"htm", "text/html; charset=utf-8", true},
+    Type{"html", "text/html; charset=utf-8", true},
     Type{"ico", "image/x-icon"},
-    Type{"ics", "text/calendar; charset=utf-8"},
+    Type{"ics", "text/calendar; charset=utf-8", true},
     Type{"jpeg", "image/jpeg"},
     Type{"jpg", "image/jpeg"},
-    Type{"js", "text/javascript; charset=utf-8"},
-    Type{"json", "application/json"},
-    Type{"jsonld", "application/ld+json"},
-    Type{"md", "text/markdown; charset=utf-8"},
-    Type{"mjs", "text/javascript; charset=utf-8"},
+    Type{"js", "text/javascript; charset=utf-8", true},
+    Type{"json", "application/json", true},
+    Type{"jsonld", "application/ld+json", true},
+    Type{"md", "text/markdown; charset=utf-8", true},
+    Type{"mjs", "text/javascript; charset=utf-8", true},
     Type{"mp3", "audio/mpeg"},
     Type{"mp4", "video/mp4"},
     Type{"oga", "audio/ogg"},
     Type{"ogg", "audio/ogg"},
     Type{"ogv", "video/ogg"},
     Type{"opus", "audio/ogg"},
-    Type{"otf", "font/otf"},
+    Type{"otf", "font/otf", true},
     Type{"pdf", "application/pdf"},
     Type{"png", "image/png"},
-    Type{"rss", "application/rss+xml"},
-    Type{"svg", "image/svg+xml"},
-    Type{"tar", "application/x-tar"},
-    Type{"toml", "application/toml"},
-    Type{"ttf", "font/ttf"},
-    Type{"txt", "text/plain; charset=utf-8"},
-    Type{"wasm", "application/wasm"},
+    Type{"rss", "application/rss+xml", true},
+    Type{"svg", "image/svg+xml", true},
+    Type{"tar", "application/x-tar", true},
+    Type{"toml", "application/toml", true},
+    Type{"ttf", "font/ttf", true},
+    Type{"txt", "text/plain; charset=utf-8", true},
+    Type{"wasm", "application/wasm", true},
     Type{"wav", "audio/wav"},
     Type{"weba", "audio/webm"},
     Type{"webm", "video/webm"},
-    Type{"webmanifest", "application/manifest+json"},
+    Type{"webmanifest", "application/manifest+json", true},
     Type{"webp", "image/webp"},
     Type{"woff", "font/woff"},
     Type{"woff2", "font/woff2"},
-    Type{"xhtml", "application/xhtml+xml"},
-    Type{"xml", "application/xml"},
+    Type{"xhtml", "application/xhtml+xml", true},
+    Type{"xml", "application/xml", true},
     Type{"zip", "application/zip"},
 };
+
+constexpr Type kUnknownType{"", "application/octet-stream"};
+/// What coding would not make smaller, or would take too long.
+constexpr std::uint64_t kCodedBytesMin = 512;
+constexpr std::uint64_t kCodedBytesMax = 16 << 20;
+
+const Type& type_of(std::string_view name) noexcept {
+    const std::size_t dot = name.rfind('.');
+    const std::string_view ending = dot == std::string_view::npos ? "" : name.substr(dot + 1);
+    const auto found = std::ranges::find_if(
+        kTypes, [&](const Type& type) { return equal_ignoring_case(type.ending, ending); });
+    return found == kTypes.end() ? kUnknownType : *found;
+}
 
 /// A part of an open file.
 class FileSource final : public BodySource {
 public:
     FileSource(UniqueFd file, const Range& part) : file_(std::move(file)), part_(part) {}
+    void narrow(const Range& part) noexcept { part_ = part; }
 
     task<result<std::size_t>> read(MutableBytes into) override {
         const std::size_t size = std::min<std::uint64_t>(into.size(), part_.size);
@@ -198,44 +214,76 @@ private:
         return response;
     }
 
+    // A part is of the file as it is, so whoever asks for one gets no other.
+    static Coding coding_for(const RequestHead& head, std::uint64_t size) {
+        const bool fits = size >= kCodedBytesMin && size <= kCodedBytesMax;
+        return fits && !head.fields.find("range") ? choose_coding(head.fields) : Coding::identity;
+    }
+
     static Response file_response(const RequestHead& head, Found found, std::string_view name) {
-        const Validators validators = validators_of(found.about);
+        const Type& type = type_of(name);
         const auto size = static_cast<std::uint64_t>(found.about.st_size);
+        const Range whole{.first = 0, .size = size};
+        Validators validators = validators_of(found.about);
         Response response;
+        response.source = std::make_unique<FileSource>(std::move(found.file), whole);
+        response.source_size = size;
+        if (type.packs) {
+            response.fields.add("vary", "accept-encoding");
+            encode(head, response, validators);
+        }
         response.fields.add("etag", validators.etag);
         response.fields.add("last-modified", http_date(validators.modified));
         switch (check_preconditions(head.fields, validators)) {
             case Precondition::not_modified:
-                response.status = 304;
-                return response;
+                response.fields.remove("content-encoding");
+                return {.status = 304, .fields = std::move(response.fields)};
             case Precondition::failed:
                 return page(head, 412, "The file is not the one that was meant.",
                             "Get it again without a condition.");
             case Precondition::proceed:
                 break;
         }
-        response.fields.add("accept-ranges", "bytes");
-        response.fields.add("content-type", content_type(name));
+        response.fields.add("content-type", type.type);
         response.fields.add("x-content-type-options", "nosniff");
+        if (!response.source_size) {
+            return response;
+        }
+        response.fields.add("accept-ranges", "bytes");
         const RangeChoice choice = choose_range(head.fields, validators, size);
-        Range part{.first = 0, .size = size};
         if (choice.verdict == RangeVerdict::unsatisfiable) {
             response = page(head, 416, "The file has no such part.",
                             "The field Content-Range says how long it is.");
             response.fields.add("content-range", "bytes */" + std::to_string(size));
-            return response;
+        } else if (choice.verdict == RangeVerdict::part) {
+            take_part(response, choice.range, size);
         }
-        if (choice.verdict == RangeVerdict::part) {
-            part = choice.range;
-            response.status = 206;
-            std::string range = "bytes " + std::to_string(part.first);
-            range.append("-").append(std::to_string(part.first + part.size - 1));
-            range.append("/").append(std::to_string(size));
-            response.fields.add("content-range", range);
-        }
-        response.source = std::make_unique<FileSource>(std::move(found.file), part);
-        response.source_size = part.size;
         return response;
+    }
+
+    // Its octets are others then, and so is its tag.
+    static void encode(const RequestHead& head, Response& response, Validators& validators) {
+        const Coding coding = coding_for(head, *response.source_size);
+        if (coding == Coding::identity) {
+            return;
+        }
+        if (auto coded = encoded(response.source, coding)) {
+            response.source = std::move(coded);
+            response.source_size.reset();
+            response.fields.add("content-encoding", coding_name(coding));
+            validators.etag.insert(validators.etag.size() - 1,
+                                   "-" + std::string(coding_name(coding)));
+        }
+    }
+
+    static void take_part(Response& response, const Range& part, std::uint64_t size) {
+        response.status = 206;
+        std::string range = "bytes " + std::to_string(part.first);
+        range.append("-").append(std::to_string(part.first + part.size - 1));
+        range.append("/").append(std::to_string(size));
+        response.fields.add("content-range", range);
+        static_cast<FileSource&>(*response.source).narrow(part);
+        response.source_size = part.size;
     }
 
     UniqueFd root_;
@@ -252,11 +300,7 @@ result<std::shared_ptr<const StaticFiles>> StaticFiles::open(const std::filesyst
 }
 
 std::string_view content_type(std::string_view name) noexcept {
-    const std::size_t dot = name.rfind('.');
-    const std::string_view ending = dot == std::string_view::npos ? "" : name.substr(dot + 1);
-    const auto found = std::ranges::find_if(
-        kTypes, [&](const Type& type) { return equal_ignoring_case(type.ending, ending); });
-    return found == kTypes.end() ? "application/octet-stream" : found->type;
+    return type_of(name).type;
 }
 
 }  // namespace alknet::http
