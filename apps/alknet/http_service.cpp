@@ -4,7 +4,9 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/http/adapter.hpp>
 #include <alknet/http/site.hpp>
+#include <alknet/identity/forwarding.hpp>
 #include <alknet/rt/snapshot.hpp>
+#include <array>
 #include <system_error>
 #include <utility>
 
@@ -35,13 +37,41 @@ bool shows(const std::filesystem::path& root, const std::filesystem::path& path)
     return std::ranges::mismatch(real_root, real_path).in1 == real_root.end();
 }
 
+http::RouteOptions route_of(const config::HttpRoute& from) {
+    return {.path = from.path,
+            .proxy = {.upstream = {.host = from.proxy.host,
+                                   .port = from.proxy.port,
+                                   .socket = from.proxy.socket},
+                      .strip_prefix = from.strip ? from.path : "",
+                      .proxy_header = from.proxy_header,
+                      .connect_timeout = from.connect_timeout,
+                      .answer_timeout = from.answer_timeout,
+                      .idle_timeout = from.idle_timeout}};
+}
+
+// A route is the rule that allows what it names, and that alone: as of a peer's forwarding, no name
+// leads to an address of this machine or its link.
+result<void> may_connect(std::string_view host, const SocketAddress& resolved) {
+    const std::string text(host);
+    ALKNET_TRY(auto target, identity::ForwardTarget::parse(host.find(':') == std::string_view::npos
+                                                               ? text
+                                                               : "[" + text + "]"));
+    std::array<identity::ForwardRule, 1> rules;
+    rules[0].target = std::move(target);
+    identity::ForwardQuestion question;
+    question.host = host;
+    question.resolved = resolved;
+    const auto decision = identity::decide_forward(rules, question);
+    return decision.allowed() ? result<void>()
+                              : fail(causes::kForbidden, "no name may lead to this address");
+}
+
 class Service final : public HttpService {
 public:
-    Service(std::vector<std::filesystem::path> own, Log log, std::shared_ptr<Metrics> metrics)
-        : own_(std::move(own)), log_(std::move(log)), metrics_(std::move(metrics)) {}
+    explicit Service(HttpServiceOptions options) : options_(std::move(options)) {}
 
     result<std::function<void()>> prepare(const config::DynamicConfig& config) override {
-        std::vector<std::filesystem::path> own = own_;
+        std::vector<std::filesystem::path> own = options_.own;
         for (const tls::CertificateFiles& files : config.certificates) {
             own.push_back(files.key);
         }
@@ -53,8 +83,18 @@ public:
                             "http.site: the node's own files are in " + site.root.native());
             }
             options.push_back({.names = site.names, .root = site.root, .health = site.health});
+            for (const config::HttpRoute& route : site.routes) {
+                const auto& socket = route.proxy.socket;
+                const auto has = [&](const auto& path) { return shows(path, socket); };
+                if (!socket.empty() && std::ranges::any_of(own, has)) {
+                    return fail(causes::kConfigInvalid,
+                                "http.site.route: the node itself is at " + socket.native());
+                }
+                options.back().routes.push_back(route_of(route));
+            }
         }
-        ALKNET_TRY(auto sites, http::Sites::create(options, limits_of(config.http_limits)));
+        ALKNET_TRY(auto sites,
+                   http::Sites::create(options, limits_of(config.http_limits), reach()));
         return [self = sites_, sites] { self->set(sites); };
     }
 
@@ -64,8 +104,8 @@ public:
             return {};
         }
         if (wanted) {
-            return registry.add(std::make_shared<http::HttpAdapter>(
-                http::HttpAdapterOptions{.sites = sites_, .log = log_, .metrics = metrics_}));
+            return registry.add(std::make_shared<http::HttpAdapter>(http::HttpAdapterOptions{
+                .sites = sites_, .log = options_.log, .metrics = options_.metrics}));
         }
         for (const auto name : {http::kHttp2Alpn, http::kHttp11Alpn, http::kAlknetHttpAlpn}) {
             registry.remove(name);
@@ -74,18 +114,28 @@ public:
     }
 
 private:
-    const std::vector<std::filesystem::path> own_;
-    const Log log_;
-    const std::shared_ptr<Metrics> metrics_;
+    [[nodiscard]] http::Reach reach() const {
+        return {.network = options_.network,
+                .may_connect = [listens_on = options_.listens_on](
+                                   std::string_view host,
+                                   const SocketAddress& resolved) -> result<void> {
+                    if (listens_on(resolved)) {
+                        return fail(causes::kForbidden, "the node itself is no target");
+                    }
+                    return may_connect(host, resolved);
+                },
+                .log = options_.log};
+    }
+
+    const HttpServiceOptions options_;
     const std::shared_ptr<Snapshot<http::Sites>> sites_ =
         std::make_shared<Snapshot<http::Sites>>(std::make_shared<const http::Sites>());
 };
 
 }  // namespace
 
-std::shared_ptr<HttpService> make_http_service(std::vector<std::filesystem::path> own, Log log,
-                                               std::shared_ptr<Metrics> metrics) {
-    return std::make_shared<Service>(std::move(own), std::move(log), std::move(metrics));
+std::shared_ptr<HttpService> make_http_service(HttpServiceOptions options) {
+    return std::make_shared<Service>(std::move(options));
 }
 
 }  // namespace alknet::app

@@ -7,6 +7,7 @@
 #include <alknet/base/result.hpp>
 #include <alknet/config/config.hpp>
 #include <alknet/core/registry.hpp>
+#include <alknet/net/network.hpp>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -28,9 +29,15 @@ public:
     virtual result<void> update(HandlerRegistry& registry) const = 0;
 };
 
-/// `own`: what the node has that no site may show, its home and its key.
-[[nodiscard]] std::shared_ptr<HttpService> make_http_service(std::vector<std::filesystem::path> own,
-                                                             Log log,
-                                                             std::shared_ptr<Metrics> metrics);
+struct HttpServiceOptions {
+    std::vector<std::filesystem::path> own;  // what no site may show: the node's home and its key
+    Log log;
+    std::shared_ptr<Metrics> metrics;
+    std::shared_ptr<net::Network> network;  // of routes to other servers
+    /// Whether the node itself listens there, which no route may lead to. Thread-safe.
+    std::function<bool(const SocketAddress&)> listens_on;
+};
+
+[[nodiscard]] std::shared_ptr<HttpService> make_http_service(HttpServiceOptions options);
 
 }  // namespace alknet::app

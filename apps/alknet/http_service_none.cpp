@@ -19,8 +19,7 @@ public:
 
 }  // namespace
 
-std::shared_ptr<HttpService> make_http_service(std::vector<std::filesystem::path>, Log,
-                                               std::shared_ptr<Metrics>) {
+std::shared_ptr<HttpService> make_http_service(HttpServiceOptions) {
     return std::make_shared<NoService>();
 }
 

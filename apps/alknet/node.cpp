@@ -51,7 +51,12 @@ result<void> Node::build() {
     ALKNET_TRY(auto secrets, home_.load_secrets());
     ALKNET_TRY(resolver_, make_identities());
 
-    http_ = make_http_service({home_.directory(), config_.fixed.key_file}, log_, metrics_);
+    http_ = make_http_service(
+        {.own = {home_.directory(), config_.fixed.key_file},
+         .log = log_,
+         .metrics = metrics_,
+         .network = options_.network,
+         .listens_on = [this](const SocketAddress& address) { return listens_on(address); }});
     ALKNET_TRY(const auto serve_sites, http_->prepare(config_.dynamic));
     serve_sites();
     ALKNET_CHECK(register_handlers(*registry_, loop_));

@@ -162,8 +162,8 @@ bootstrap() {
     if [[ $group == test ]] && ! { command -v node && command -v npm; } >/dev/null; then
         plain+=(nodejs npm)
     fi
-    # Not nginx-light where another flavour is, which it would replace.
-    if [[ $group == @(bench|peers) && ! -x /usr/sbin/nginx ]]; then plain+=(nginx-light); fi
+    # Not nginx where a flavour of it is.
+    if [[ $group == @(bench|peers|test) && ! -x /usr/sbin/nginx ]]; then plain+=(nginx); fi
     ((${#plain[@]} + ${#young[@]})) || return 0
 
     command -v apt-get >/dev/null || die "this is not a Debian system; install these by hand, then run again:" \
@@ -171,7 +171,7 @@ bootstrap() {
     say "installing: ${plain[*]} ${young[*]}"
     apt_update
     # Two calls: one call with -t would take every dependency from backports.
-    if [[ " ${plain[*]} " == *" nginx-light "* ]]; then mask_service nginx.service nginx-light; fi
+    if [[ " ${plain[*]} " == *" nginx "* ]]; then mask_service nginx.service nginx; fi
     if ((${#plain[@]})); then apt_install_plain "${plain[@]}"; fi
     if ((${#young[@]})); then
         mask_service ngtcp2d.service ngtcp2-server

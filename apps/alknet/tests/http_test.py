@@ -3,6 +3,7 @@
 import socket
 import ssl
 import subprocess
+import threading
 import unittest
 
 from support import EXIT_CONFIG, PATIENCE_S, Node, TestCase, clean_environment
@@ -132,6 +133,39 @@ class Http(TestCase):
         with Node(self.server) as node:
             for _ in range(8):
                 self.assertEqual(self.curl(node, "/healthz"), b"ok\n")
+
+    def test_routes(self):
+        """To a server at a unix socket that answers each connection with what it was asked."""
+        path = self.directory / "upstream"
+        upstream = socket.socket(socket.AF_UNIX)
+        self.addCleanup(upstream.close)
+        upstream.bind(str(path))
+        upstream.listen()
+        upstream.settimeout(PATIENCE_S)
+
+        def answer():
+            for _ in range(2):
+                connection, _ = upstream.accept()
+                with connection:
+                    asked = connection.recv(65536)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + asked)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        self.addCleanup(thread.join)
+        route = f'[[http.site.route]]\npath = "/api"\nproxy = "unix:{path}"\n'
+        self.server.configure(f'[[http.site]]\nroot = "{self.root}"\n{route}')
+        with Node(self.server) as node:
+            self.assertEqual(self.curl(node, "/"), b"<h1>it works</h1>\n")
+            asked = self.curl(node, "/api/x?y")
+            self.assertTrue(asked.startswith(b"GET /api/x?y HTTP/1.1\r\nhost: localhost:"), asked)
+            self.assertIn(b"\r\nx-forwarded-for: 127.0.0.1\r\n", asked)
+            self.assertIn(b"GET /api", self.curl(node, "/api", "--http2"))
+            shown = support.run("config", "show", "--home", self.server.path).stdout
+            self.assertIn("[[http.site.route]]", shown)
+        self.server.configure(f'[[http.site]]\n[[http.site.route]]\npath = "/"\n'
+                              f'proxy = "unix:{self.server.path}/control.sock"\n')
+        self.assertIn("the node itself is at", self.server.error("serve", expect=EXIT_CONFIG)["detail"])
 
     def test_a_service_can_demand_a_peer(self):
         client = self.home("client")

@@ -127,7 +127,7 @@ struct Table {
     std::string_view name;
     TableInfo::Shape shape;
     std::string_view about;
-    void (*read)(Reading&, const toml::node&, Config&);
+    void (*read)(Reading&, const toml::node&, Config&);  // null: the table above it reads it
     std::vector<KeyInfo> (*keys)();
     std::vector<Entry> (*entries)(const Config&);
 };
@@ -145,10 +145,12 @@ void read_programs(Reading& in, const toml::node& value, Config& into);
 [[nodiscard]] std::vector<KeyInfo> program_keys();
 [[nodiscard]] std::vector<Entry> program_entries(const Config& config);
 
-// [[http.site]] and [http.limits].
+// [[http.site]], [[http.site.route]] and [http.limits].
 void read_http_sites(Reading& in, const toml::node& value, Config& into);
 [[nodiscard]] std::vector<KeyInfo> http_site_keys();
 [[nodiscard]] std::vector<Entry> http_site_entries(const Config& config);
+[[nodiscard]] std::vector<KeyInfo> http_route_keys();
+[[nodiscard]] std::vector<Entry> http_route_entries(const Config& config);
 void read_http_limits(Reading& in, const toml::node& value, Config& into);
 [[nodiscard]] std::vector<KeyInfo> http_limit_keys();
 [[nodiscard]] std::vector<Entry> http_limit_entries(const Config& config);

@@ -1,4 +1,4 @@
-// [[http.site]] and [http.limits] of alknet.toml.
+// [[http.site]], its routes and [http.limits] of alknet.toml.
 #include <algorithm>
 #include <array>
 
@@ -10,6 +10,7 @@ namespace alknet::config {
 namespace {
 
 constexpr std::size_t kHostBytesMax = 253;
+constexpr std::size_t kRoutePathBytesMax = 1024;
 constexpr std::int64_t kSecond = 1000;
 constexpr std::int64_t kHour = 3600 * kSecond;
 
@@ -40,6 +41,141 @@ struct Host {
     static std::string type() { return "host names or addresses, without a port"; }
 };
 
+/// Segments of plain letters, so that they can be written in one way only.
+struct RoutePath {
+    static void read(Reading& in, const toml::node& value, std::string& into) {
+        const std::string* text = in.text(value, kRoutePathBytesMax);
+        if (text == nullptr) {
+            return;
+        }
+        const bool plain = std::ranges::all_of(*text, [](char c) {
+            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                   std::string_view("/-._~@").find(c) != std::string_view::npos;
+        });
+        const std::string closed = *text + "/";
+        const bool empty = closed.find("//") != std::string::npos && *text != "/";
+        const bool dots =
+            closed.find("/./") != std::string::npos || closed.find("/../") != std::string::npos;
+        if (!text->starts_with('/') || !plain || empty || dots) {
+            in.refuse(value, "must be " + type());
+        } else {
+            into = *text;
+        }
+    }
+    static std::string show(const std::string& value) { return toml_text(value); }
+    static std::string type() {
+        return "\"/\", or segments of letters, digits and -._~@ such as \"/api/v1\"";
+    }
+};
+
+/// http://HOST[:PORT] or unix:/PATH
+struct UpstreamText {
+    static void read(Reading& in, const toml::node& value, HttpUpstream& into) {
+        const std::string* text = in.text(value);
+        if (text == nullptr) {
+            return;
+        }
+        HttpUpstream upstream;
+        if (text->starts_with("unix:/") && text->find('\0') == std::string::npos) {
+            upstream.socket = text->substr(std::string_view("unix:").size());
+        } else if (!read_host(*text, upstream)) {
+            in.refuse(value, "must be " + type());
+            return;
+        }
+        into = std::move(upstream);
+    }
+    static std::string show(const HttpUpstream& value) {
+        if (!value.socket.empty()) {
+            return toml_text("unix:" + value.socket.native());
+        }
+        const bool v6 = value.host.find(':') != std::string::npos;
+        return toml_text("http://" + (v6 ? "[" + value.host + "]" : value.host) + ":" +
+                         std::to_string(value.port));
+    }
+    static std::string type() { return "http://HOST:PORT, http://HOST or unix:/PATH"; }
+
+private:
+    static bool read_host(std::string_view text, HttpUpstream& into) {
+        constexpr std::string_view kScheme = "http://";
+        if (!text.starts_with(kScheme)) {
+            return false;
+        }
+        text.remove_prefix(kScheme.size());
+        text.remove_suffix(text.ends_with('/') ? 1 : 0);
+        const auto target = identity::ForwardTarget::parse(text);
+        if (!target || target->host.find('*') != std::string::npos) {
+            return false;
+        }
+        const identity::PortRange& ports = target->ports;
+        const bool no_port = ports == identity::PortRange();
+        into.port = no_port ? into.port : ports.first;
+        into.host = target->host;
+        if (target->range) {
+            const std::string range = target->range->to_string();
+            const bool v6 = range.find(':') != std::string::npos;
+            into.host =
+                range.ends_with(v6 ? "/128" : "/32") ? range.substr(0, range.find('/')) : range;
+        }
+        return (no_port || ports.first == ports.last) && into.port != 0 &&
+               into.host.find('/') == std::string::npos;
+    }
+};
+
+constexpr std::array kRouteFields = {
+    field<&HttpRoute::path, RoutePath>(
+        {.name = "path",
+         .about = "What is below this, segment by segment, is passed on.",
+         .example = "\"/api\"",
+         .required = true}),
+    field<&HttpRoute::proxy, UpstreamText>(
+        {.name = "proxy",
+         .about = "The server, which is spoken to on HTTP/1.1. A name must not lead to an address "
+                  "of this machine or of its link: write the address, or localhost.",
+         .example = "\"http://127.0.0.1:8080\"",
+         .required = true}),
+    field<&HttpRoute::strip, Flag>(
+        {.name = "strip", .about = "Leave the path of the route out of what the server is asked."}),
+    field<&HttpRoute::proxy_header, Flag>(
+        {.name = "proxy_header",
+         .about = "Each connection to the server begins with a PROXY protocol header (version 2), "
+                  "which says who the client is."}),
+    field<&HttpRoute::connect_timeout, Span<10, kHour>>(
+        {.name = "connect_timeout",
+         .about = "How long it may take to reach the server; then 504."}),
+    field<&HttpRoute::answer_timeout, Span<10, 24 * kHour>>(
+        {.name = "answer_timeout",
+         .about = "How long the server may take to answer once it has the request; then 504."}),
+    field<&HttpRoute::idle_timeout, Span<10, 24 * kHour>>(
+        {.name = "idle_timeout",
+         .about = "How long the server may send nothing, or take nothing, within a message."}),
+};
+constexpr std::span<const Field<HttpRoute>> kRouteKeys(kRouteFields);
+
+/// The tables of a site's routes, which are described as ones of their own.
+struct Routes {
+    static void read(Reading& in, const toml::node& value, std::vector<HttpRoute>& into) {
+        const toml::array* array = in.array(value, kRoutesMax);
+        if (array == nullptr) {
+            return;
+        }
+        for (const toml::node& node : *array) {
+            const toml::table* table = in.table(node);
+            if (table == nullptr) {
+                continue;
+            }
+            HttpRoute route;
+            read_fields(in, *table, kRouteKeys, route);
+            if (std::ranges::find(into, route.path, &HttpRoute::path) != into.end()) {
+                in.refuse(node, "there is another route '" + route.path + "'");
+            }
+            into.push_back(std::move(route));
+        }
+    }
+    static std::string show(const std::vector<HttpRoute>&) { return {}; }
+    static std::string type() { return "tables"; }
+};
+
+// The routes come last: see http_site_keys.
 constexpr std::array kSiteFields = {
     field<&HttpSite::root, Path>(
         {.name = "root",
@@ -52,6 +188,7 @@ constexpr std::array kSiteFields = {
          .example = "[\"www.example.org\"]"}),
     field<&HttpSite::health, Flag>(
         {.name = "health", .about = "Answer /healthz with 200 for as long as the node serves."}),
+    field<&HttpSite::routes, Routes>({.name = "route", .about = ""}),
 };
 
 constexpr std::array kLimitFields = {
@@ -86,8 +223,8 @@ constexpr std::span<const Field<HttpLimits>> kLimits(kLimitFields);
 void read_site(Reading& in, const toml::table& table, std::vector<HttpSite>& all) {
     HttpSite site;
     read_fields(in, table, kSites, site);
-    if (site.root.empty() && !site.health) {
-        in.refuse(table, "serves nothing: it has no root");
+    if (site.root.empty() && !table.contains("route") && !site.health) {
+        in.refuse(table, "serves nothing: it has neither a root nor a route");
     }
     for (const HttpSite& other : all) {
         if (site.names.empty() && other.names.empty()) {
@@ -117,7 +254,7 @@ void read_http_sites(Reading& in, const toml::node& value, Config& into) {
 }
 
 std::vector<KeyInfo> http_site_keys() {
-    return describe(kSites, HttpSite());
+    return describe(kSites.first(kSites.size() - 1), HttpSite());
 }
 
 // By the first of their names, as most have one.
@@ -126,6 +263,21 @@ std::vector<Entry> http_site_entries(const Config& config) {
     for (const HttpSite& site : config.dynamic.http_sites) {
         entries.push_back(
             {.name = site.names.empty() ? "*" : site.names.front(), .keys = show(kSites, site)});
+    }
+    return entries;
+}
+
+std::vector<KeyInfo> http_route_keys() {
+    return describe(kRouteKeys, HttpRoute());
+}
+
+std::vector<Entry> http_route_entries(const Config& config) {
+    std::vector<Entry> entries;
+    for (const HttpSite& site : config.dynamic.http_sites) {
+        for (const HttpRoute& route : site.routes) {
+            const std::string name = site.names.empty() ? "*" : site.names.front();
+            entries.push_back({.name = name + route.path, .keys = show(kRouteKeys, route)});
+        }
     }
     return entries;
 }

@@ -24,7 +24,7 @@ void read_tree(Reading& in, const toml::table& tree, std::string_view above, Con
         const Reading::Below below(in, key.str());
         const std::string name = std::string(above) + std::string(key.str());
         const auto found = std::ranges::find(tables(), name, &Table::name);
-        if (found != tables().end()) {
+        if (found != tables().end() && found->read != nullptr) {
             found->read(in, value, into);
         } else if (above.empty() && std::ranges::find(names, key.str()) != names.end()) {
             if (const toml::table* inner = in.table(value)) {

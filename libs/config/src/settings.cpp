@@ -41,6 +41,24 @@ const toml::table* find_entry(const Table& table, const toml::node* node, std::s
     return entry == nullptr ? nullptr : entry->as_table();
 }
 
+// http.site.route: of lists in the entries of a list, all of them are counted together.
+const toml::table* find_inner_entry(const toml::table& tree, std::string_view name,
+                                    std::size_t index) {
+    const std::size_t dot = name.rfind('.');
+    const toml::node* outer = find_table(tree, name.substr(0, dot));
+    const toml::array* array = outer == nullptr ? nullptr : outer->as_array();
+    for (std::size_t i = 0; array != nullptr && i < array->size(); ++i) {
+        const toml::table* entry = array->get(i)->as_table();
+        const toml::node* node = entry == nullptr ? nullptr : entry->get(name.substr(dot + 1));
+        const toml::array* inner = node == nullptr ? nullptr : node->as_array();
+        if (inner != nullptr && index < inner->size()) {
+            return inner->get(index)->as_table();
+        }
+        index -= inner == nullptr ? 0 : inner->size();
+    }
+    return nullptr;
+}
+
 std::size_t line_of(const toml::table* entry, std::string_view key) {
     const toml::node* value = entry == nullptr ? nullptr : entry->get(key);
     return value == nullptr ? 0 : value->source().begin.line;
@@ -84,7 +102,9 @@ std::vector<Setting> settings(const Config& config, std::string_view text) {
             if (const int times = ++seen[name]; times > 1) {
                 name += fmt::format("#{}", times);
             }
-            const toml::table* const written = find_entry(table, node, i, entry.name);
+            const toml::table* const written = table.read == nullptr
+                                                   ? find_inner_entry(tree, table.name, i)
+                                                   : find_entry(table, node, i, entry.name);
             for (const Shown& shown : entry.keys) {
                 if (!shown.value.empty()) {
                     all.push_back({.header = header_of(table, entry.name),

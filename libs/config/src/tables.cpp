@@ -382,6 +382,10 @@ constexpr std::array kTables = {
         "What is served over HTTP, to whoever asks for it: a directory's files, most of the time. "
         "Without any there is no HTTP at all.",
         read_http_sites, http_site_keys, http_site_entries},
+    Table{"http.site.route", Shape::list,
+          "Of the site above it: a server behind the node that has what is below a path. The route "
+          "with the longest path counts, and comes before files.",
+          nullptr, http_route_keys, http_route_entries},
     Table{"http.limits", Shape::single,
           "What one HTTP client can make the node hold or do. For new connections.",
           read_http_limits, http_limit_keys, http_limit_entries},

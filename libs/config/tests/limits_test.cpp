@@ -79,6 +79,15 @@ TEST(ConfigLimits, NamesOfASite) {
     EXPECT_THAT(first_reason(with(kSiteNamesMax + 1)), HasSubstr("at most 64 are allowed"));
 }
 
+TEST(ConfigLimits, RoutesOfASite) {
+    const auto with = [](std::size_t count) {
+        return "[[http.site]]\n" +
+               numbered(count, "[[http.site.route]]\nproxy = 'http://a'\npath = '/r", "'\n");
+    };
+    EXPECT_THAT(problems(with(kRoutesMax)), IsEmpty());
+    EXPECT_THAT(first_reason(with(kRoutesMax + 1)), HasSubstr("at most 64 are allowed"));
+}
+
 TEST(ConfigLimits, Listeners) {
     const auto with = [](std::size_t count) {
         return numbered(count, "[[listener]]\naddresses = ['127.0.0.1:0']\nname = 'l", "'\n");

@@ -377,22 +377,6 @@ TEST(ConfigParse, UnitsOfTimeAndSize) {
               1U << 30);
 }
 
-TEST(ConfigParse, SitesOverHttp) {
-    const Config config = accepted(
-        "[[http.site]]\nroot = 'www'\n"
-        "[[http.site]]\nnames = ['A.Example', '[::1]']\nroot = '/srv'\nhealth = true\n"
-        "[http.limits]\nbody_bytes_max = '1 GiB'\nkeep_alive_timeout = '5s'\n");
-    const std::vector<HttpSite>& sites = config.dynamic.http_sites;
-    ASSERT_THAT(sites, SizeIs(2));
-    EXPECT_EQ(sites[0].root, "/var/lib/node/www");
-    EXPECT_THAT(sites[0].names, IsEmpty());
-    EXPECT_THAT(sites[1].names, ElementsAre("a.example", "[::1]"));
-    EXPECT_TRUE(sites[1].health);
-    EXPECT_EQ(config.dynamic.http_limits.body_bytes_max, 1U << 30);
-    EXPECT_EQ(config.dynamic.http_limits.keep_alive_timeout, seconds(5));
-    EXPECT_EQ(config.dynamic.http_limits.header_timeout, HttpLimits().header_timeout);
-}
-
 TEST(ConfigParse, AProblemHasFileLineColumnKeyAndReason) {
     EXPECT_THAT(complaints("[limits]\nstreams_max = 0\n"),
                 ElementsAre("test.toml:2:15: limits.streams_max: must be an integer from 1 to "
@@ -442,23 +426,6 @@ TEST_P(ConfigRefuses, AndSaysWhy) {
 
 #define LISTENER "[[listener]]\nname = 'a'\naddresses = ['127.0.0.1:1']\n"
 #define PEER_KEY "keys = ['e78c2766a792f09bfccb51493968ac322283e8d021a30063784d806929762ecc']\n"
-
-#define SITE "[[http.site]]\nroot = '/srv'\n"
-
-INSTANTIATE_TEST_SUITE_P(
-    Http, ConfigRefuses,
-    testing::Values(Refusal{"http = 1", "http", "must be a table"},
-                    Refusal{"[http.site]\nroot = '/srv'", "http.site", "and is a table"},
-                    Refusal{"[[http.site]]", "http.site", "serves nothing: it has no root"},
-                    Refusal{SITE SITE, "http.site", "there is another site without names"},
-                    Refusal{SITE "names = ['a']\n" SITE "names = ['b', 'A']", "http.site",
-                            "there is another site 'a'"},
-                    Refusal{SITE "names = ['a:443']", "http.site.names", "without a port"},
-                    Refusal{SITE "names = ['']", "http.site.names", "must be host names"},
-                    Refusal{SITE "names = ['a/b']", "http.site.names", "must be host names"},
-                    Refusal{SITE "names = ['[::g]']", "http.site.names", "must be host names"},
-                    Refusal{"http.limits.fields_max = 1", "http.limits.fields_max", "from 8"},
-                    Refusal{"http.limits.field_max = 9", "http.limits.field_max", "'fields_max'"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Kinds, ConfigRefuses,

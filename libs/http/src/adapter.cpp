@@ -100,6 +100,7 @@ task<result<void>> HttpAdapter::handle_stream(BiStream& stream, const StreamCont
         .limits = shared_->sites.get()->limits(),
         .auth = context.auth,
         .trace_id = context.connection->info().trace_id,
+        .local = context.connection->info().local,
         .answer = [this](Request& request) { return answer_by(shared_->sites.get(), request); },
         .served = [this, &context](const Served& served) { shared_->served(served, context); }};
     if (context.auth.alpn == kHttp2Alpn) {

@@ -254,7 +254,8 @@ task<result<bool>> H1Connection::serve() {
     Request request{.head = std::move(head),
                     .body = body,
                     .auth = options_.auth,
-                    .trace_id = options_.trace_id};
+                    .trace_id = options_.trace_id,
+                    .local = options_.local};
     if (!request.head.has_body()) {
         (void)parser_.next(input_);  // its end
     }

@@ -31,6 +31,7 @@ struct DriverOptions {
     Limits limits;
     const AuthContext& auth;
     std::string_view trace_id;
+    SocketAddress local{};
     /// Never fails. Below a Cancel that is requested when the client has gone.
     std::function<task<Response>(Request&)> answer;
     std::function<void(const Served&)> served;

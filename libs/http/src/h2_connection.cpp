@@ -331,8 +331,11 @@ task<void> H2Connection::serve(std::shared_ptr<Exchange> exchange) {
 
 task<result<void>> H2Connection::answer(Exchange& exchange) {
     Body body(*this, exchange);
-    Request request{
-        .head = exchange.head, .body = body, .auth = options_.auth, .trace_id = options_.trace_id};
+    Request request{.head = exchange.head,
+                    .body = body,
+                    .auth = options_.auth,
+                    .trace_id = options_.trace_id,
+                    .local = options_.local};
     Response response;
     if (exchange.refusal.status == 0) {
         response = co_await options_.answer(request);

@@ -9,7 +9,6 @@ namespace alknet::http {
 
 namespace {
 
-constexpr Refusal kBareLineFeed{.status = 400, .reason = "a line ends in a bare LF"};
 constexpr Refusal kTargetTooLong{
     .status = 414, .reason = "the target is longer than http.limits.target_bytes_max"};
 constexpr Refusal kHeadTooLong{
@@ -18,13 +17,10 @@ constexpr Refusal kTooManyFields{.status = 431,
                                  .reason = "there are more fields than http.limits.fields_max"};
 constexpr Refusal kBodyTooLong{.status = 413,
                                .reason = "the body is larger than http.limits.body_bytes_max"};
-constexpr Refusal kChunkLine{.status = 400, .reason = "a chunk's line is too long"};
-constexpr Refusal kTrailersTooLong{.status = 431, .reason = "the trailer is too large"};
 
 /// What a request line has besides its target.
 constexpr std::uint64_t kLineRestBytes =
     kMethodBytesMax + std::string_view("  HTTP/1.1\r\n").size();
-constexpr std::size_t kSizeDigitsMax = 16;
 
 }  // namespace
 
@@ -38,39 +34,22 @@ bool RequestParser::deny(const Refusal& why) {
     return deny(why.status, why.reason);
 }
 
-// In `line_` then, without CR and LF. The octets of all lines of one part are counted together.
-RequestParser::Line RequestParser::take_line(BytesView& input, std::uint64_t bytes_max,
-                                             const Refusal& too_long) {
-    const std::string_view text = as_text(input);
-    const std::size_t found = text.find('\n');
-    const bool whole = found != std::string_view::npos;
-    const std::size_t count = whole ? found + 1 : text.size();
-    if (taken_ + count > bytes_max) {
-        deny(too_long);
-        return Line::refused;
+bool RequestParser::take_line(BytesView& input, std::uint64_t bytes_max, const Refusal& too_long,
+                              RequestStep& step) {
+    switch (lines_.take(input, bytes_max)) {
+        case LineReader::Outcome::complete:
+            return true;
+        case LineReader::Outcome::partial:
+            return false;
+        case LineReader::Outcome::too_long:
+            deny(too_long);
+            break;
+        case LineReader::Outcome::bare_line_feed:
+            deny(kBareLineFeed);
+            break;
     }
-    taken_ += count;
-    input = input.subspan(count);
-    if (partial_read_) {
-        partial_.clear();
-        partial_read_ = false;
-    }
-    if (!whole) {
-        partial_.append(text);
-        return Line::partial;
-    }
-    line_ = text.substr(0, count);
-    if (!partial_.empty()) {
-        partial_.append(line_);
-        line_ = partial_;
-        partial_read_ = true;
-    }
-    if (line_.size() < 2 || line_[line_.size() - 2] != '\r') {
-        deny(kBareLineFeed);
-        return Line::refused;
-    }
-    line_.remove_suffix(2);
-    return Line::complete;
+    step.event = RequestEvent::refused;
+    return false;
 }
 
 RequestStep RequestParser::next(BytesView& input) {
@@ -78,61 +57,38 @@ RequestStep RequestParser::next(BytesView& input) {
         if (state_ == State::refused) {
             return {.event = RequestEvent::refused, .data = {}};
         }
-        if (state_ == State::head_done) {
-            return end();
+        if (state_ == State::body) {
+            return next_body(input);
         }
         if (input.empty()) {
             return {};
         }
-        const RequestStep step = advance(input);
+        const RequestStep step = state_ == State::start ? next_start(input) : next_field(input);
         if (step.event != RequestEvent::more) {
             return step;
         }
     }
 }
 
-RequestStep RequestParser::advance(BytesView& input) {
-    switch (state_) {
-        case State::start:
-            return next_start(input);
-        case State::fields:
-            return next_field(input);
-        case State::length:
-        case State::chunk_data:
-            return next_body(input);
-        case State::chunk_size:
-            return next_chunk_size(input);
-        case State::chunk_end:
-            return next_chunk_end(input);
-        case State::trailers:
-            return next_trailer(input);
-        case State::head_done:
-        case State::refused:
-            break;
-    }
-    return {};
-}
-
 RequestStep RequestParser::next_start(BytesView& input) {
     const std::uint64_t most =
         std::min(limits_.header_bytes_max, limits_.target_bytes_max + kLineRestBytes);
-    const Line line = take_line(input, most, kTargetTooLong);
-    if (line != Line::complete) {
-        return {.event = line == Line::partial ? RequestEvent::more : RequestEvent::refused,
-                .data = {}};
+    RequestStep step;
+    if (!take_line(input, most, kTargetTooLong, step)) {
+        return step;
     }
+    const std::string_view line = lines_.line();
     // RFC 9112 section 2.2: one that an old client appends to a body.
-    if (line_.empty() && !blank_line_) {
+    if (line.empty() && !blank_line_) {
         blank_line_ = true;
-        taken_ = 0;
+        lines_.restart();
         return {};
     }
     head_ = {};
-    trailers_.clear();
     target_authority_.clear();
     hosts_ = 0;
     has_coding_ = wants_keep_alive_ = false;
-    if (!take_start(line_)) {
+    if (!take_start(line)) {
         return {.event = RequestEvent::refused, .data = {}};
     }
     state_ = State::fields;
@@ -202,39 +158,32 @@ bool RequestParser::take_target(std::string_view target) {
 }
 
 RequestStep RequestParser::next_field(BytesView& input) {
-    const Line line = take_line(input, limits_.header_bytes_max, kHeadTooLong);
-    if (line != Line::complete) {
-        return {.event = line == Line::partial ? RequestEvent::more : RequestEvent::refused,
-                .data = {}};
+    RequestStep step;
+    if (!take_line(input, limits_.header_bytes_max, kHeadTooLong, step)) {
+        return step;
     }
-    const bool good = line_.empty() ? finish_head() : take_field(line_);
+    const std::string_view line = lines_.line();
+    const bool good = line.empty() ? finish_head() : take_field(line);
     if (!good) {
         return {.event = RequestEvent::refused, .data = {}};
     }
-    return {.event = line_.empty() ? RequestEvent::head : RequestEvent::more, .data = {}};
+    return {.event = line.empty() ? RequestEvent::head : RequestEvent::more, .data = {}};
 }
 
 bool RequestParser::take_field(std::string_view line) {
-    if (line.front() == ' ' || line.front() == '\t') {
-        return deny(400, "a field is folded over several lines");
-    }
-    const std::size_t colon = line.find(':');
-    const std::string_view name = line.substr(0, colon);
-    if (colon == std::string_view::npos || !is_token(name)) {
-        return deny(400, "a field has no name that is a token");
-    }
-    const std::string_view value = trim(line.substr(colon + 1));
-    if (!is_field_value(value)) {
-        return deny(400, "a field's value has a control character");
+    std::string_view reason;
+    const auto field = split_field(line, reason);
+    if (!field) {
+        return deny(400, reason);
     }
     if (head_.fields.size() == limits_.fields_max) {
         return deny(kTooManyFields);
     }
-    if (passes_for_framing(name)) {
-        return deny(400, "a field's name passes for another one");
+    if (passes_for_framing(field->name)) {
+        return deny(400, kPassesForAnother);
     }
-    head_.fields.add(name, value);
-    return take_known_field(head_.fields[head_.fields.size() - 1].name, value);
+    head_.fields.add(field->name, field->value);
+    return take_known_field(head_.fields[head_.fields.size() - 1].name, field->value);
 }
 
 bool RequestParser::take_known_field(std::string_view name, std::string_view value) {
@@ -326,116 +275,25 @@ bool RequestParser::finish_head() {
         head_.keep_alive = head_.keep_alive && wants_keep_alive_;
     }
     head_.expects_continue = head_.expects_continue && head_.has_body();
-    taken_ = 0;
-    body_bytes_ = 0;
-    extension_bytes_ = 0;
-    left_ = head_.content_length.value_or(0);
-    state_ = head_.chunked ? State::chunk_size : left_ > 0 ? State::length : State::head_done;
+    lines_.restart();
+    if (head_.chunked) {
+        body_.begin_chunked();
+    } else {
+        body_.begin_length(head_.content_length.value_or(0));
+    }
+    state_ = State::body;
     return true;
 }
 
 RequestStep RequestParser::next_body(BytesView& input) {
-    const std::size_t count = left_ < input.size() ? static_cast<std::size_t>(left_) : input.size();
-    const RequestStep step{.event = RequestEvent::data, .data = input.first(count)};
-    input = input.subspan(count);
-    left_ -= count;
-    if (left_ == 0) {
-        state_ = state_ == State::length ? State::head_done : State::chunk_end;
-        left_ = state_ == State::chunk_end ? 2 : 0;
+    const RequestStep step = body_.next(input);
+    if (step.event == RequestEvent::refused) {
+        deny(body_.refusal());
+    } else if (step.event == RequestEvent::end) {
+        state_ = State::start;
+        blank_line_ = false;
     }
     return step;
-}
-
-// RFC 9112 section 7.1.
-RequestStep RequestParser::next_chunk_size(BytesView& input) {
-    const Line line = take_line(input, kSizeDigitsMax + kChunkExtensionBytesMax + 2, kChunkLine);
-    if (line != Line::complete) {
-        return {.event = line == Line::partial ? RequestEvent::more : RequestEvent::refused,
-                .data = {}};
-    }
-    taken_ = 0;
-    if (!take_chunk_size(line_)) {
-        return {.event = RequestEvent::refused, .data = {}};
-    }
-    state_ = left_ == 0 ? State::trailers : State::chunk_data;
-    return {};
-}
-
-bool RequestParser::take_chunk_size(std::string_view line) {
-    const std::size_t digits = std::min(line.find(';'), line.size());
-    const std::string_view extension = line.substr(digits);
-    const std::string_view number = line.substr(0, digits);
-    const auto size = parse_number<std::uint64_t>(number, 16);
-    // What overflows is as malformed as what is no number: somebody else would wrap it round.
-    if (!size || number.size() > kSizeDigitsMax) {
-        return deny(400, "a chunk's size is no hexadecimal number");
-    }
-    extension_bytes_ += extension.size();
-    if (extension.size() > kChunkExtensionBytesMax || extension_bytes_ > kChunkExtensionsBytesMax) {
-        return deny(kChunkLine);
-    }
-    if (!is_field_value(trim(extension))) {
-        return deny(400, "a chunk's extension has a control character");
-    }
-    if (*size > limits_.body_bytes_max - body_bytes_) {
-        return deny(kBodyTooLong);
-    }
-    body_bytes_ += *size;
-    left_ = *size;
-    return true;
-}
-
-// CR and LF, which may come apart.
-RequestStep RequestParser::next_chunk_end(BytesView& input) {
-    const char wanted = left_ == 2 ? '\r' : '\n';
-    if (as_text(input).front() != wanted) {
-        deny(400, "a chunk is longer than its size says");
-        return {.event = RequestEvent::refused, .data = {}};
-    }
-    input = input.subspan(1);
-    if (--left_ == 0) {
-        state_ = State::chunk_size;
-    }
-    return {};
-}
-
-RequestStep RequestParser::next_trailer(BytesView& input) {
-    const Line line = take_line(input, kTrailerBytesMax, kTrailersTooLong);
-    if (line != Line::complete) {
-        return {.event = line == Line::partial ? RequestEvent::more : RequestEvent::refused,
-                .data = {}};
-    }
-    if (line_.empty()) {
-        return end();
-    }
-    return {.event = take_trailer(line_) ? RequestEvent::more : RequestEvent::refused, .data = {}};
-}
-
-bool RequestParser::take_trailer(std::string_view line) {
-    const std::size_t colon = line.find(':');
-    const std::string_view name = line.substr(0, colon);
-    if (colon == std::string_view::npos || !is_token(name)) {
-        return deny(400, "a trailer field has no name that is a token");
-    }
-    const std::string_view value = trim(line.substr(colon + 1));
-    if (!is_field_value(value)) {
-        return deny(400, "a trailer field's value has a control character");
-    }
-    if (++trailer_count_ > kTrailersMax) {
-        return deny(kTrailersTooLong);
-    }
-    if (is_trailer(name)) {
-        trailers_.add(name, value);
-    }
-    return true;
-}
-
-RequestStep RequestParser::end() {
-    state_ = State::start;
-    taken_ = 0;
-    trailer_count_ = 0;
-    blank_line_ = false;
-    return {.event = RequestEvent::end, .data = {}};
 }
 
 }  // namespace alknet::http

@@ -55,6 +55,26 @@ constexpr std::array<std::string_view, 26> kNoTrailers = {
 
 }  // namespace
 
+std::optional<FieldView> split_field(std::string_view line, std::string_view& reason) noexcept {
+    if (line.front() == ' ' || line.front() == '\t') {
+        reason = "a field is folded over several lines";
+        return std::nullopt;
+    }
+    const std::size_t colon = line.find(':');
+    const FieldView field{.name = line.substr(0, colon),
+                          .value = colon == std::string_view::npos ? std::string_view()
+                                                                   : trim(line.substr(colon + 1))};
+    if (colon == std::string_view::npos || !is_token(field.name)) {
+        reason = "a field has no name that is a token";
+        return std::nullopt;
+    }
+    if (!is_field_value(field.value)) {
+        reason = "a field's value has a control character";
+        return std::nullopt;
+    }
+    return field;
+}
+
 bool is_path(std::string_view text) noexcept {
     for (std::size_t i = 0; i < text.size(); ++i) {
         const char c = text[i];

@@ -1,6 +1,9 @@
-// What the parts of a request may consist of.
+// What the parts of a request or response may consist of.
 #pragma once
 
+#include <alknet/http/body_reader.hpp>
+#include <alknet/http/fields.hpp>
+#include <optional>
 #include <string_view>
 
 namespace alknet::http {
@@ -11,6 +14,13 @@ namespace alknet::http {
 [[nodiscard]] constexpr bool is_hex_digit(char c) noexcept {
     return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
+
+inline constexpr Refusal kBareLineFeed{.status = 400, .reason = "a line ends in a bare LF"};
+inline constexpr std::string_view kPassesForAnother = "a field's name passes for another one";
+
+/// A field's line, which is not empty, as views into it. nullopt: `reason` says why.
+[[nodiscard]] std::optional<FieldView> split_field(std::string_view line,
+                                                   std::string_view& reason) noexcept;
 
 /// Begins with "/" or is "*"; each % begins an escape of two digits, other than that of NUL.
 [[nodiscard]] bool is_path(std::string_view text) noexcept;

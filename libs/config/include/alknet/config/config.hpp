@@ -42,6 +42,7 @@ inline constexpr std::size_t kProgramsMax = 64;
 inline constexpr std::size_t kTextBytesMax = 4096;  // of one value
 inline constexpr std::size_t kSitesMax = 256;
 inline constexpr std::size_t kSiteNamesMax = 64;  // of one site
+inline constexpr std::size_t kRoutesMax = 64;     // likewise
 
 /// A service that is a program of its own.
 struct Program {
@@ -161,10 +162,33 @@ struct AuthorizedKeysFile {
     bool operator==(const AuthorizedKeysFile&) const = default;
 };
 
+/// A server that requests are passed on to.
+struct HttpUpstream {
+    std::string host;  // a name, or an address without brackets
+    std::uint16_t port = 80;
+    std::filesystem::path socket;  // of a unix socket, in place of both
+
+    bool operator==(const HttpUpstream&) const = default;
+};
+
+/// What becomes of requests below a path.
+struct HttpRoute {
+    std::string path;  // "/" or "/a/b"
+    HttpUpstream proxy;
+    bool strip = false;
+    bool proxy_header = false;
+    Duration connect_timeout = std::chrono::seconds(5);
+    Duration answer_timeout = std::chrono::seconds(60);
+    Duration idle_timeout = std::chrono::seconds(60);
+
+    bool operator==(const HttpRoute&) const = default;
+};
+
 /// What is served over HTTP under some names, to whoever asks.
 struct HttpSite {
     std::vector<std::string> names;  // hosts without ports, in lower case; empty: every other one
     std::filesystem::path root;      // empty: no files
+    std::vector<HttpRoute> routes;
     bool health = false;
 
     bool operator==(const HttpSite&) const = default;

@@ -34,6 +34,7 @@ struct Request {
     BodySource& body;
     const AuthContext& auth;
     std::string_view trace_id;
+    SocketAddress local{};                // what the client has connected to
     std::vector<std::string> segments{};  // of the path, decoded
     bool directory = false;               // the path ends in "/"
     /// What the pattern of the route has named.

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <alknet/base/bytes.hpp>
+#include <alknet/http/body_reader.hpp>
 #include <alknet/http/limits.hpp>
 #include <alknet/http/message.hpp>
 #include <cstdint>
@@ -16,29 +17,13 @@
 
 namespace alknet::http {
 
-/// Why a request is not taken. The connection cannot go on after the answer.
-struct Refusal {
-    int status = 400;
-    std::string_view reason;  // a sentence without its full stop, of static lifetime
-    bool operator==(const Refusal&) const = default;
-};
-
-enum class RequestEvent : std::uint8_t {
-    more,     // all of the input was taken, and more is needed
-    head,     // `head` is complete
-    data,     // the next octets of the body, in the input
-    end,      // of the request; `trailers` is complete
-    refused,  // `refusal` says why; nothing follows
-};
-
-struct RequestStep {
-    RequestEvent event = RequestEvent::more;
-    BytesView data;  // of the input, for RequestEvent::data
-};
+using RequestEvent = MessageEvent;
+using RequestStep = MessageStep;
 
 class RequestParser {
 public:
-    explicit RequestParser(const MessageLimits& limits) : limits_(limits) {}
+    explicit RequestParser(const MessageLimits& limits)
+        : limits_(limits), body_(limits.body_bytes_max) {}
 
     /// Takes from the front of `input` what it needs for the next event. After `end` it is ready
     /// for the next request.
@@ -47,26 +32,24 @@ public:
     /// After the event `head`; may be moved from.
     [[nodiscard]] RequestHead& head() noexcept { return head_; }
     /// After the event `end`, without those that a trailer must not say (RFC 9110 section 6.5.1).
-    [[nodiscard]] const Fields& trailers() const noexcept { return trailers_; }
+    [[nodiscard]] const Fields& trailers() const noexcept { return body_.trailers(); }
     [[nodiscard]] const Refusal& refusal() const noexcept { return refusal_; }
     /// Nothing of a request has been seen since the last one ended.
-    [[nodiscard]] bool idle() const noexcept { return state_ == State::start && taken_ == 0; }
+    [[nodiscard]] bool idle() const noexcept {
+        return state_ == State::start && lines_.taken() == 0;
+    }
 
 private:
     enum class State : std::uint8_t {
         start,
         fields,
-        head_done,
-        length,
-        chunk_size,
-        chunk_data,
-        chunk_end,
-        trailers,
+        body,
         refused,
     };
-    enum class Line : std::uint8_t { complete, partial, refused };
 
-    Line take_line(BytesView& input, std::uint64_t bytes_max, const Refusal& too_long);
+    /// Whether there is one; `step` says what becomes of it otherwise.
+    bool take_line(BytesView& input, std::uint64_t bytes_max, const Refusal& too_long,
+                   RequestStep& step);
     /// Both give false.
     bool deny(int status, std::string_view reason);
     bool deny(const Refusal& why);
@@ -79,33 +62,19 @@ private:
     bool take_coding(std::string_view value);
     void take_connection(std::string_view value);
     bool finish_head();
-    bool take_chunk_size(std::string_view line);
-    bool take_trailer(std::string_view line);
-    RequestStep advance(BytesView& input);
     RequestStep next_start(BytesView& input);
     RequestStep next_field(BytesView& input);
     RequestStep next_body(BytesView& input);
-    RequestStep next_chunk_size(BytesView& input);
-    RequestStep next_chunk_end(BytesView& input);
-    RequestStep next_trailer(BytesView& input);
-    RequestStep end();
 
     const MessageLimits limits_;
     State state_ = State::start;
     RequestHead head_;
-    Fields trailers_;
+    LineReader lines_;
+    BodyReader body_;
     Refusal refusal_;
-    std::string partial_;    // a line whose end has not come
-    std::string_view line_;  // the last complete one, without its end
     std::string target_authority_;
-    std::uint64_t taken_ = 0;  // octets of the part that a limit counts: head, trailers
-    std::uint64_t left_ = 0;   // of the body, or of the chunk
-    std::uint64_t body_bytes_ = 0;
-    std::size_t extension_bytes_ = 0;
-    std::size_t trailer_count_ = 0;
     unsigned hosts_ = 0;
-    bool partial_read_ = false;  // `line_` may point into `partial_`, which is of no more use
-    bool blank_line_ = false;    // before the request line
+    bool blank_line_ = false;  // before the request line
     bool has_coding_ = false;
     bool wants_keep_alive_ = false;
 };

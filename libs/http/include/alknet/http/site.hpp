@@ -5,6 +5,7 @@
 #include <alknet/base/result.hpp>
 #include <alknet/http/exchange.hpp>
 #include <alknet/http/limits.hpp>
+#include <alknet/http/proxy.hpp>
 #include <alknet/http/router.hpp>
 #include <filesystem>
 #include <map>
@@ -15,31 +16,40 @@
 
 namespace alknet::http {
 
+/// Requests below a path go to an upstream server; the longest path that fits counts.
+struct RouteOptions {
+    std::string path;  // "/" or "/a/b"
+    ProxyOptions proxy;
+};
+
 struct SiteOptions {
     std::vector<std::string> names;  // hosts without ports, in lower case; empty: every other one
     std::filesystem::path root;      // empty: no files
-    bool health = false;             // GET /healthz says that the node serves
+    std::vector<RouteOptions> routes{};  // before files
+    bool health = false;                 // GET /healthz says that the node serves
 };
 
 class Sites {
 public:
     /// Errors: kConfigInvalid for a name that two sites have, or no name twice; kIo for a root that
-    /// is no directory. With the site's name before them.
+    /// is no directory. With the site's name before them. `reach`: of the routes.
     static result<std::shared_ptr<const Sites>> create(const std::vector<SiteOptions>& options,
-                                                       const Limits& limits);
+                                                       const Limits& limits,
+                                                       const Reach& reach = {});
 
     /// Never fails: 421 for a host that no site has. This and the request must outlive the task.
     [[nodiscard]] task<Response> answer(Request& request) const;
     [[nodiscard]] const Limits& limits() const noexcept { return limits_; }
-    [[nodiscard]] bool empty() const noexcept { return routers_.empty(); }
+    [[nodiscard]] bool empty() const noexcept { return by_name_.empty() && other_ == nullptr; }
 
 private:
-    static result<std::shared_ptr<const Router>> make_router(const SiteOptions& options);
+    struct Site;
+    static result<std::shared_ptr<const Site>> make_site(const SiteOptions& options,
+                                                         const Reach& reach);
 
     Limits limits_;
-    std::vector<std::shared_ptr<const Router>> routers_;
-    std::map<std::string, std::shared_ptr<const Router>, std::less<>> by_name_;
-    std::shared_ptr<const Router> other_;  // for every name that is not there; may be null
+    std::map<std::string, std::shared_ptr<const Site>, std::less<>> by_name_;
+    std::shared_ptr<const Site> other_;  // for every name that is not there; may be null
 };
 
 }  // namespace alknet::http
