@@ -3,7 +3,7 @@
 
 #include <alknet/base/log.hpp>
 #include <alknet/config/config.hpp>
-#include <alknet/exec/process.hpp>
+#include <alknet/process/process.hpp>
 #include <alknet/rt/scope.hpp>
 #include <functional>
 #include <memory>
@@ -15,6 +15,12 @@
 #include "supervisor.hpp"
 
 namespace alknet::exec {
+
+using process::Process;
+using process::ProcessEnd;
+using process::ProcessLimits;
+using process::ProcessOptions;
+using process::ProcessUser;
 
 /// Whom the program runs as; nullopt: as this process. It may ask the network. Errors:
 /// kProgramUser.

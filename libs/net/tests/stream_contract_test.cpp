@@ -7,7 +7,7 @@
 namespace alknet::net {
 namespace {
 
-enum class Kind { memory, tcp_v4, tcp_v6, unix_socket, pipes };
+enum class Kind { memory, tcp_v4, tcp_v6, unix_socket, pipes, programs };
 
 std::string name_of(const testing::TestParamInfo<Kind>& info) {
     switch (info.param) {
@@ -20,9 +20,11 @@ std::string name_of(const testing::TestParamInfo<Kind>& info) {
         case Kind::unix_socket:
             return "Unix";
         case Kind::pipes:
+            return "Pipes";
+        case Kind::programs:
             break;
     }
-    return "Pipes";
+    return "Programs";
 }
 
 class ByteStreamContract : public StreamTest, public testing::WithParamInterface<Kind> {
@@ -38,9 +40,11 @@ protected:
             case Kind::unix_socket:
                 return run(unix_pair(*loop, socket_path()));
             case Kind::pipes:
+                return pipe_pair(make_fd_stream);
+            case Kind::programs:
                 break;
         }
-        return pipe_pair();
+        return pipe_pair(make_pipe_stream);
     }
     void SetUp() override {
         auto made = make();
@@ -48,9 +52,7 @@ protected:
         std::tie(first, second) = std::move(*made);
     }
     /// Streams with resets that the other end can tell from an end.
-    [[nodiscard]] static bool has_resets() {
-        return GetParam() != Kind::pipes && GetParam() != Kind::unix_socket;
-    }
+    [[nodiscard]] static bool has_resets() { return GetParam() < Kind::unix_socket; }
 
     std::unique_ptr<ByteStream> first;
     std::unique_ptr<ByteStream> second;
@@ -58,7 +60,7 @@ protected:
 
 INSTANTIATE_TEST_SUITE_P(Net, ByteStreamContract,
                          testing::Values(Kind::memory, Kind::tcp_v4, Kind::tcp_v6,
-                                         Kind::unix_socket, Kind::pipes),
+                                         Kind::unix_socket, Kind::pipes, Kind::programs),
                          name_of);
 
 task<result<void>> exchange(Loop& loop, ByteStream& first, ByteStream& second, Bytes forth,

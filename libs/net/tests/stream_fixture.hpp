@@ -4,6 +4,7 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/net/memory_stream.hpp>
 #include <alknet/net/network.hpp>
+#include <alknet/net/pipe_stream.hpp>
 #include <alknet/net/stdio_stream.hpp>
 #include <alknet/net/unix_socket.hpp>
 #include <alknet/rt/combine.hpp>
@@ -52,13 +53,13 @@ protected:
     }
 
     /// Two pipes, crossed.
-    result<MemoryStreamPair> pipe_pair() {
+    result<MemoryStreamPair> pipe_pair(decltype(make_fd_stream)& make) {
         std::array<int, 2> forth{};
         std::array<int, 2> back{};
         EXPECT_EQ(pipe(forth.data()), 0);
         EXPECT_EQ(pipe(back.data()), 0);
-        ALKNET_TRY(auto first, make_fd_stream(*loop, UniqueFd(back[0]), UniqueFd(forth[1])));
-        ALKNET_TRY(auto second, make_fd_stream(*loop, UniqueFd(forth[0]), UniqueFd(back[1])));
+        ALKNET_TRY(auto first, make(*loop, UniqueFd(back[0]), UniqueFd(forth[1])));
+        ALKNET_TRY(auto second, make(*loop, UniqueFd(forth[0]), UniqueFd(back[1])));
         return MemoryStreamPair(std::move(first), std::move(second));
     }
 

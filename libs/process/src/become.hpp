@@ -4,16 +4,25 @@
 
 #include <sys/resource.h>
 #include <sys/types.h>
-#include <alknet/exec/process.hpp>
+#include <alknet/process/process.hpp>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
-namespace alknet::exec {
+namespace alknet::process {
 
-enum class Step : std::uint8_t { session, files, limits, user, parent, directory, program };
+enum class Step : std::uint8_t {
+    session,
+    terminal,
+    files,
+    limits,
+    user,
+    parent,
+    directory,
+    program
+};
 [[nodiscard]] std::string_view to_string(Step step) noexcept;
 
 /// What the child tells through its pipe when it cannot go on.
@@ -29,10 +38,12 @@ struct Limit {
 
 /// Descriptors of the parent, each above those that the child will have.
 struct ChildFiles {
-    int null = -1;
+    int input = -1;
     int output = -1;
+    int errors = -1;
     int socket = -1;  // -1: none
     int failure = -1;
+    bool terminal = false;  // `input` is to be the session's
 };
 
 /// Refers to the options that it was made from.
@@ -49,10 +60,14 @@ private:
     void take_files() noexcept;
     void take_limits() const noexcept;
     void take_user() const noexcept;
+    void take_directory() const noexcept;
 
     ChildFiles files_;
     pid_t parent_;
     const char* directory_;
+    bool root_will_do_;
+    mode_t file_mask_;
+    const char* program_;
     std::vector<std::string> words_;
     std::vector<std::string> variables_;
     std::vector<char*> arguments_;
@@ -64,4 +79,4 @@ private:
     gid_t group_ = 0;
 };
 
-}  // namespace alknet::exec
+}  // namespace alknet::process

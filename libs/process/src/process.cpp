@@ -1,14 +1,14 @@
-#include <alknet/exec/process.hpp>
+#include <alknet/process/process.hpp>
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <pwd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/causes_exec.hpp>
 #include <alknet/base/os_error.hpp>
+#include <alknet/net/pipe_stream.hpp>
 #include <alknet/rt/combine.hpp>
 #include <alknet/rt/loop.hpp>
 #include <cerrno>
@@ -16,13 +16,14 @@
 #include <utility>
 
 #include "become.hpp"
+#include "end_session.hpp"
+#include "terminal.hpp"
 
-namespace alknet::exec {
+namespace alknet::process {
 
 namespace {
 
 constexpr int kFirstFd = 16;  // above what the child will have
-constexpr std::size_t kUserBytes = 16 << 10;
 
 result<UniqueFd> move_up(int fd) {
     UniqueFd moved(fcntl(fd, F_DUPFD_CLOEXEC, kFirstFd));
@@ -33,7 +34,7 @@ result<UniqueFd> move_up(int fd) {
 }
 
 struct Pipe {
-    UniqueFd reader;  // non-blocking
+    UniqueFd reader;
     UniqueFd writer;
 };
 
@@ -42,7 +43,12 @@ result<Pipe> make_pipe() {
     if (pipe2(ends, O_CLOEXEC) != 0) {
         return os_fail("pipe2", errno);
     }
-    Pipe pipe{.reader = UniqueFd(ends[0]), .writer = UniqueFd(ends[1])};
+    return Pipe{.reader = UniqueFd(ends[0]), .writer = UniqueFd(ends[1])};
+}
+
+/// Of which the child writes one end, and the other is non-blocking.
+result<Pipe> make_output() {
+    ALKNET_TRY(Pipe pipe, make_pipe());
     if (fcntl(pipe.reader.get(), F_SETFL, O_NONBLOCK) != 0) {
         return os_fail("O_NONBLOCK", errno);
     }
@@ -98,75 +104,120 @@ task<result<void>> await_program(Loop& loop, UniqueFd reader, std::string progra
 
 }  // namespace
 
-result<ProcessUser> ProcessUser::find(const std::string& name) {
-    passwd entry{};
-    passwd* found = nullptr;
-    std::vector<char> buffer(kUserBytes);
-    const int failure = getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
-    if (found == nullptr) {
-        return fail(causes::kProgramUser, failure == 0
-                                              ? "there is no user '" + name + "'"
-                                              : "user '" + name + "': " + os_error_text(failure));
-    }
-    return ProcessUser{
-        .user = entry.pw_uid, .group = entry.pw_gid, .name = name, .home = entry.pw_dir};
-}
-
-ProcessUser ProcessUser::current() {
-    ProcessUser user{.user = geteuid(), .group = getegid()};
-    passwd entry{};
-    passwd* found = nullptr;
-    std::vector<char> buffer(kUserBytes);
-    (void)getpwuid_r(user.user, &entry, buffer.data(), buffer.size(), &found);
-    if (found != nullptr) {
-        user.name = entry.pw_name;
-        user.home = entry.pw_dir;
-    }
-    return user;
-}
-
 std::string ProcessEnd::text() const {
     return (signalled ? "signal " : "exit code ") + std::to_string(code);
 }
+
+// The node's ends, and the child's, each of these above those that it will have.
+struct Process::Files {
+    UniqueFd input;   // written here
+    UniqueFd output;  // read here, as the next
+    UniqueFd errors;
+    UniqueFd terminal;
+    UniqueFd child_input;
+    UniqueFd child_output;
+    UniqueFd child_errors;  // none: its output
+
+    static result<Files> make(const ProcessOptions& options) {
+        switch (options.files) {
+            case ProcessFiles::output:
+                return make_output_alone();
+            case ProcessFiles::pipes:
+                return make_pipes();
+            case ProcessFiles::terminal:
+                break;
+        }
+        return make_terminal(options);
+    }
+    static result<Files> make_output_alone() {
+        Files files;
+        const UniqueFd null(open("/dev/null", O_RDONLY | O_CLOEXEC));
+        ALKNET_TRY(files.child_input, move_up(null.get()));
+        ALKNET_TRY(Pipe output, make_output());
+        files.output = std::move(output.reader);
+        files.child_output = std::move(output.writer);
+        return files;
+    }
+    static result<Files> make_pipes() {
+        Files files;
+        ALKNET_TRY(Pipe input, make_pipe());
+        files.input = std::move(input.writer);
+        ALKNET_TRY(files.child_input, move_up(input.reader.get()));
+        ALKNET_TRY(Pipe output, make_output());
+        files.output = std::move(output.reader);
+        files.child_output = std::move(output.writer);
+        ALKNET_TRY(Pipe errors, make_output());
+        files.errors = std::move(errors.reader);
+        files.child_errors = std::move(errors.writer);
+        return files;
+    }
+    static result<Files> make_terminal(const ProcessOptions& options) {
+        Files files;
+        ALKNET_TRY(Terminal terminal,
+                   open_terminal(options.terminal,
+                                 options.user ? std::optional(options.user->user) : std::nullopt));
+        ALKNET_TRY(files.child_input, move_up(terminal.theirs.get()));
+        ALKNET_TRY(files.child_output, move_up(terminal.theirs.get()));
+        ALKNET_TRY(files.input, move_up(terminal.ours.get()));
+        ALKNET_TRY(files.output, move_up(terminal.ours.get()));
+        files.terminal = std::move(terminal.ours);
+        return files;
+    }
+    void close_childs() noexcept {
+        child_input.reset();
+        child_output.reset();
+        child_errors.reset();
+    }
+};
 
 task<result<std::unique_ptr<Process>>> Process::start(Loop& loop, ProcessOptions options) {
     const std::string program = options.command.empty() ? std::string() : options.command.front();
     if (program.empty()) {
         co_return fail(causes::kProgramStart, "there is no command");
     }
-    const UniqueFd null_low(open("/dev/null", O_RDONLY | O_CLOEXEC));
-    ALKNET_CO_TRY(const UniqueFd null, move_up(null_low.get()));
-    ALKNET_CO_TRY(Pipe output, make_pipe());
-    ALKNET_CO_TRY(Pipe failure, make_pipe());
+    ALKNET_CO_TRY(Files files, Files::make(options));
+    ALKNET_CO_TRY(Pipe failure, make_output());
     UniqueFd socket;
     if (options.socket) {
         ALKNET_CO_TRY(socket, move_up(options.socket.get()));
     }
-    Becoming becoming(options, {.null = null.get(),
-                                .output = output.writer.get(),
+    const UniqueFd& errors = files.child_errors ? files.child_errors : files.child_output;
+    Becoming becoming(options, {.input = files.child_input.get(),
+                                .output = files.child_output.get(),
+                                .errors = errors.get(),
                                 .socket = socket.get(),
-                                .failure = failure.writer.get()});
+                                .failure = failure.writer.get(),
+                                .terminal = options.files == ProcessFiles::terminal});
     const pid_t child = fork_quietly(becoming);
     if (child < 0) {
         co_return fail(causes::kProgramStart, program + ": fork: " + os_error_text(errno));
     }
-    output.writer.reset();
+    files.close_childs();
     failure.writer.reset();
     std::unique_ptr<Process> process(new Process(loop));
-    ALKNET_CO_CHECK(process->adopt(child, std::move(output.reader)));
+    ALKNET_CO_CHECK(process->adopt(child, std::move(files)));
     auto running = await_program(loop, std::move(failure.reader), program);
     ALKNET_CO_CHECK(co_await with_timeout(kStartTimeout, std::move(running)));
     co_return process;
 }
 
-result<void> Process::adopt(pid_t id, UniqueFd output) {
+result<void> Process::adopt(pid_t id, Files files) {
     id_ = id;  // from now on the destructor ends it
-    output_ = std::move(output);
     pidfd_ = UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, id, 0)));
     if (!pidfd_) {
         return os_fail("pidfd_open", errno);
     }
     ALKNET_CHECK(ended_.watch(pidfd_.get()));
+    terminal_ = std::move(files.terminal);
+    if (files.errors) {
+        ALKNET_TRY(errors_, net::make_pipe_stream(loop_, std::move(files.errors), {}));
+    }
+    if (files.input) {
+        ALKNET_TRY(stream_,
+                   net::make_pipe_stream(loop_, std::move(files.output), std::move(files.input)));
+        return {};
+    }
+    output_ = std::move(files.output);
     return speaks_.watch(output_.get());
 }
 
@@ -177,9 +228,9 @@ Process::~Process() {
     }
 }
 
-// While its first process is not reaped, nobody else can get the group's number.
+// While its first process is not reaped, nobody else can get its number.
 void Process::reap() noexcept {
-    (void)kill(-id_, SIGKILL);
+    end_session(id_);
     siginfo_t info{};
     while (waitid(P_PID, static_cast<id_t>(id_), &info, WEXITED) != 0 && errno == EINTR) {
     }
@@ -202,10 +253,21 @@ task<result<ProcessEnd>> Process::wait() {
     co_return *end_;
 }
 
-task<void> Process::stop(Duration patience) {
+void Process::signal(int number) const noexcept {
     if (!end_) {
-        (void)kill(-id_, SIGTERM);
+        (void)kill(-id_, number);
     }
+}
+
+void Process::resize(const WindowSize& window) const noexcept {
+    if (terminal_) {
+        set_window(terminal_.get(), window);
+    }
+}
+
+task<void> Process::stop(Duration patience, int first) {
+    signal(first);
+    signal(SIGCONT);
     (void)co_await with_timeout(patience, wait());
     if (!end_) {
         (void)kill(-id_, SIGKILL);
@@ -217,4 +279,4 @@ task<result<std::size_t>> Process::read_output(MutableBytes into) {
     return read_some(output_.get(), speaks_, into);
 }
 
-}  // namespace alknet::exec
+}  // namespace alknet::process

@@ -4,14 +4,18 @@
 #include <unistd.h>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/causes_exec.hpp>
-#include <alknet/exec/process.hpp>
+#include <alknet/base/number.hpp>
 #include <alknet/net/unix_socket.hpp>
+#include <alknet/process/process.hpp>
 #include <alknet/testing/temp_dir.hpp>
 #include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <ranges>
 
 #include "python.hpp"
 
-namespace alknet::exec {
+namespace alknet::process {
 namespace {
 
 using testing::HasSubstr;
@@ -35,6 +39,17 @@ protected:
         ALKNET_CO_TRY(const std::size_t size, co_await process.read_output(buffer));
         co_return std::string(as_text(BytesView(buffer).first(size)));
     }
+    static task<result<std::string>> read_stream(ByteStream& stream) {
+        std::string all;
+        Bytes buffer(4096);
+        for (;;) {
+            ALKNET_CO_TRY(const std::size_t size, co_await stream.read(buffer));
+            if (size == 0) {
+                co_return all;
+            }
+            all += as_text(BytesView(buffer).first(size));
+        }
+    }
     result<std::unique_ptr<Process>> start(ProcessOptions options) {
         return run(Process::start(*loop, std::move(options)));
     }
@@ -56,6 +71,15 @@ protected:
 
 bool is_alive(pid_t id) {
     return kill(id, 0) == 0 || errno != ESRCH;
+}
+
+// Orphans that were killed may be dead for a while before somebody reaps them.
+bool is_running(pid_t id) {
+    std::ifstream file("/proc/" + std::to_string(id) + "/stat");
+    std::string text;
+    std::getline(file, text);
+    const std::size_t name_end = text.rfind(')');
+    return name_end != std::string::npos && text.substr(name_end + 2, 1) != "Z";
 }
 
 TEST_F(ProcessTest, SaysHowItEnded) {
@@ -181,6 +205,111 @@ TEST_F(ProcessTest, IsKeptWithinItsLimits) {
     EXPECT_THAT(all, HasSubstr("memory\n"));
 }
 
+TEST_F(ProcessTest, TakesAlongWhatHasAGroupOfItsOwn) {
+    auto process = start(
+        "import os, signal\n"
+        "r, w = os.pipe()\n"
+        "for _ in range(3):\n"
+        "    if os.fork() == 0:\n"
+        "        os.setpgid(0, 0)\n"
+        "        for number in (signal.SIGHUP, signal.SIGTERM): signal.signal(number, 1)\n"
+        "        os.write(1, b'%d\\n' % os.getpid())\n"
+        "        os.write(w, b'x')\n"
+        "        while True: signal.pause()\n"
+        "for _ in range(3): os.read(r, 1)\n");
+    EXPECT_EQ(run(process->wait()).value().text(), "exit code 0");
+    const std::string ids = run(read_all(*process)).value();  // ends: nobody has the pipe
+    for (const auto part : std::views::split(ids, '\n')) {
+        const auto id = parse_number<pid_t>(std::string_view(part.begin(), part.end()));
+        EXPECT_FALSE(id && is_running(*id)) << ids;
+    }
+}
+
+TEST_F(ProcessTest, ReadsAndWritesThreePipes) {
+    ProcessOptions options;
+    options.command = python(
+        "import sys\n"
+        "got = sys.stdin.read()\n"
+        "sys.stdout.write(got.upper()); sys.stderr.write(str(len(got)))\n"
+        "sys.exit(5)\n");
+    options.files = ProcessFiles::pipes;
+    auto process = start(std::move(options)).value();
+    const auto stream = process->take_stream();
+    const auto errors = process->take_errors();
+    EXPECT_TRUE(run(stream->write(as_bytes("one two"))));
+    EXPECT_TRUE(run(stream->finish()));
+    EXPECT_EQ(run(read_stream(*stream)).value(), "ONE TWO");
+    EXPECT_EQ(run(read_stream(*errors)).value(), "7");
+    EXPECT_EQ(run(process->wait()).value().text(), "exit code 5");
+    EXPECT_FALSE(run(stream->write(as_bytes("more"))));
+}
+
+TEST_F(ProcessTest, WhoDoesNotReadIsNotWrittenTo) {
+    ProcessOptions options;
+    options.command = python("import os, signal; os.close(0); os.write(1, b'x'); signal.pause()");
+    options.files = ProcessFiles::pipes;
+    auto process = start(std::move(options)).value();
+    const auto stream = process->take_stream();
+    Bytes buffer(1);
+    EXPECT_EQ(run(stream->read(buffer)).value(), 1U);
+    const auto written = run(stream->write(as_bytes("more")));
+    ASSERT_FALSE(written);
+    EXPECT_TRUE(written.error().is(errc::reset));
+    process->signal(SIGTERM);
+    EXPECT_EQ(run(process->wait()).value().text(), "signal 15");
+}
+
+TEST_F(ProcessTest, IsCalledOtherwiseAndStartsWhereItCan) {
+    ProcessOptions options;
+    options.command = {"/bin/sh"};
+    options.called = "-sh";
+    options.directory = "/nonexistent";
+    options.root_will_do = true;
+    options.file_mask = 022;
+    options.files = ProcessFiles::pipes;
+    auto process = start(std::move(options)).value();
+    const auto stream = process->take_stream();
+    EXPECT_TRUE(run(stream->write(as_bytes("echo $0; pwd; umask\n"))));
+    EXPECT_TRUE(run(stream->finish()));
+    EXPECT_EQ(run(read_stream(*stream)).value(), "-sh\n/\n0022\n");
+}
+
+std::size_t count_descriptors() {
+    const auto all = std::filesystem::directory_iterator("/proc/self/fd");
+    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
+
+// Whatever is missing: descriptors run out at each step in turn.
+TEST_F(ProcessTest, AFailedStartLeavesNothingOpen) {
+    const std::size_t before = count_descriptors();
+    rlimit limit{};
+    ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    for (const ProcessFiles files :
+         {ProcessFiles::output, ProcessFiles::pipes, ProcessFiles::terminal}) {
+        ProcessOptions missing;
+        missing.command = {"/nonexistent/program"};
+        missing.files = files;
+        EXPECT_FALSE(start(std::move(missing)));
+        EXPECT_EQ(count_descriptors(), before);
+        bool started = false;
+        std::size_t failures = 0;
+        for (std::size_t more = 0; !started && more < 64; ++more) {
+            rlimit low = limit;
+            low.rlim_cur = 16 + more;  // descriptors of children begin there
+            ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
+            ProcessOptions options;
+            options.command = {"/bin/true"};
+            options.files = files;
+            started = start(std::move(options)).has_value();
+            ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+            EXPECT_EQ(count_descriptors(), before);
+            failures += started ? 0 : 1;
+        }
+        EXPECT_TRUE(started);
+        EXPECT_GT(failures, 2U);
+    }
+}
+
 TEST_F(ProcessTest, RunsAsAnotherUserWhereThatCanBe) {
     const auto nobody = ProcessUser::find("nobody");
     ASSERT_TRUE(nobody);
@@ -215,4 +344,4 @@ TEST_F(ProcessTest, KnowsNoUserThatThereIsNot) {
 }
 
 }  // namespace
-}  // namespace alknet::exec
+}  // namespace alknet::process

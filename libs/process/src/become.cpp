@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -10,13 +11,12 @@
 #include <cerrno>
 #include <csignal>
 
-namespace alknet::exec {
+namespace alknet::process {
 
 namespace {
 
 constexpr int kSocketFd = 3;   // as sd_listen_fds(3) has it
 constexpr int kFailureFd = 4;  // closed by exec
-constexpr mode_t kFileMask = 077;
 constexpr std::size_t kDigitsMax = 20;
 constexpr int kGaveUp = 127;
 
@@ -39,6 +39,8 @@ std::string_view to_string(Step step) noexcept {
     switch (step) {
         case Step::session:
             return "a session of its own";
+        case Step::terminal:
+            return "its terminal";
         case Step::files:
             return "its descriptors";
         case Step::limits:
@@ -59,10 +61,16 @@ Becoming::Becoming(const ProcessOptions& options, ChildFiles files)
     : files_(files),
       parent_(getpid()),
       directory_(options.directory.c_str()),
+      root_will_do_(options.root_will_do),
+      file_mask_(options.file_mask),
+      program_(options.command.front().c_str()),
       words_(options.command),
       variables_(options.environment) {
     if (files_.socket >= 0) {
         variables_.push_back("LISTEN_PID=" + std::string(kDigitsMax, '\0'));
+    }
+    if (!options.called.empty()) {
+        words_.front() = options.called;
     }
     for (std::string& word : words_) {
         arguments_.push_back(word.data());
@@ -89,7 +97,7 @@ Becoming::Becoming(const ProcessOptions& options, ChildFiles files)
 
 void Becoming::give_up(Step step) const noexcept {
     const Failure failure{.step = step, .number = errno};
-    const int to = step == Step::session || step == Step::files ? files_.failure : kFailureFd;
+    const int to = step <= Step::files ? files_.failure : kFailureFd;
     (void)!write(to, &failure, sizeof failure);
     _exit(kGaveUp);
 }
@@ -106,9 +114,9 @@ void Becoming::write_own_id() noexcept {
 }
 
 void Becoming::take_files() noexcept {
-    const bool taken = dup2(files_.null, STDIN_FILENO) >= 0 &&
+    const bool taken = dup2(files_.input, STDIN_FILENO) >= 0 &&
                        dup2(files_.output, STDOUT_FILENO) >= 0 &&
-                       dup2(files_.output, STDERR_FILENO) >= 0 &&
+                       dup2(files_.errors, STDERR_FILENO) >= 0 &&
                        (files_.socket < 0 ? close(kSocketFd) == 0 || errno == EBADF
                                           : dup2(files_.socket, kSocketFd) >= 0) &&
                        dup3(files_.failure, kFailureFd, O_CLOEXEC) >= 0;
@@ -139,9 +147,18 @@ void Becoming::take_user() const noexcept {
     }
 }
 
+void Becoming::take_directory() const noexcept {
+    if (chdir(directory_) != 0 && !(root_will_do_ && chdir("/") == 0)) {
+        give_up(Step::directory);
+    }
+}
+
 void Becoming::run() noexcept {
     if (setsid() < 0) {
         give_up(Step::session);
+    }
+    if (files_.terminal && ioctl(files_.input, TIOCSCTTY, 0) != 0) {
+        give_up(Step::terminal);
     }
     for (int number = 1; number < NSIG; ++number) {
         (void)signal(number, SIG_DFL);
@@ -159,15 +176,13 @@ void Becoming::run() noexcept {
     if (getppid() != parent_) {
         _exit(kGaveUp);
     }
-    umask(kFileMask);
-    if (chdir(directory_) != 0) {
-        give_up(Step::directory);
-    }
+    umask(file_mask_);
+    take_directory();
     sigset_t none;
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, nullptr);
-    execve(arguments_.front(), arguments_.data(), environment_.data());
+    execve(program_, arguments_.data(), environment_.data());
     give_up(Step::program);
 }
 
-}  // namespace alknet::exec
+}  // namespace alknet::process
