@@ -17,6 +17,7 @@ struct Channels::Channel {
     std::uint32_t credit = 0;  // done with, and not given back yet
     std::uint32_t out_window = 0;
     std::uint32_t out_packet = 0;
+    std::size_t asked = 0;  // requests whose answers are to come
     bool eof_in = false;
     bool eof_out = false;
     bool closed_in = false;
@@ -30,6 +31,9 @@ constexpr std::uint32_t kCreditShare = 4;
 
 std::unexpected<error> malformed() {
     return fail(causes::kProtocol, "a malformed message of a channel");
+}
+std::unexpected<error> unasked() {
+    return fail(causes::kProtocol, "an answer to nothing that was asked");
 }
 std::unexpected<error> unknown_channel() {
     return fail(causes::kProtocol, "a message of a channel that is not there");
@@ -136,14 +140,10 @@ result<ChannelEvent> Channels::take(BytesView message) {
             return take_request(message);
         case Message::request_success:
         case Message::request_failure:
-            if (asked_ > 0) {
-                --asked_;
-                return ChannelEvent();
-            }
-            [[fallthrough]];
+            return take_global_answer(message);
         case Message::channel_success:
         case Message::channel_failure:
-            return fail(causes::kProtocol, "an answer to nothing that was asked");
+            return take_request_answer(message);
         default:
             break;
     }
@@ -162,6 +162,39 @@ result<ChannelEvent> Channels::take_global(BytesView message) {
                         .type = name,
                         .body = message.last(message.size() - 1 - 4 - name.size() - 1),
                         .wants_reply = wants_reply};
+}
+
+result<ChannelEvent> Channels::take_global_answer(BytesView message) {
+    if (asked_.empty()) {
+        return unasked();
+    }
+    const bool wanted = asked_.front();
+    asked_.pop_front();
+    if (!wanted) {
+        return ChannelEvent();
+    }
+    return ChannelEvent{.kind = ChannelEvent::Kind::global_answered,
+                        .body = message.subspan(1),
+                        .code = message_of(message) == Message::request_success ? 1U : 0U};
+}
+
+result<ChannelEvent> Channels::take_request_answer(BytesView message) {
+    WireReader in(message.subspan(1));
+    const auto id = in.number<ChannelId>();
+    if (!in.complete()) {
+        return malformed();
+    }
+    ALKNET_TRY(Channel* const channel, live(id));
+    if (channel->asked == 0) {
+        return unasked();
+    }
+    --channel->asked;
+    if (channel->closed_out) {
+        return ChannelEvent();
+    }
+    return ChannelEvent{.kind = ChannelEvent::Kind::answered,
+                        .channel = id,
+                        .code = message_of(message) == Message::channel_success ? 1U : 0U};
 }
 
 result<ChannelEvent> Channels::take_open(BytesView message) {
@@ -234,9 +267,7 @@ result<ChannelEvent> Channels::take_window(BytesView message) {
 result<ChannelEvent> Channels::take_data(BytesView message, bool extended) {
     WireReader in(message.subspan(1));
     const auto id = in.number<ChannelId>();
-    if (extended) {
-        (void)in.number<std::uint32_t>();
-    }
+    const std::uint32_t stream = extended ? in.number<std::uint32_t>() : 0;
     const BytesView data = take_string(in);
     if (!in.complete()) {
         return malformed();
@@ -249,11 +280,12 @@ result<ChannelEvent> Channels::take_data(BytesView message, bool extended) {
     if (channel->closed_out || data.empty()) {
         return ChannelEvent();
     }
-    if (extended) {  // nothing that is forwarded has a second stream
+    if (extended && (!second_streams_ || stream == 0)) {
         ALKNET_CHECK(consumed(id, data.size()));
         return ChannelEvent();
     }
-    return ChannelEvent{.kind = ChannelEvent::Kind::data, .channel = id, .body = data};
+    return ChannelEvent{
+        .kind = ChannelEvent::Kind::data, .channel = id, .body = data, .code = stream};
 }
 
 result<ChannelEvent> Channels::take_end(BytesView message, bool close) {
@@ -373,7 +405,37 @@ result<void> Channels::ask(std::string_view name) {
     WireWriter out = begin_message(Message::global_request);
     put_text(out, name);
     put_bool(out, true);
-    ++asked_;
+    asked_.push_back(false);
+    return transport_.send(out.view());
+}
+
+result<void> Channels::ask_for(std::string_view name, BytesView body) {
+    if (asked_.size() >= kQuestionsMax) {
+        return fail(causes::kLimit, "too many requests wait for answers");
+    }
+    WireWriter out = begin_message(Message::global_request);
+    put_text(out, name);
+    put_bool(out, true);
+    out.append(body);
+    asked_.push_back(true);
+    return transport_.send(out.view());
+}
+
+result<void> Channels::request(ChannelId id, std::string_view type, bool wants_reply,
+                               BytesView body) {
+    Channel& channel = at(id);
+    if (channel.closed_out) {
+        return {};
+    }
+    if (wants_reply && channel.asked >= kQuestionsMax) {
+        return fail(causes::kLimit, "too many requests wait for answers");
+    }
+    channel.asked += wants_reply ? 1 : 0;
+    WireWriter out = begin_message(Message::channel_request);
+    out.number(channel.peer);
+    put_text(out, type);
+    put_bool(out, wants_reply);
+    out.append(body);
     return transport_.send(out.view());
 }
 

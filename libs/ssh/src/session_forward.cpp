@@ -68,6 +68,8 @@ result<void> Session::take_event(const ChannelEvent& event) {
         case Kind::none:
         case Kind::opened:
         case Kind::refused:
+        case Kind::answered:
+        case Kind::global_answered:
             break;
     }
     return {};

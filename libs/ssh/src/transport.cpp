@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "messages.hpp"
+#include "printable.hpp"
 #include "transport_state.hpp"
 
 namespace alknet::ssh {
@@ -19,14 +20,6 @@ constexpr std::size_t kPaddingMin = 4;
 constexpr std::size_t kPaddingMax = 255;
 constexpr std::size_t kTagBytesMax = 64;
 constexpr std::size_t kOverhead = kHeaderBytes + kPaddingMax + kTagBytesMax;
-constexpr std::size_t kTextBytesMax = 200;
-
-// Of what a peer says, what can stand in a log.
-std::string printable(std::string_view text) {
-    std::string shown(text.substr(0, kTextBytesMax));
-    std::ranges::replace_if(shown, [](char c) { return c < ' ' || c > '~'; }, '?');
-    return shown;
-}
 
 void put_length(MutableBytes packet, std::size_t length) noexcept {
     for (std::size_t i = 0; i < kLengthBytes; ++i) {

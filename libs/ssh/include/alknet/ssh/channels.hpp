@@ -13,6 +13,7 @@
 #include <alknet/ssh/transport.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -49,12 +50,14 @@ struct ChannelEvent {
         open,     // the peer wants `type` with `body`: `accept` or `refuse`
         opened,   // ours
         refused,  // ours; `code`, and `type` is what the peer says
-        data,     // `body`; `consumed` when it is done with
+        data,     // `body`; `consumed` when it is done with; `code` is not 0 for a second stream
         window,   // there is more to send into
         eof,
         closed,   // the peer has closed it: `close` when what is left is done
         request,  // `type`, `body`; `answer` if `wants_reply`
         global,   // of no channel; `answer_global` if `wants_reply`, in their order
+        answered,         // a `request` of ours: `code` is 1 if it was granted
+        global_answered,  // an `ask_for` of ours, in their order; `code` likewise, and `body`
     };
     Kind kind = Kind::none;
     ChannelId channel = 0;
@@ -85,7 +88,15 @@ public:
 
     /// A global request for the sake of its answer, which is no event (RFC 4254 section 4).
     result<void> ask(std::string_view name);
-    [[nodiscard]] bool waits_for_answer() const noexcept { return asked_ > 0; }
+    [[nodiscard]] bool waits_for_answer() const noexcept { return !asked_.empty(); }
+    /// One whose answer is an event. Errors: kLimit (kQuestionsMax).
+    result<void> ask_for(std::string_view name, BytesView body);
+    /// A request about an open channel; with `wants_reply` the answer is an event. Errors: kLimit
+    /// (kQuestionsMax).
+    result<void> request(ChannelId id, std::string_view type, bool wants_reply,
+                         BytesView body = {});
+    /// Data of second streams (standard error) is told from now on; without this it is dropped.
+    void want_second_streams() noexcept { second_streams_ = true; }
 
     /// Octets of data that the window has room for now, at most a message's worth.
     [[nodiscard]] std::size_t sendable(ChannelId id) const noexcept;
@@ -118,6 +129,8 @@ private:
     result<ChannelEvent> take_end(BytesView message, bool close);
     result<ChannelEvent> take_request(BytesView message);
     result<ChannelEvent> take_global(BytesView message);
+    result<ChannelEvent> take_global_answer(BytesView message);
+    result<ChannelEvent> take_request_answer(BytesView message);
     result<void> send_to(const Channel& channel, std::uint8_t message);
     result<void> refuse_number(std::uint32_t peer, OpenFailure reason, std::string_view text);
 
@@ -125,7 +138,8 @@ private:
     std::vector<std::unique_ptr<Channel>> slots_;
     std::vector<ChannelId> free_;
     std::size_t open_ = 0;
-    std::size_t asked_ = 0;  // global requests whose answers are to come
+    std::deque<bool> asked_;  // global requests whose answers are to come; true: an event
+    bool second_streams_ = false;
     MutableBytes building_;
 };
 

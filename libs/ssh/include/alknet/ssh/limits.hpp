@@ -28,6 +28,7 @@ inline constexpr std::size_t kAuthFailuresMax = 6;
 inline constexpr std::size_t kAuthRequestsMax = 64;  // those for known keys included
 inline constexpr std::size_t kUserBytesMax = 256;
 inline constexpr std::size_t kKeyBlobBytesMax = 4096;
+inline constexpr std::size_t kBannersMax = 16;  // that a server may show whoever logs in to it
 inline constexpr std::size_t kRsaBitsMin = 2048;
 inline constexpr std::size_t kRsaBitsMax = 8192;
 
@@ -37,6 +38,8 @@ inline constexpr std::uint32_t kWindowBytes = 2 << 20;  // that a channel's peer
 inline constexpr std::uint32_t kChannelPacketBytes = 128 << 10;  // of data, that we take
 inline constexpr std::uint32_t kDataBytesMax = 64 << 10;         // of data, that we send at once
 inline constexpr std::size_t kHostBytesMax = 255;
+/// Requests of ours that wait for answers: of a channel, and of none.
+inline constexpr std::size_t kQuestionsMax = 64;
 
 // The driver.
 inline constexpr std::size_t kReadBytesMin = 4 << 10;
@@ -49,6 +52,10 @@ inline constexpr Duration kExchangeTime = std::chrono::seconds(60);
 /// After so long without a word of the client it is asked for one, lest the connection below takes
 /// the session for idle.
 inline constexpr Duration kQuietTime = std::chrono::seconds(60);
+/// A client's servers are asked after so long without a word of theirs, and given up after so many
+/// questions.
+inline constexpr Duration kServerQuietTime = std::chrono::seconds(15);
+inline constexpr std::size_t kServerQuestions = 3;
 inline constexpr Duration kConnectTime = std::chrono::seconds(30);
 /// Connections of the node that have not logged in.
 inline constexpr std::size_t kLoginsMax = 128;
