@@ -29,7 +29,8 @@ constexpr Duration kWhyTimeout = std::chrono::seconds(5);
 
 struct Person {
     std::shared_ptr<const NodeKey> key;
-    std::vector<config::Peer> peers;
+    bool key_lasts = true;
+    std::vector<config::Peer> peers{};
     std::optional<config::Home> home{};  // what is remembered stands there; none: nothing is
     std::vector<identity::KeyChange> changes{};
 };
@@ -81,6 +82,7 @@ result<Person> person(const CommandLine& line, Client::As as) {
     }
     if (self.key == nullptr) {
         self.key = NodeKey::generate();
+        self.key_lasts = false;
     }
     return self;
 }
@@ -219,6 +221,8 @@ result<std::unique_ptr<Client>> Client::create(const CommandLine& line, As as, b
     ALKNET_TRY(client->signals_,
                Signals::open(*client->loop_, std::array{SIGINT, SIGTERM, SIGHUP}));
     client->peers_ = std::move(self.peers);
+    client->key_ = self.key;
+    client->key_lasts_ = self.key_lasts;
     client->network_ = net::make_system_network();
     ALKNET_TRY(auto own, make_dialer(*client->loop_, client->network_, std::move(self.key)));
     ALKNET_TRY(auto stranger, make_dialer(*client->loop_, client->network_, NodeKey::generate()));

@@ -59,6 +59,11 @@ public:
     [[nodiscard]] Dialer& dialer() noexcept { return *dialer_; }
     [[nodiscard]] net::Network& network() noexcept { return *network_; }
     [[nodiscard]] const std::vector<config::Peer>& peers() const noexcept { return peers_; }
+    /// Whom it speaks for, and with which key; the second is null if that was made for this run.
+    [[nodiscard]] const std::shared_ptr<const NodeKey>& key() const noexcept { return key_; }
+    [[nodiscard]] std::shared_ptr<const NodeKey> own_key() const noexcept {
+        return key_lasts_ ? key_ : nullptr;
+    }
     /// Who a bare host is known to be: for those who look at the ways to it one by one. A node id
     /// goes into the address. Errors: those of KnownNodesFile::load.
     result<void> add_known(Target& target) const;
@@ -86,6 +91,8 @@ private:
     std::unique_ptr<Signals> signals_;
     std::shared_ptr<net::Network> network_;
     std::vector<config::Peer> peers_;
+    std::shared_ptr<const NodeKey> key_;
+    bool key_lasts_ = false;
     std::filesystem::path known_file_;  // empty: nothing is known
     std::filesystem::path paths_file_;  // empty: nothing is remembered
     std::shared_ptr<PathMemory> paths_;

@@ -62,6 +62,16 @@ struct PipeOptions {
     DialWishes wishes{};
     bool resume = false;
 };
+struct SshOptions {
+    std::string address;
+    std::string jumps;  // with commas
+    std::string user;
+    std::vector<std::string> command;
+    bool tty = false;
+    bool no_tty = false;
+    bool subsystem = false;
+    DialWishes wishes{};
+};
 struct CallOptions {
     std::string address;
     std::string operation;
@@ -204,12 +214,12 @@ struct VersionOptions {};
 
 using Verb =
     std::variant<InitOptions, IdOptions, ServeOptions, StatusOptions, ReloadOptions, PingOptions,
-                 PathsOptions, PipeOptions, CallOptions, ProbeOptions, DoctorOptions, BenchOptions,
-                 ExplainOptions, ConfigCheckOptions, ConfigShowOptions, ConfigDiffOptions,
-                 ConfigApplyOptions, ConfigPendingOptions, PeerOptions, InvitationOptions,
-                 JoinOptions, TokenOptions, TokenSignOptions, AccessCheckOptions, AuditOptions,
-                 KeyOptions, KnownOptions, CompletionOptions, ManualOptions, HelpOptions,
-                 VersionOptions>;
+                 PathsOptions, PipeOptions, SshOptions, CallOptions, ProbeOptions, DoctorOptions,
+                 BenchOptions, ExplainOptions, ConfigCheckOptions, ConfigShowOptions,
+                 ConfigDiffOptions, ConfigApplyOptions, ConfigPendingOptions, PeerOptions,
+                 InvitationOptions, JoinOptions, TokenOptions, TokenSignOptions, AccessCheckOptions,
+                 AuditOptions, KeyOptions, KnownOptions, CompletionOptions, ManualOptions,
+                 HelpOptions, VersionOptions>;
 
 struct CommandLine {
     std::optional<std::filesystem::path> home;

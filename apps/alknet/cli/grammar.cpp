@@ -29,6 +29,7 @@ Grammar::Grammar() {
     add_key_commands(*this);
     add_known_commands(*this);
     add_network_commands(*this);
+    add_ssh_commands(*this);
     add_call_commands(*this);
     add_doctor_commands(*this);
     add_help_commands(*this);
@@ -45,6 +46,18 @@ void Grammar::add_identity(CLI::App& command) {
                                "Show this private key instead of the home's: Ed25519, as alknet, "
                                "openssl or ssh-keygen write it"),
             "FILE");
+}
+
+void Grammar::add_rest(CLI::App& command, const std::string& name, const std::string& about,
+                       std::vector<std::string>& into) {
+    command.prefix_command();
+    command.callback([&command, &into] { into = command.remaining(); });
+    rests_[&command] = {.names = {}, .value = name, .about = about, .repeatable = true};
+}
+
+const OptionInfo* Grammar::rest_of(const CLI::App& command) const {
+    const auto found = rests_.find(&command);
+    return found == rests_.end() ? nullptr : &found->second;
 }
 
 const CLI::App* Grammar::chosen() const {

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -40,6 +41,13 @@ public:
     /// Lets the command show another key than the home's.
     void add_identity(CLI::App& command);
 
+    /// Everything behind the operands of `command` goes to `into`, whatever it looks like; the help
+    /// calls it `name`.
+    void add_rest(CLI::App& command, const std::string& name, const std::string& about,
+                  std::vector<std::string>& into);
+    /// What `add_rest` says; nullptr: nothing.
+    [[nodiscard]] const OptionInfo* rest_of(const CLI::App& command) const;
+
     /// The leaf that was parsed; null if there is none.
     [[nodiscard]] const CLI::App* chosen() const;
     [[nodiscard]] CommandLine take();
@@ -54,6 +62,7 @@ private:
     bool json_ = false;
     bool version_ = false;
     std::vector<std::pair<const CLI::App*, std::function<Verb()>>> leaves_;
+    std::map<const CLI::App*, OptionInfo> rests_;
 };
 
 void add_node_commands(Grammar& grammar);
@@ -67,6 +76,7 @@ void add_audit_commands(Grammar& grammar);
 void add_key_commands(Grammar& grammar);
 void add_known_commands(Grammar& grammar);
 void add_network_commands(Grammar& grammar);
+void add_ssh_commands(Grammar& grammar);
 void add_call_commands(Grammar& grammar);
 void add_doctor_commands(Grammar& grammar);
 void add_help_commands(Grammar& grammar);

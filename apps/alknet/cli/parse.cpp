@@ -139,6 +139,9 @@ std::vector<CommandInfo> describe_commands() {
     std::vector<CommandInfo> all;
     for (const CLI::App* command : grammar.leaves()) {
         all.push_back(describe(*command));
+        if (const OptionInfo* const rest = grammar.rest_of(*command)) {
+            all.back().options.push_back(*rest);
+        }
     }
     return all;
 }

@@ -98,6 +98,19 @@ TEST(CommandLineParse, TheOtherVerbs) {
     (void)parsed<VersionOptions>({"--version"});
 }
 
+TEST(CommandLineParse, WhatFollowsAnSshServerIsTheCommand) {
+    const auto options = parsed<SshOptions>(
+        {"ssh", "-l", "bob", "-J", "a,b", "ssh://h", "ls", "-l", "--json", "--", "x y"});
+    EXPECT_EQ(options.address, "ssh://h");
+    EXPECT_EQ(options.user, "bob");
+    EXPECT_EQ(options.jumps, "a,b");
+    EXPECT_THAT(options.command, ElementsAre("ls", "-l", "--json", "--", "x y"));
+    EXPECT_THAT(parsed<SshOptions>({"ssh", "h", "-T"}).command, IsEmpty());
+    EXPECT_TRUE(parsed<SshOptions>({"ssh", "h", "-T"}).no_tty);
+    EXPECT_FALSE(parse({"ssh", "-t", "-T", "h"}));
+    EXPECT_FALSE(parse({"ssh"}));
+}
+
 TEST(CommandLineParse, MistakesSayWhatWasMeant) {
     EXPECT_THAT(parse({"ping", "h", "--cuont", "3"}).error().detail(),
                 HasSubstr("'--cuont' is not expected by alknet ping; did you mean '--count'?"));
@@ -162,6 +175,9 @@ TEST(CommandDescription, SynopsisAndChoices) {
     for (const CommandInfo& command : describe_commands()) {
         if (command.name == "pipe") {
             EXPECT_EQ(command.synopsis(), "alknet pipe [OPTIONS] ADDRESS --alpn NAME");
+        }
+        if (command.name == "ssh") {
+            EXPECT_EQ(command.synopsis(), "alknet ssh [OPTIONS] ADDRESS [COMMAND]");
         }
         if (command.name == "explain") {
             EXPECT_EQ(command.synopsis(), "alknet explain [OPTIONS] [ID]");

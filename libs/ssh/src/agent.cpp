@@ -10,31 +10,7 @@ namespace alknet::ssh {
 
 namespace {
 
-enum class AgentMessage : std::uint8_t {
-    failure = 5,
-    list_request = 11,
-    list_answer = 12,
-    sign_request = 13,
-    sign_answer = 14,
-};
-
 constexpr std::uint32_t kRsaSha512 = 4;  // the flag that asks for it
-
-std::unexpected<error> malformed() {
-    return fail(causes::kProtocol, "a malformed answer of the SSH agent");
-}
-
-Bytes framed(WireWriter body) {
-    WireWriter out;
-    put_string(out, body.view());
-    return out.take();
-}
-
-WireWriter begin(AgentMessage number) {
-    WireWriter out;
-    out.number(static_cast<std::uint8_t>(number));
-    return out;
-}
 
 // The algorithm for a key of this type; empty for those that we do not log in with.
 std::string_view algorithm_of(std::string_view type) noexcept {
@@ -67,57 +43,6 @@ private:
 
 }  // namespace
 
-namespace agent {
-
-Bytes list_request() {
-    return framed(begin(AgentMessage::list_request));
-}
-
-Bytes sign_request(BytesView blob, BytesView message, std::uint32_t flags) {
-    WireWriter out = begin(AgentMessage::sign_request);
-    put_string(out, blob);
-    put_string(out, message);
-    out.number(flags);
-    return framed(std::move(out));
-}
-
-result<std::vector<AgentKey>> parse_keys(BytesView answer) {
-    WireReader in(answer);
-    const auto number = static_cast<AgentMessage>(in.number<std::uint8_t>());
-    const auto count = in.number<std::uint32_t>();
-    if (!in.ok() || number != AgentMessage::list_answer) {
-        return malformed();
-    }
-    if (count > kAgentKeysMax) {
-        return fail(causes::kLimit, "the SSH agent has too many keys");
-    }
-    std::vector<AgentKey> keys;
-    for (std::uint32_t i = 0; i < count && in.ok(); ++i) {
-        AgentKey& key = keys.emplace_back();
-        key.blob = to_bytes(take_string(in));
-        key.comment = take_text(in);
-    }
-    if (!in.complete()) {
-        return malformed();
-    }
-    return keys;
-}
-
-result<Bytes> parse_signature(BytesView answer) {
-    WireReader in(answer);
-    const auto number = static_cast<AgentMessage>(in.number<std::uint8_t>());
-    if (in.complete() && number == AgentMessage::failure) {
-        return fail(causes::kForbidden, "the SSH agent does not sign with this key");
-    }
-    Bytes signature = to_bytes(take_string(in));
-    if (!in.complete() || number != AgentMessage::sign_answer) {
-        return malformed();
-    }
-    return signature;
-}
-
-}  // namespace agent
-
 task<result<Bytes>> Agent::ask(Bytes question) {
     ALKNET_CO_CHECK(co_await stream_->write(question));
     Bytes answer;
@@ -129,7 +54,7 @@ task<result<Bytes>> Agent::ask(Bytes question) {
             wanted = WireReader(answer).number<std::uint32_t>();
             have = 0;
             if (wanted == 0 || wanted > kAgentMessageBytesMax) {
-                co_return malformed();
+                co_return fail(causes::kProtocol, "a malformed answer of the SSH agent");
             }
         }
         answer.resize(wanted);
@@ -144,7 +69,8 @@ task<result<Bytes>> Agent::ask(Bytes question) {
 }
 
 task<result<std::vector<AgentKey>>> Agent::keys() {
-    ALKNET_CO_TRY(const Bytes answer, co_await with_timeout(kAgentTime, ask(agent::list_request())));
+    ALKNET_CO_TRY(const Bytes answer,
+                  co_await with_timeout(kAgentTime, ask(agent::list_request())));
     co_return agent::parse_keys(answer);
 }
 
@@ -160,8 +86,7 @@ task<result<std::vector<std::shared_ptr<Signer>>>> agent_signers(std::shared_ptr
         WireReader in(key.blob);
         const std::string_view algorithm = algorithm_of(take_text(in));
         if (!algorithm.empty()) {
-            signers.push_back(
-                std::make_shared<AgentSigner>(agent, std::move(key.blob), algorithm));
+            signers.push_back(std::make_shared<AgentSigner>(agent, std::move(key.blob), algorithm));
         }
     }
     co_return signers;

@@ -53,8 +53,7 @@ public:
         ClientDriver& driver = *state_->driver;
         const std::size_t size = std::min(driver.sendable_now(state_->id), data.size());
         if (size > 0) {
-            std::ranges::copy(data.first(size),
-                              driver.channels().begin(state_->id, size).begin());
+            std::ranges::copy(data.first(size), driver.channels().begin(state_->id, size).begin());
             driver.channels().commit(state_->id, size);
             driver.flush();
         }

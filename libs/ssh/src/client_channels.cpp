@@ -317,8 +317,7 @@ std::size_t ClientDriver::sendable_now(ChannelId id) const noexcept {
 
 task<result<void>> ClientDriver::may_send(std::shared_ptr<ClientChannelState> channel) {
     while (channel->driver != nullptr && !channel->closed_in && sendable_now(channel->id) == 0) {
-        WaitList& until =
-            channels_.sendable(channel->id) == 0 ? channel->window : written_;
+        WaitList& until = channels_.sendable(channel->id) == 0 ? channel->window : written_;
         ALKNET_CO_CHECK(co_await until.wait());
     }
     co_return channel->why ? result<void>(unexpected(*channel->why)) : result<void>();

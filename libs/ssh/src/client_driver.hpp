@@ -42,7 +42,7 @@ struct ClientChannelState {
     bool eof_in = false;
     bool closed_in = false;
     bool finished = false;
-    bool abandoned = false;  // nobody uses it any more
+    bool abandoned = false;      // nobody uses it any more
     ByteStream* sink = nullptr;  // takes data at once
     Cancel* sending = nullptr;   // what ends when the peer closes
     std::deque<bool> answers;
@@ -140,17 +140,17 @@ private:
     std::optional<Login> login_;
     bool logged_in_ = false;
     bool closing_ = false;
-    bool mute_ = false;  // nothing can be said any more
+    bool mute_ = false;          // nothing can be said any more
     Cancel* reading_ = nullptr;  // while it reads
-    std::optional<error> why_;  // it has ended
-    std::size_t writing_ = 0;   // octets that the stream is being given
+    std::optional<error> why_;   // it has ended
+    std::size_t writing_ = 0;    // octets that the stream is being given
     std::map<ChannelId, std::shared_ptr<ClientChannelState>> states_;
     std::deque<std::shared_ptr<Question>> questions_;
     std::map<Place, SshArrivals> listening_;
     SshArrivals agent_;
     WaitList to_write_;
     WaitList written_;
-    TimePoint heard_;  // of the server, last
+    TimePoint heard_;        // of the server, last
     std::size_t asked_ = 0;  // since then, whether it is alive
     Event settled_;          // logged in, or ended
     Event ended_;

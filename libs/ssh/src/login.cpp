@@ -128,9 +128,9 @@ result<Login::Step> Login::take_failure(BytesView message) {
         return malformed();
     }
     if (!lists_name(methods, kPublicKey)) {
-        return fail(causes::kLoginFailed,
-                    partial ? "the server wants more than a key"
-                            : "the server takes no keys, or none for this user");
+        return fail(causes::kLoginFailed, partial
+                                              ? "the server wants more than a key"
+                                              : "the server takes no keys, or none for this user");
     }
     ++current_;
     return next_key();

@@ -14,9 +14,7 @@ public:
     [[nodiscard]] BytesView key() const noexcept override { return blob_; }
     [[nodiscard]] std::string_view algorithm() const noexcept override { return "ssh-ed25519"; }
     [[nodiscard]] bool is_dear() const noexcept override { return false; }
-    task<result<Bytes>> sign(Bytes message) override {
-        co_return host_signature(*key_, message);
-    }
+    task<result<Bytes>> sign(Bytes message) override { co_return host_signature(*key_, message); }
 
 private:
     std::shared_ptr<const NodeKey> key_;

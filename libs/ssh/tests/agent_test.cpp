@@ -62,11 +62,12 @@ ALKNET_CO_TEST(SshAgent, ListsItsKeysAndSigns) {
                                         {.blob = key_of("ssh-dss"), .comment = "old"},
                                         {.blob = key_of("ssh-rsa"), .comment = "two"},
                                         {.blob = {}, .comment = ""}};
-    serving.spawn(answer_each(*far,
-                              {framed(keys_answer(keys)), framed(signature_answer(as_bytes("s"))),
-                               framed(signature_answer(as_bytes("t"))), framed(Bytes{std::byte{5}})},
-                              asked),
-                  "agent");
+    serving.spawn(
+        answer_each(*far,
+                    {framed(keys_answer(keys)), framed(signature_answer(as_bytes("s"))),
+                     framed(signature_answer(as_bytes("t"))), framed(Bytes{std::byte{5}})},
+                    asked),
+        "agent");
     const auto agent = std::make_shared<Agent>(std::move(near));
     auto signers = co_await agent_signers(agent);
     ALKNET_CO_ASSERT_OK(signers);

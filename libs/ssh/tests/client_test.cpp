@@ -94,8 +94,7 @@ ALKNET_CO_TEST(SshClient, JoinsAChannelAndAStreamWhileKeysChange) {
     auto dialled = co_await dial(world, key);
     SshClientOptions options = options_for(world.host_key->id(), key);
     options.rekey_bytes = 1 << 20;
-    auto client =
-        co_await SshClient::connect(loop, std::move(dialled.stream), std::move(options));
+    auto client = co_await SshClient::connect(loop, std::move(dialled.stream), std::move(options));
     ALKNET_CO_ASSERT_OK(client);
     auto channel = co_await (*client)->open_tcp(route_to("db", 1));
     ALKNET_CO_ASSERT_OK(channel);
@@ -231,8 +230,8 @@ ALKNET_CO_TEST(SshClient, TellsOfASignalThatEndedACommand) {
             put_bool(body, false);
             put_text(body, "");
             put_text(body, "");
-            EXPECT_TRUE(world.server->channels.request(event.channel, "exit-signal", false,
-                                                       body.view()));
+            EXPECT_TRUE(
+                world.server->channels.request(event.channel, "exit-signal", false, body.view()));
             EXPECT_TRUE(world.server->channels.close(event.channel));
         }
     };
@@ -274,8 +273,8 @@ ALKNET_CO_TEST(SshClient, TakesWhatArrivesWhereItListensAndNothingElse) {
     ALKNET_CO_ASSERT_OK(client);
     std::unique_ptr<SshChannel> channel;
     Event arrived;
-    const auto port = co_await (*client)->listen_tcp(
-        "localhost", 0, [&](std::unique_ptr<SshArrival> arrival) {
+    const auto port =
+        co_await (*client)->listen_tcp("localhost", 0, [&](std::unique_ptr<SshArrival> arrival) {
             EXPECT_EQ(arrival->from_host(), "far");
             channel = arrival->accept().value();
             arrived.set();

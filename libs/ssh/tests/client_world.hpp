@@ -113,8 +113,7 @@ public:
                                                   std::shared_ptr<const NodeKey> key) {
     SshClientOptions options;
     options.trust = [host](const NodeId& shown) -> result<void> {
-        return shown == host ? result<void>()
-                             : fail(causes::kPeerKeyMismatch, shown.fingerprint());
+        return shown == host ? result<void>() : fail(causes::kPeerKeyMismatch, shown.fingerprint());
     };
     options.keys = {make_signer(std::move(key))};
     return options;

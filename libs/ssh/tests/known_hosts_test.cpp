@@ -73,9 +73,10 @@ TEST(SshKnownHosts, ARevokedKeyIsNoGoodWhateverElseIsSaid) {
 }
 
 TEST(SshKnownHosts, WhatMakesNoSenseIsPassedOver) {
-    const std::string text = "# comment\n\nhost\nhost ssh-ed25519\nhost ssh-ed25519 AAAA\n"
-                             "@cert-authority " + line("*", key()) + "@strange " +
-                             line("*", key()) + "host ssh-ed25519 AAAA=\n";
+    const std::string text =
+        "# comment\n\nhost\nhost ssh-ed25519\nhost ssh-ed25519 AAAA\n"
+        "@cert-authority " +
+        line("*", key()) + "@strange " + line("*", key()) + "host ssh-ed25519 AAAA=\n";
     EXPECT_EQ(check(text, "host"), Verdict::unknown);
     EXPECT_EQ(check(text + "host " + std::string(kKey) + "\r", "host"), Verdict::known);
 }

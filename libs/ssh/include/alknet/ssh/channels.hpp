@@ -53,9 +53,9 @@ struct ChannelEvent {
         data,     // `body`; `consumed` when it is done with; `code` is not 0 for a second stream
         window,   // there is more to send into
         eof,
-        closed,   // the peer has closed it: `close` when what is left is done
-        request,  // `type`, `body`; `answer` if `wants_reply`
-        global,   // of no channel; `answer_global` if `wants_reply`, in their order
+        closed,           // the peer has closed it: `close` when what is left is done
+        request,          // `type`, `body`; `answer` if `wants_reply`
+        global,           // of no channel; `answer_global` if `wants_reply`, in their order
         answered,         // a `request` of ours: `code` is 1 if it was granted
         global_answered,  // an `ask_for` of ours, in their order; `code` likewise, and `body`
     };

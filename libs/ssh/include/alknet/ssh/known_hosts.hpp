@@ -29,8 +29,7 @@ public:
         changed,     // by other keys
         revoked,     // this key is said to be in wrong hands
     };
-    [[nodiscard]] Verdict check(std::string_view host, std::uint16_t port,
-                                const NodeId& key) const;
+    [[nodiscard]] Verdict check(std::string_view host, std::uint16_t port, const NodeId& key) const;
     /// What others said counts too.
     void add(const KnownHosts& more);
 

@@ -25,9 +25,9 @@ public:
     Login(std::string user, BytesView session_id, std::vector<LoginKey> keys);
 
     struct Step {
-        Bytes message{};             // for the server; empty: none
-        bool sign = false;           // `to_sign` with the key `current`: `signed_with` or `skip`
-        std::string_view banner{};   // what the server has to say; as it says it
+        Bytes message{};            // for the server; empty: none
+        bool sign = false;          // `to_sign` with the key `current`: `signed_with` or `skip`
+        std::string_view banner{};  // what the server has to say; as it says it
     };
     /// Asks to log in.
     [[nodiscard]] Bytes begin();

@@ -1,0 +1,195 @@
+#include "way.hpp"
+
+#include <pwd.h>
+#include <unistd.h>
+#include <algorithm>
+#include <alknet/base/causes.hpp>
+#include <alknet/base/causes_ssh.hpp>
+#include <alknet/rt/combine.hpp>
+#include <alknet/rt/race.hpp>
+#include <alknet/ssh/adapter.hpp>
+#include <cstdio>
+#include <utility>
+
+#include "keys.hpp"
+#include "output.hpp"
+
+namespace alknet::app {
+
+namespace {
+
+/// A silent session is no dead one: QUIC keeps the path open.
+constexpr Duration kKeepAlive = std::chrono::seconds(25);
+constexpr Duration kIdleTimeout = std::chrono::minutes(10);
+
+std::string own_user() {
+    const passwd* const entry = ::getpwuid(::geteuid());
+    return entry == nullptr ? std::to_string(::geteuid()) : entry->pw_name;
+}
+
+void show_banner(std::string_view text) {
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find('\n'), text.size());
+        std::fprintf(stderr, "%s\n", printable(text.substr(0, end)).c_str());
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+}
+
+/// Whether the host is who it was.
+result<void> check_known(const SshPlace& place, bool tofu, const NodeId& key) {
+    using Verdict = ssh::KnownHosts::Verdict;
+    ALKNET_TRY(const ssh::KnownHosts known, load_known_hosts());
+    const std::string name = ssh::KnownHosts::name_of(place.host, place.port);
+    const std::string shown = name + " shows " + key.openssh_fingerprint();
+    switch (known.check(place.host, place.port, key)) {
+        case Verdict::known:
+            return {};
+        case Verdict::changed:
+            return fail(causes::kPeerKeyMismatch,
+                        shown +
+                            ", and known_hosts has another key; if that was changed for a good "
+                            "reason: ssh-keygen -R '" +
+                            name + "'");
+        case Verdict::revoked:
+            return fail(causes::kPeerKeyMismatch, shown + ", which known_hosts says is revoked");
+        case Verdict::unknown:
+        case Verdict::other_kind:
+            break;
+    }
+    if (tofu) {
+        std::fprintf(stderr, "alknet: %s; it is known from now on\n", printable(shown).c_str());
+        return remember_host(place.host, place.port, key);
+    }
+    return fail(causes::kPeerUnverified,
+                shown + ", which known_hosts does not have; if it is the right one: --tofu");
+}
+
+// In what the node proved about itself below, its host key is the same.
+result<void> check_node(const PeerIdentity& proven, const NodeId& key) {
+    if (proven.kind == PeerIdentity::Kind::raw_key && proven.key != key) {
+        return fail(causes::kPeerKeyMismatch, "its SSH host key is " + key.fingerprint());
+    }
+    return {};
+}
+
+task<result<std::unique_ptr<BiStream>>> connect_tcp(Client& client, const SshPlace& place) {
+    net::Network& network = client.network();
+    auto resolving = network.resolve(client.loop(), place.host, place.port);
+    auto addresses = co_await with_timeout(ssh::kConnectTime, std::move(resolving));
+    if (!addresses) {
+        co_return unexpected(std::move(addresses).error());
+    }
+    std::vector<task<result<net::TcpStream>>> attempts;
+    for (const SocketAddress& address : *addresses) {
+        attempts.push_back(network.connect_tcp(client.loop(), address));
+    }
+    if (attempts.empty()) {
+        co_return fail(causes::kResolve, place.host);
+    }
+    auto connected = co_await with_timeout(ssh::kConnectTime, first_success(std::move(attempts)));
+    if (!connected) {
+        co_return unexpected(std::move(connected).error());
+    }
+    co_return std::move(connected->stream);
+}
+
+task<result<std::unique_ptr<BiStream>>> connect_node(Client& client, SshWay& way,
+                                                     const SshPlace& place,
+                                                     const DialWishes& wishes) {
+    ALKNET_CO_TRY(const Target target, resolve_target(place.text, client.peers()));
+    ALKNET_CO_TRY(DialOptions options, dial_options(wishes, target, {std::string(ssh::kSshAlpn)}));
+    options.transport.keep_alive = kKeepAlive;
+    options.transport.idle_timeout = kIdleTimeout;
+    ALKNET_CO_TRY(auto connection,
+                  co_await client.dialer().dial(target.address, std::move(options)));
+    way.connections.push_back(connection);
+    co_return co_await connection->open_bi();
+}
+
+task<result<void>> add_hop(Client& client, SshWay& way, const SshWishes& wishes,
+                           const SshPlace& place) {
+    const bool last = &place == &wishes.place;
+    ssh::SshClientOptions options;
+    options.banner = show_banner;
+    std::unique_ptr<BiStream> stream;
+    if (place.stock && way.hops.empty()) {
+        ALKNET_CO_TRY(stream, co_await connect_tcp(client, place));
+    } else if (place.stock) {
+        ALKNET_CO_TRY(stream, co_await way.client().open_tcp({.host = place.host,
+                                                              .port = place.port,
+                                                              .from_host = "127.0.0.1",
+                                                              .from_port = 0}));
+    } else if (way.hops.empty()) {
+        ALKNET_CO_TRY(stream, co_await connect_node(client, way, place, wishes.dial));
+    } else {
+        co_return fail(causes::kUsage, "a node can only be the first host of the way");
+    }
+    if (place.stock) {
+        SshKeyWishes keys;
+        if (!wishes.identity.empty()) {
+            keys.files.push_back(wishes.identity);
+        }
+        ALKNET_CO_TRY(options.keys, co_await ssh_signers(client, std::move(keys)));
+        options.user = place.user.empty() ? own_user() : place.user;
+        const bool tofu = wishes.dial.tofu;
+        options.trust = [place, tofu](const NodeId& key) { return check_known(place, tofu, key); };
+    } else {
+        options.keys = {ssh::make_signer(client.key())};
+        const PeerIdentity proven = way.connections.back()->info().peer;
+        options.trust = [proven](const NodeId& key) { return check_node(proven, key); };
+    }
+    if (last && !wishes.user.empty()) {
+        options.user = wishes.user;
+    }
+    auto hop = co_await ssh::SshClient::connect(client.loop(), std::move(stream), options);
+    if (!hop && hop.error().is(causes::kLoginFailed)) {
+        co_return fail(causes::kLoginFailed,
+                       place.text + ", as " + options.user + ": " + hop.error().detail());
+    }
+    if (!hop) {
+        co_return unexpected(std::move(hop).error().within(place.text));
+    }
+    way.hops.push_back(*std::move(hop));
+    co_return result<void>();
+}
+
+}  // namespace
+
+result<std::unique_ptr<Client>> ssh_client(const CommandLine& line, const SshWishes& wishes) {
+    const bool stock = wishes.place.stock && std::ranges::all_of(wishes.jumps, &SshPlace::stock);
+    CommandLine shown = line;
+    if (stock) {
+        shown.identity.clear();  // it may be a key that only an agent can use
+    }
+    return Client::create(shown, Client::As::owner, wishes.dial.tofu);
+}
+
+task<void> SshWay::close() {
+    while (!hops.empty()) {
+        co_await hops.back()->close();
+        hops.pop_back();
+    }
+    for (const auto& connection : connections) {
+        connection->close(close_code::kOk, "");
+    }
+}
+
+task<result<SshWay>> dial_ssh(Client& client, const SshWishes& wishes) {
+    SshWay way;
+    result<void> added;
+    for (const SshPlace& jump : wishes.jumps) {
+        if (added) {
+            added = co_await add_hop(client, way, wishes, jump);
+        }
+    }
+    if (added) {
+        added = co_await add_hop(client, way, wishes, wishes.place);
+    }
+    if (!added) {
+        co_await way.close();
+        co_return unexpected(std::move(added).error());
+    }
+    co_return way;
+}
+
+}  // namespace alknet::app
