@@ -18,7 +18,7 @@ packages_of() {
     build) echo clang-19 lld-19 mold ccache cmake ninja-build pkg-config git ca-certificates \
         libfmt-dev libspdlog-dev libcli11-dev libtomlplusplus-dev \
         libsodium-dev libsqlite3-dev nettle-dev libgnutls28-dev libqrencode-dev libre2-dev \
-        libssl-dev libnghttp2-dev zlib1g-dev libbrotli-dev ;;
+        libssl-dev libnghttp2-dev libwslay-dev zlib1g-dev libbrotli-dev ;;
     test) echo libclang-rt-19-dev llvm-19 libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev \
         python3 openssl curl openssh-client openssh-server squid microsocks haproxy nghttp2-client \
         dropbear-bin putty-tools wrk ;;

@@ -169,7 +169,9 @@ task<result<void>> H1Connection::run() {
 
 task<result<void>> H1Connection::end() {
     // Not an error of this end's: the answers have been written.
-    (void)co_await stream_.finish();
+    if (!std::exchange(finished_, true)) {
+        (void)co_await stream_.finish();
+    }
     const TaskContext context = co_await current_context();
     Cancel idle(context.cancel);
     const TimePoint until = time_after(loop_.now(), kLingerTime);
@@ -302,8 +304,11 @@ task<result<void>> H1Connection::watch(Body& body) {
     if (context.cancel != nullptr && context.cancel->requested()) {
         co_return fail(causes::kCancelled);
     }
-    if (input_.empty() && !ended_) {
+    if (input_.empty() && !ended_ && !tunnelling_) {
+        watching_ = true;
         const auto count = co_await receive(Duration::max());
+        watching_ = false;
+        watched_.wake_all();
         if (!count) {
             co_return unexpected(count.error());
         }
@@ -329,6 +334,11 @@ task<result<void>> H1Connection::send(const RequestHead& head, Response response
                                     .keep_alive = keep_alive_,
                                     .content_length = length});
     keep_alive_ = framed.keep_alive;
+    if (response.tunnel) {
+        keep_alive_ = false;
+        ALKNET_CO_CHECK(co_await write(as_bytes(framed.octets)));
+        co_return co_await run_tunnel(std::move(response.tunnel));
+    }
     if (framed.framing == Framing::none || !has_source) {
         const bool none = framed.framing == Framing::none;
         co_return co_await write_whole(std::move(framed.octets), none ? "" : response.content);

@@ -58,6 +58,7 @@ public:
 
 private:
     class Body;
+    class TunnelStream;
     enum class Next : std::uint8_t { head, refused, ended };
 
     task<result<Next>> next_head();
@@ -67,6 +68,7 @@ private:
     task<result<void>> exchange(Request& request, Body& body);
     task<result<void>> watch(Body& body);
     task<result<void>> send(const RequestHead& head, Response response, Body& body);
+    task<result<void>> run_tunnel(Tunnel tunnel);
     task<result<void>> send_source(BodySource& source, Framing framing, std::uint64_t left);
     task<result<void>> write(BytesView octets);
     task<result<void>> write_whole(std::string octets, std::string_view content);
@@ -84,7 +86,11 @@ private:
     std::size_t requests_ = 0;
     std::uint64_t sent_bytes_ = 0;  // of the content of this response
     int status_ = 0;
-    bool ended_ = false;  // the client has finished
+    WaitList watched_;       // whoever waits for what `watch` reads
+    bool watching_ = false;  // `watch` reads
+    bool tunnelling_ = false;
+    bool finished_ = false;  // this end
+    bool ended_ = false;     // the client has finished
     bool draining_ = false;
     bool timed_out_ = false;  // while a head arrived
     bool keep_alive_ = true;

@@ -18,6 +18,9 @@ constexpr std::uint32_t kRefusedStream = 7;
 constexpr std::uint32_t kCancelled = 8;
 constexpr std::uint32_t kCalm = 11;
 
+// How long a client may take to end a tunnel that this end has ended.
+constexpr Duration kTunnelEndTimeout = std::chrono::seconds(5);
+
 }  // namespace
 
 /// One request and its response. Lives as long as the client's stream or the task that answers.
@@ -37,9 +40,43 @@ struct H2Connection::Exchange {
     Bytes piece;  // of the response, on its way
     std::size_t piece_sent = 0;
     bool piece_last = false;
+    bool tunnel = false;  // its octets are not those of a body
     WaitList taken;
     std::uint64_t sent_bytes = 0;
     int status = 0;
+};
+
+/// What an extended CONNECT becomes after its answer.
+class H2Connection::TunnelStream final : public BiStream {
+public:
+    TunnelStream(H2Connection& connection, Exchange& exchange);
+
+    task<result<std::size_t>> read(MutableBytes into) override;
+    task<result<void>> write(BytesView data) override;
+    task<result<void>> finish() override {
+        give({}, true);
+        co_return result<void>();
+    }
+    void stop(std::uint64_t) noexcept override {}
+    void reset(std::uint64_t) noexcept override {
+        connection_.session_->reset(exchange_.id, kCancelled);
+        connection_.wake_writer();
+    }
+    [[nodiscard]] std::uint64_t id() const noexcept override {
+        return static_cast<std::uint64_t>(exchange_.id);
+    }
+
+private:
+    void give(BytesView piece, bool last) {
+        exchange_.piece = to_bytes(piece);
+        exchange_.piece_sent = 0;
+        exchange_.piece_last = last;
+        connection_.session_->resume(exchange_.id);
+        connection_.wake_writer();
+    }
+
+    H2Connection& connection_;
+    Exchange& exchange_;
 };
 
 class H2Connection::Body final : public BodySource {
@@ -56,8 +93,10 @@ public:
         }
         while (exchange.received.size() == exchange.received_read && !exchange.request_ended &&
                exchange.refusal.status == 0) {
-            const auto arrived = co_await with_timeout(
-                connection_.options_.limits.connection.body_timeout, wait_list(exchange.arrived));
+            const Duration limit = exchange.tunnel
+                                       ? Duration::max()
+                                       : connection_.options_.limits.connection.body_timeout;
+            const auto arrived = co_await with_timeout(limit, wait_list(exchange.arrived));
             if (!arrived && arrived.error().is(errc::timeout)) {
                 exchange.refusal = {.status = 408, .reason = "the body stopped"};
             } else if (!arrived) {
@@ -135,7 +174,7 @@ void H2Connection::on_data(std::int32_t stream, BytesView data) {
         return;
     }
     exchange->body_bytes += data.size();
-    if (exchange->body_bytes > options_.limits.message.body_bytes_max &&
+    if (exchange->body_bytes > options_.limits.message.body_bytes_max && !exchange->tunnel &&
         exchange->refusal.status == 0) {
         exchange->refusal = {.status = 413,
                              .reason = "the body is larger than http.limits.body_bytes_max"};
@@ -353,9 +392,13 @@ task<result<void>> H2Connection::answer(Exchange& exchange) {
 }
 
 task<result<void>> H2Connection::send(Exchange& exchange, Response response) {
-    exchange.status = response.status;
+    exchange.status = response.tunnel ? 200 : response.status;
     if (!response.fields.find("date")) {
         response.fields.add("date", http_date(loop_.wall_now()));
+    }
+    if (response.tunnel) {
+        session_->respond(exchange.id, exchange.status, response.fields, std::nullopt, true);
+        co_return co_await run_tunnel(exchange, std::move(response.tunnel));
     }
     const bool has_source = response.source != nullptr;
     const std::optional<std::uint64_t> length =
@@ -409,6 +452,47 @@ task<result<void>> H2Connection::wait_taken(Exchange& exchange) {
     co_return exchange.closed&& exchange.piece_sent < exchange.piece.size()
         ? fail(causes::kCancelled)
         : result<void>();
+}
+
+H2Connection::TunnelStream::TunnelStream(H2Connection& connection, Exchange& exchange)
+    : connection_(connection), exchange_(exchange) {}
+
+task<result<std::size_t>> H2Connection::TunnelStream::read(MutableBytes into) {
+    Body body(connection_, exchange_);
+    co_return co_await body.read(into);
+}
+
+task<result<void>> H2Connection::TunnelStream::write(BytesView data) {
+    while (!data.empty()) {
+        const BytesView piece = data.first(std::min(data.size(), kPieceBytes));
+        data = data.subspan(piece.size());
+        if (exchange_.closed || exchange_.piece_last) {
+            co_return fail(causes::kClosed);
+        }
+        give(piece, false);
+        ALKNET_CO_CHECK(co_await connection_.wait_taken(exchange_));
+    }
+    co_return result<void>();
+}
+
+task<result<void>> H2Connection::run_tunnel(Exchange& exchange, Tunnel tunnel) {
+    exchange.tunnel = true;
+    wake_writer();
+    TunnelStream stream(*this, exchange);
+    ALKNET_CO_CHECK(co_await tunnel(stream));
+    if (!exchange.piece_last) {
+        (void)co_await stream.finish();
+    }
+    // A reset would overtake the end.
+    (void)co_await with_timeout(kTunnelEndTimeout, wait_request_end(exchange));
+    co_return result<void>();
+}
+
+task<result<void>> H2Connection::wait_request_end(Exchange& exchange) {
+    while (!exchange.request_ended && !exchange.closed) {
+        ALKNET_CO_CHECK(co_await exchange.arrived.wait());
+    }
+    co_return result<void>();
 }
 
 task<result<void>> H2Connection::wait_list(WaitList& list) {

@@ -39,6 +39,7 @@ public:
 private:
     struct Exchange;
     class Body;
+    class TunnelStream;
 
     void on_request(std::int32_t stream, RequestHead head, const Refusal* refusal) override;
     void on_data(std::int32_t stream, BytesView data) override;
@@ -56,6 +57,8 @@ private:
     task<result<void>> wait_taken(Exchange& exchange);
     static task<result<void>> wait_list(WaitList& list);
     task<result<void>> send(Exchange& exchange, Response response);
+    task<result<void>> run_tunnel(Exchange& exchange, Tunnel tunnel);
+    task<result<void>> wait_request_end(Exchange& exchange);
     task<result<void>> send_source(Exchange& exchange, BodySource& source,
                                    std::optional<std::uint64_t> length);
     [[nodiscard]] std::shared_ptr<Exchange> find(std::int32_t stream) const;

@@ -160,6 +160,7 @@ result<void> Session::open(std::uint32_t streams_max) {
         nghttp2_settings_entry{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, kStreamWindow},
         nghttp2_settings_entry{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,
                                static_cast<std::uint32_t>(limits_.header_bytes_max)},
+        nghttp2_settings_entry{NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
     };
     opened = opened &&
              nghttp2_submit_settings(native_, NGHTTP2_FLAG_NONE, settings.data(),
@@ -265,9 +266,8 @@ void Session::take_field(Arriving& one, std::string_view name, std::string_view 
 void Session::take_pseudo(Arriving& one, std::string_view name, std::string_view value) {
     if (name == ":method") {
         one.head.method = value;
-        if (value == "CONNECT") {
-            one.deny(501, "this is no proxy: CONNECT leads nowhere");
-        }
+    } else if (name == ":protocol") {
+        one.head.protocol = value;
     } else if (name == ":path") {
         take_path(one, value);
     } else if (name == ":authority") {
@@ -302,7 +302,10 @@ void Session::finish_head(std::int32_t stream, bool has_body) {
     if (one.head.authority.empty()) {
         one.deny(400, "there is no :authority");
     }
-    one.head.chunked = has_body && !one.head.content_length;
+    if (one.head.method == "CONNECT" && one.head.protocol != "websocket") {
+        one.deny(501, "CONNECT leads nowhere but to a WebSocket");
+    }
+    one.head.chunked = has_body && !one.head.content_length && one.head.protocol.empty();
     one.head.expects_continue = one.head.expects_continue && has_body;
     idle_frames_ = 0;
     const Refusal refusal = one.refusal;

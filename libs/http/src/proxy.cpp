@@ -1,5 +1,10 @@
 #include <alknet/base/causes.hpp>
+#include <alknet/base/encoding.hpp>
+#include <alknet/crypto/digest.hpp>
 #include <alknet/http/proxy.hpp>
+#include <alknet/http/websocket.hpp>
+#include <array>
+#include <optional>
 #include <utility>
 
 #include "proxy_fields.hpp"
@@ -14,6 +19,18 @@ constexpr std::string_view kTryLater = "Try again later, or tell the owner of th
 Response refuse_path(const RequestHead& head) {
     return page(head, 400, "This address could be read in different ways.",
                 "Write it without dots and slashes that lead nowhere.");
+}
+
+// What both ends of the handshake need; the rest is the upstream's to judge.
+std::optional<Response> refuse_upgrade(const RequestHead& head) {
+    if (!is_websocket_request(head) || !head.protocol.empty()) {
+        return std::nullopt;
+    }
+    const bool good = head.version == Version::http11 && head.method == "GET" && !head.has_body() &&
+                      head.fields.count("sec-websocket-key") == 1;
+    return good ? std::nullopt
+                : std::optional(page(head, 400, "This is no request for a WebSocket.",
+                                     "RFC 6455 section 4.1 says what one has."));
 }
 
 // What the client may know of it; the log has the reason. Of a client that has gone nothing is
@@ -45,10 +62,43 @@ std::string_view path_for(const ProxyOptions& options, const RequestHead& head) 
     return std::string_view(head.path).substr(prefix);
 }
 
+// Both handshakes are the node's: the client's may be one of HTTP/2.
+result<Response> switched(const Request& request, const ResponseHead& answer, std::string_view key,
+                          std::unique_ptr<UpstreamExchange> exchange) {
+    if (!answer.fields.find("sec-websocket-accept") ||
+        answer.fields.find("sec-websocket-accept") != websocket_accept(key)) {
+        return fail(causes::kProtocol, "the upstream did not see what it was asked");
+    }
+    Response response;
+    response.status = 101;
+    response.fields = passed_back(answer.fields);
+    response.fields.remove("sec-websocket-accept");
+    if (const auto theirs = request.head.fields.find("sec-websocket-key");
+        theirs && request.head.protocol.empty()) {
+        response.fields.add("sec-websocket-accept", websocket_accept(*theirs));
+    }
+    response.tunnel = [shared = std::shared_ptr<UpstreamExchange>(std::move(exchange))](
+                          BiStream& client) { return shared->relay(client); };
+    return response;
+}
+
+// Empty: it asks for no WebSocket.
+std::string key_for(const RequestHead& head) {
+    if (!is_websocket_request(head)) {
+        return {};
+    }
+    std::array<std::byte, 16> octets{};
+    crypto::fill_random(octets);
+    return base64_encode(octets);
+}
+
 task<result<Response>> pass_on(std::shared_ptr<ProxyRoute> route, Request& request) {
     const RequestHead& head = request.head;
     if (!is_unambiguous(head.path) || !is_token(head.method)) {
         co_return refuse_path(head);
+    }
+    if (auto refused = refuse_upgrade(head)) {
+        co_return *std::move(refused);
     }
     const TaskContext context = co_await current_context();
     auto exchange =
@@ -57,9 +107,12 @@ task<result<Response>> pass_on(std::shared_ptr<ProxyRoute> route, Request& reque
         co_return failed(request, *route, connected.error());
     }
     const std::string host = route->options.upstream.authority();
-    auto answer = co_await exchange->begin(upstream_head(
-        head,
-        {.path = path_for(route->options, head), .host = host, .client = request.auth.remote}));
+    const std::string key = key_for(head);
+    auto answer =
+        co_await exchange->begin(upstream_head(head, {.path = path_for(route->options, head),
+                                                      .host = host,
+                                                      .client = request.auth.remote,
+                                                      .websocket_key = key}));
     if (exchange->request_failure()) {
         co_return unexpected(*exchange->request_failure());
     }
@@ -67,7 +120,9 @@ task<result<Response>> pass_on(std::shared_ptr<ProxyRoute> route, Request& reque
         co_return failed(request, *route, answer.error());
     }
     if (answer->status == 101) {
-        co_return failed(request, *route, error(causes::kProtocol, "101 was not asked for"));
+        auto response = key.empty() ? fail(causes::kProtocol, "101 was not asked for")
+                                    : switched(request, *answer, key, std::move(exchange));
+        co_return response ? std::move(response) : failed(request, *route, response.error());
     }
     Response response;
     response.status = answer->status;

@@ -22,8 +22,8 @@ constexpr std::array<std::string_view, 10> kOneHop = {"connection",
                                                       "http2-settings"};
 
 // Ours to say. Programs that know fields as variables read "_" as "-".
-constexpr std::array<std::string_view, 6> kOurs = {"content-length", "cookie", "expect",
-                                                   "forwarded",      "host",   "x-real-ip"};
+constexpr std::array<std::string_view, 7> kOurs = {
+    "content-length", "sec-websocket-key", "cookie", "expect", "forwarded", "host", "x-real-ip"};
 constexpr std::string_view kOursToo = "x-forwarded-";
 
 bool is_one_of(std::span<const std::string_view> names, std::string_view name) {
@@ -132,7 +132,10 @@ std::size_t match_prefix(std::string_view prefix, std::string_view path) {
 std::string upstream_head(const RequestHead& head, const PassedOn& on) {
     std::string out;
     out.reserve(1024);
-    out.append(head.method).append(" ").append(on.path.starts_with('/') ? "" : "/");
+    const bool upgrade = !on.websocket_key.empty();
+    out.append(upgrade ? "GET" : head.method)
+        .append(" ")
+        .append(on.path.starts_with('/') ? "" : "/");
     out.append(on.path);
     if (head.query) {
         out.append("?").append(*head.query);
@@ -149,7 +152,8 @@ std::string upstream_head(const RequestHead& head, const PassedOn& on) {
     }
     add_field(out, "cookie", cookies(head.fields));
     add_forwarded(out, head, on.client);
-    if (on.upgrade) {
+    if (upgrade) {
+        add_field(out, "sec-websocket-key", on.websocket_key);
         add_field(out, "connection", "upgrade");
         add_field(out, "upgrade", "websocket");
     } else {

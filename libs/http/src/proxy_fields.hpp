@@ -19,10 +19,10 @@ namespace alknet::http {
 [[nodiscard]] bool is_unambiguous(std::string_view path);
 
 struct PassedOn {
-    std::string_view path;  // of the head, or what is left of it
-    std::string_view host;  // in place of an authority that is not there
-    SocketAddress client;   // none: not known
-    bool upgrade = false;   // to "websocket"
+    std::string_view path;             // of the head, or what is left of it
+    std::string_view host;             // in place of an authority that is not there
+    SocketAddress client;              // none: not known
+    std::string_view websocket_key{};  // of an upgrade; empty: it is none
 };
 
 /// The octets of the request as the upstream gets them, on HTTP/1.1. What the client says about

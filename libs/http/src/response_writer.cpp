@@ -40,6 +40,10 @@ FramedHead frame_head(int status, const Fields& fields, const ResponsePlan& plan
             out.append(field.name).append(": ").append(field.value).append("\r\n");
         }
     }
+    if (status == 101) {
+        out.append("connection: upgrade\r\nupgrade: websocket\r\n\r\n");
+        return head;
+    }
     // RFC 9110 section 8.6: never with 1xx and 204.
     if (plan.content_length && status >= 200 && status != 204) {
         out.append("content-length: ").append(std::to_string(*plan.content_length)).append("\r\n");

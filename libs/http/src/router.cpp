@@ -127,7 +127,7 @@ task<Response> Router::answer(Request& request) const {
         co_return page(request.head, 404, kNothingThere, kCheckIt);
     }
     request.parameters = std::move(match.parameters);
-    const std::string& method = request.head.method;
+    const std::string method = request.head.protocol.empty() ? request.head.method : "GET";
     auto handler = found->methods.find(method);
     if (handler == found->methods.end() && method == "HEAD") {
         handler = found->methods.find("GET");

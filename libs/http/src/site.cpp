@@ -35,10 +35,10 @@ struct Sites::Site {
     std::vector<Route> routes;  // the longest path first
     Router router;
 
-    bool health = false;  // which no route hides
+    std::vector<std::string> own;  // paths that no route hides
 
     [[nodiscard]] const Route* find(const RequestHead& head) const {
-        if (health && head.path == kHealthPath) {
+        if (std::ranges::find(own, head.path) != own.end()) {
             return nullptr;
         }
         const auto found = std::ranges::find_if(
@@ -46,6 +46,7 @@ struct Sites::Site {
         return found == routes.end() ? nullptr : &*found;
     }
     result<void> add(const SiteOptions& options, const Reach& reach);
+    [[nodiscard]] task<Response> answer(Request& request) const;
 };
 
 result<void> Sites::Site::add(const SiteOptions& options, const Reach& reach) {
@@ -59,9 +60,14 @@ result<void> Sites::Site::add(const SiteOptions& options, const Reach& reach) {
                           .handler = make_proxy(one.proxy, reach)});
     }
     std::ranges::sort(routes, std::greater(), &Route::segments);
-    health = options.health;
-    if (health) {
-        ALKNET_CHECK(router.add("GET", kHealthPath, [](Request&) { return answer_health(); }));
+    std::vector<OwnAnswer> answers = options.own;
+    if (options.health) {
+        answers.push_back({.path = std::string(kHealthPath),
+                           .handler = [](Request&) { return answer_health(); }});
+    }
+    for (OwnAnswer& one : answers) {
+        ALKNET_CHECK(router.add("GET", one.path, std::move(one.handler)));
+        own.push_back(std::move(one.path));
     }
     if (!options.root.empty()) {
         ALKNET_TRY(auto files, StaticFiles::open(options.root));
@@ -104,6 +110,15 @@ result<std::shared_ptr<const Sites>> Sites::create(const std::vector<SiteOptions
     return sites;
 }
 
+task<Response> Sites::Site::answer(Request& request) const {
+    const Route* const route = find(request.head);
+    if (route == nullptr) {
+        co_return co_await router.answer(request);
+    }
+    auto response = co_await route->handler(request);
+    co_return response ? *std::move(response) : failure_response(request.head, response.error());
+}
+
 task<Response> Sites::answer(Request& request) const {
     const auto found = by_name_.find(request.head.host());
     const Site* const site = found == by_name_.end() ? other_.get() : found->second.get();
@@ -111,12 +126,13 @@ task<Response> Sites::answer(Request& request) const {
         co_return page(request.head, 421, "This node has no site of that name.",
                        "Check the name for a typing error, or ask the owner of the node.");
     }
-    const Site::Route* const route = site->find(request.head);
-    if (route == nullptr) {
-        co_return co_await site->router.answer(request);
+    Response response = co_await site->answer(request);
+    if (!request.head.protocol.empty() && !response.tunnel && response.status < 300) {
+        // A success would be the beginning of one.
+        co_return page(request.head, 404, "There is no WebSocket at this address.",
+                       "Check it for a typing error, or ask without CONNECT.");
     }
-    auto response = co_await route->handler(request);
-    co_return response ? *std::move(response) : failure_response(request.head, response.error());
+    co_return response;
 }
 
 }  // namespace alknet::http

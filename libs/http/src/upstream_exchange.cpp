@@ -200,4 +200,47 @@ task<result<std::size_t>> UpstreamExchange::read(MutableBytes into) {
     co_return count;
 }
 
+task<result<void>> UpstreamExchange::relay(BiStream& client) {
+    const auto outcome = co_await race(relay_both(client), wait_idle());
+    co_return std::visit([](const result<void>& one) { return one; }, outcome);
+}
+
+task<result<void>> UpstreamExchange::relay_both(BiStream& client) {
+    const TaskContext context = co_await current_context();
+    TaskScope both(loop_, context.cancel);
+    both.spawn(relay_up(client), "http.tunnel_up");
+    both.spawn(relay_down(client), "http.tunnel_down");
+    co_return co_await both.join();
+}
+
+task<result<void>> UpstreamExchange::wait_idle() {
+    do {
+        relayed_ = false;
+        ALKNET_CO_CHECK(co_await loop_.sleep(kTunnelIdleTimeout));
+    } while (relayed_);
+    co_return fail(causes::kIdleTimeout);
+}
+
+task<result<void>> UpstreamExchange::relay_up(BiStream& client) {
+    Bytes piece(kPieceBytes);
+    for (;;) {
+        ALKNET_CO_TRY(const std::size_t count, co_await client.read(piece));
+        if (count == 0) {
+            co_return co_await stream_->finish();
+        }
+        relayed_ = true;
+        ALKNET_CO_CHECK(co_await write(BytesView(piece).first(count)));
+    }
+}
+
+// Begins with what came after the head.
+task<result<void>> UpstreamExchange::relay_down(BiStream& client) {
+    while (!ended_) {
+        relayed_ = true;
+        ALKNET_CO_CHECK(co_await with_timeout(route_->options.idle_timeout, client.write(input_)));
+        ALKNET_CO_CHECK(co_await receive(Duration::max()));
+    }
+    co_return co_await client.finish();
+}
+
 }  // namespace alknet::http

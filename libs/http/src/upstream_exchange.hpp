@@ -15,6 +15,9 @@
 
 namespace alknet::http {
 
+/// Of a tunnel: whoever is there pings now and then.
+inline constexpr Duration kTunnelIdleTimeout = std::chrono::hours(1);
+
 /// What one route of proxies has; shared by all loops.
 struct ProxyRoute {
     ProxyRoute(ProxyOptions its_options, Reach its_reach)
@@ -42,10 +45,17 @@ public:
     /// body.
     task<result<ResponseHead>> begin(std::string head);
     task<result<std::size_t>> read(MutableBytes into) override;
+    /// After 101: octets both ways, until both ends have finished or nothing has passed for
+    /// kTunnelIdleTimeout.
+    task<result<void>> relay(BiStream& client);
     /// Why the request could not be had as a whole, which is not the upstream's fault.
     [[nodiscard]] const std::optional<error>& request_failure() const noexcept { return failure_; }
 
 private:
+    task<result<void>> relay_up(BiStream& client);
+    task<result<void>> relay_down(BiStream& client);
+    task<result<void>> relay_both(BiStream& client);
+    task<result<void>> wait_idle();
     task<void> send(std::string head);
     task<result<void>> send_all(std::string head);
     task<result<void>> write(BytesView octets);
@@ -62,10 +72,11 @@ private:
     std::unique_ptr<ByteStream> stream_;
     ResponseParser parser_;
     Bytes buffer_;
-    BytesView input_;  // of the buffer, not yet parsed
-    BytesView rest_;   // of the buffer, content that was not yet read
+    BytesView input_;      // of the buffer, not yet parsed
+    BytesView rest_;       // of the buffer, content that was not yet read
     TimePoint sent_at_{};  // the latest octets of the request
     bool sent_ = false;
+    bool relayed_ = false;          // something, since it was last looked at
     bool ended_ = false;            // the upstream has finished
     std::optional<error> failure_;  // of the request's body
     Event failed_;

@@ -5,6 +5,7 @@
 #include <alknet/base/result.hpp>
 #include <alknet/core/auth.hpp>
 #include <alknet/http/message.hpp>
+#include <alknet/net/stream.hpp>
 #include <alknet/rt/task.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -41,12 +42,17 @@ struct Request {
     std::map<std::string, std::string, std::less<>> parameters{};
 };
 
+/// Octets both ways after the head of an answer, for as long as it runs.
+using Tunnel = std::function<task<result<void>>(BiStream&)>;
+
 struct Response {
     int status = 200;
     Fields fields{};
     std::string content{};  // unless there is a source
     std::unique_ptr<BodySource> source{};
     std::optional<std::uint64_t> source_size{};  // nullopt: until it says so
+    /// In place of content, with status 101 (which is 200 from HTTP/2 on).
+    Tunnel tunnel{};
 };
 
 /// Runs below a Cancel that is requested when the client has gone. An error becomes the page that

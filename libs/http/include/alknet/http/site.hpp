@@ -22,11 +22,18 @@ struct RouteOptions {
     ProxyOptions proxy;
 };
 
+/// What the program itself answers at one path, which no route and no file hides.
+struct OwnAnswer {
+    std::string path;
+    Handler handler;  // of GET
+};
+
 struct SiteOptions {
     std::vector<std::string> names;  // hosts without ports, in lower case; empty: every other one
     std::filesystem::path root;      // empty: no files
     std::vector<RouteOptions> routes{};  // before files
-    bool health = false;                 // GET /healthz says that the node serves
+    std::vector<OwnAnswer> own{};
+    bool health = false;  // GET /healthz says that the node serves
 };
 
 class Sites {
