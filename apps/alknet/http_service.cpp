@@ -1,5 +1,7 @@
 #include "http_service.hpp"
 
+#include "call_socket.hpp"
+
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/http/adapter.hpp>
@@ -83,6 +85,12 @@ public:
                             "http.site: the node's own files are in " + site.root.native());
             }
             options.push_back({.names = site.names, .root = site.root, .health = site.health});
+            if (site.call) {
+                options.back().own.push_back(
+                    {.path = std::string(kCallPath),
+                     .handler = make_call_socket(
+                         {.identities = options_.identities, .serve = options_.serve})});
+            }
             for (const config::HttpRoute& route : site.routes) {
                 const auto& socket = route.proxy.socket;
                 const auto has = [&](const auto& path) { return shows(path, socket); };

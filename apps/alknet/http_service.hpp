@@ -6,6 +6,7 @@
 #include <alknet/base/metrics.hpp>
 #include <alknet/base/result.hpp>
 #include <alknet/config/config.hpp>
+#include <alknet/core/auth.hpp>
 #include <alknet/core/registry.hpp>
 #include <alknet/net/network.hpp>
 #include <filesystem>
@@ -36,6 +37,9 @@ struct HttpServiceOptions {
     std::shared_ptr<net::Network> network;  // of routes to other servers
     /// Whether the node itself listens there, which no route may lead to. Thread-safe.
     std::function<bool(const SocketAddress&)> listens_on;
+    std::shared_ptr<IdentityProvider> identities;  // of tokens
+    /// Serves a connection as the service that its ALPN names. On every loop.
+    std::function<task<void>(std::shared_ptr<Connection>)> serve;
 };
 
 [[nodiscard]] std::shared_ptr<HttpService> make_http_service(HttpServiceOptions options);

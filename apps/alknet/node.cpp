@@ -56,7 +56,12 @@ result<void> Node::build() {
          .log = log_,
          .metrics = metrics_,
          .network = options_.network,
-         .listens_on = [this](const SocketAddress& address) { return listens_on(address); }});
+         .listens_on = [this](const SocketAddress& address) { return listens_on(address); },
+         .identities = resolver_,
+         .serve =
+             [this](std::shared_ptr<Connection> connection) {
+                 return endpoint_->serve(std::move(connection));
+             }});
     ALKNET_TRY(const auto serve_sites, http_->prepare(config_.dynamic));
     serve_sites();
     ALKNET_CHECK(register_handlers(*registry_, loop_));

@@ -188,6 +188,11 @@ constexpr std::array kSiteFields = {
          .example = "[\"www.example.org\"]"}),
     field<&HttpSite::health, Flag>(
         {.name = "health", .about = "Answer /healthz with 200 for as long as the node serves."}),
+    field<&HttpSite::call, Flag>(
+        {.name = "call",
+         .about =
+             "Serve alknet/call at /alknet/call over WebSocket, for pages of this site. Who may "
+             "call what is a matter of scopes, as it is over the ALPN."}),
     field<&HttpSite::routes, Routes>({.name = "route", .about = ""}),
 };
 
@@ -223,7 +228,7 @@ constexpr std::span<const Field<HttpLimits>> kLimits(kLimitFields);
 void read_site(Reading& in, const toml::table& table, std::vector<HttpSite>& all) {
     HttpSite site;
     read_fields(in, table, kSites, site);
-    if (site.root.empty() && !table.contains("route") && !site.health) {
+    if (site.root.empty() && !table.contains("route") && !site.health && !site.call) {
         in.refuse(table, "serves nothing: it has neither a root nor a route");
     }
     for (const HttpSite& other : all) {

@@ -25,7 +25,7 @@ Config accepted(std::string_view text) {
 TEST(ConfigSites, AreRead) {
     const Config config = accepted(
         "[[http.site]]\nroot = 'www'\n"
-        "[[http.site]]\nnames = ['A.Example', '[::1]']\nroot = '/srv'\nhealth = true\n"
+        "[[http.site]]\nnames = ['A.Example', '[::1]']\nroot = '/srv'\nhealth = true\ncall = true\n"
         "[http.limits]\nbody_bytes_max = '1 GiB'\nkeep_alive_timeout = '5s'\n");
     const std::vector<HttpSite>& sites = config.dynamic.http_sites;
     ASSERT_THAT(sites, SizeIs(2));
@@ -33,6 +33,8 @@ TEST(ConfigSites, AreRead) {
     EXPECT_THAT(sites[0].names, IsEmpty());
     EXPECT_THAT(sites[1].names, ElementsAre("a.example", "[::1]"));
     EXPECT_TRUE(sites[1].health);
+    EXPECT_TRUE(sites[1].call);
+    EXPECT_FALSE(sites[0].call);
     EXPECT_EQ(config.dynamic.http_limits.body_bytes_max, 1U << 30);
     EXPECT_EQ(config.dynamic.http_limits.keep_alive_timeout, seconds(5));
     EXPECT_EQ(config.dynamic.http_limits.header_timeout, HttpLimits().header_timeout);

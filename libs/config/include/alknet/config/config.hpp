@@ -190,6 +190,7 @@ struct HttpSite {
     std::filesystem::path root;      // empty: no files
     std::vector<HttpRoute> routes;
     bool health = false;
+    bool call = false;  // alknet/call over WebSocket
 
     bool operator==(const HttpSite&) const = default;
 };
