@@ -115,7 +115,8 @@ public:
             return registry.add(std::make_shared<http::HttpAdapter>(http::HttpAdapterOptions{
                 .sites = sites_, .log = options_.log, .metrics = options_.metrics}));
         }
-        for (const auto name : {http::kHttp2Alpn, http::kHttp11Alpn, http::kAlknetHttpAlpn}) {
+        for (const auto name :
+             {http::kHttp3Alpn, http::kHttp2Alpn, http::kHttp11Alpn, http::kAlknetHttpAlpn}) {
             registry.remove(name);
         }
         return {};

@@ -162,6 +162,7 @@ void Node::apply_rules(const config::DynamicConfig& config) {
             policy.quic = rules->second.transports.quic;
             policy.tcp = rules->second.transports.tcp;
         }
+        policy.tcp = policy.tcp && !is_for_quic_alone(alpn);
     }
     endpoint_->change_registry([policies](HandlerRegistry& registry) {
         for (const auto& [alpn, policy] : policies) {

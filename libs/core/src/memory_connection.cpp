@@ -133,6 +133,12 @@ public:
         }
         co_return co_await pipe_->finish();
     }
+    task<result<void>> wait_stopped() override {
+        const TaskContext context = co_await current_context();
+        EitherCancel either(context.cancel, side().closed);
+        const auto stopped = co_await pipe_->wait_stopped().under(either.token());
+        co_return unexpected(explained(stopped.error()));
+    }
     void reset(std::uint64_t code) noexcept override { pipe_->reset(code); }
     void stop(std::uint64_t code) noexcept override { pipe_->stop(code); }
     [[nodiscard]] std::uint64_t id() const noexcept override { return id_; }

@@ -57,6 +57,23 @@ ALKNET_CO_TEST(MemoryConnection, CarriesUnidirectionalStreams) {
     EXPECT_EQ((co_await (*second)->write(noise(1))).error().code(), 77U);
 }
 
+ALKNET_CO_TEST(MemoryConnection, SaysToWhoWaitsThatAStreamWasStopped) {
+    const auto [client, server] = make_memory_connection_pair({});
+    auto out = co_await client->open_bi();
+    auto in = co_await server->accept_bi();
+    Started stopped(loop, (*in)->wait_stopped());
+    co_await settle(loop);
+    EXPECT_FALSE(stopped.done());
+    (*out)->stop(9);
+    EXPECT_EQ((co_await stopped.join()).error().code(), 9U);
+
+    auto other = co_await client->open_bi();
+    Started closed(loop, (*other)->wait_stopped());
+    co_await settle(loop);
+    server->close(5, "");
+    EXPECT_TRUE((co_await closed.join()).error().is(errc::closed));
+}
+
 ALKNET_CO_TEST(MemoryConnection, HoldsBackAWriterWhoseReaderIsSlow) {
     const auto [client, server] = make_memory_connection_pair(
         with([](MemoryConnectionOptions& o) { o.stream_buffer_bytes = 1000; }));

@@ -6,6 +6,7 @@
 
 #include "h1_connection.hpp"
 #include "h2_connection.hpp"
+#include "h3_connection.hpp"
 
 namespace alknet::http {
 
@@ -40,6 +41,22 @@ public:
 private:
     std::set<Draining*>& all_;
     Draining* one_;
+};
+
+/// Counts for as long as it lives.
+class Counted {
+public:
+    Counted(std::size_t& count, WaitList& ended) : count_(count), ended_(ended) { ++count_; }
+    Counted(const Counted&) = delete;
+    Counted& operator=(const Counted&) = delete;
+    ~Counted() {
+        --count_;
+        ended_.wake_all();
+    }
+
+private:
+    std::size_t& count_;
+    WaitList& ended_;
 };
 
 // The sites are held for as long as the request is answered.
@@ -82,6 +99,8 @@ struct HttpAdapter::Shared {
     Snapshot<Sites>::Reader sites;
     MetricFamily<Counter>* requests = nullptr;
     std::set<Draining*> connections;
+    std::size_t h3_running = 0;
+    WaitList h3_ended;
     bool draining = false;
 };
 
@@ -91,23 +110,40 @@ HttpAdapter::HttpAdapter(HttpAdapterOptions options)
 HttpAdapter::~HttpAdapter() = default;
 
 std::vector<std::string> HttpAdapter::alpns() const {
-    return {std::string(kHttp2Alpn), std::string(kHttp11Alpn), std::string(kAlknetHttpAlpn)};
+    return {std::string(kHttp3Alpn), std::string(kHttp2Alpn), std::string(kHttp11Alpn),
+            std::string(kAlknetHttpAlpn)};
+}
+
+task<result<void>> HttpAdapter::handle(std::shared_ptr<Connection> connection, AuthContext auth) {
+    if (auth.alpn != kHttp3Alpn) {
+        return StreamHandler::handle(std::move(connection), std::move(auth));
+    }
+    return handle_h3(std::make_unique<StreamContext>(std::move(connection), std::move(auth)));
+}
+
+DriverOptions HttpAdapter::driver_options(const StreamContext& context) const {
+    return {.limits = shared_->sites.get()->limits(),
+            .auth = context.auth,
+            .trace_id = context.connection->info().trace_id,
+            .local = context.connection->info().local,
+            .answer = [this](Request& request) { return answer_by(shared_->sites.get(), request); },
+            .served = [this, &context](const Served& one) { shared_->served(one, context); }};
 }
 
 task<result<void>> HttpAdapter::handle_stream(BiStream& stream, const StreamContext& context) {
     const TaskContext task = co_await current_context();
-    DriverOptions options{
-        .limits = shared_->sites.get()->limits(),
-        .auth = context.auth,
-        .trace_id = context.connection->info().trace_id,
-        .local = context.connection->info().local,
-        .answer = [this](Request& request) { return answer_by(shared_->sites.get(), request); },
-        .served = [this, &context](const Served& served) { shared_->served(served, context); }};
     if (context.auth.alpn == kHttp2Alpn) {
-        H2Connection connection(*task.loop, stream, std::move(options));
+        H2Connection connection(*task.loop, stream, driver_options(context));
         co_return co_await run(connection);
     }
-    H1Connection connection(*task.loop, stream, std::move(options));
+    H1Connection connection(*task.loop, stream, driver_options(context));
+    co_return co_await run(connection);
+}
+
+task<result<void>> HttpAdapter::handle_h3(std::unique_ptr<StreamContext> context) {
+    const TaskContext task = co_await current_context();
+    const Counted counted(shared_->h3_running, shared_->h3_ended);
+    H3Connection connection(*task.loop, *context->connection, driver_options(*context));
     co_return co_await run(connection);
 }
 
@@ -126,6 +162,11 @@ task<void> HttpAdapter::shutdown() {
         connection->drain();  // only marks it and makes it ready
     }
     co_await StreamHandler::shutdown();
+    while (shared_->h3_running > 0) {
+        if (!co_await shared_->h3_ended.wait()) {
+            co_return;
+        }
+    }
 }
 
 }  // namespace alknet::http

@@ -148,6 +148,13 @@ public:
         }
     }
 
+    task<result<void>> wait_stopped() override {
+        while (!out_->stop_code && !out_->reset_code) {
+            ALKNET_CO_CHECK(co_await out_->writers.wait());
+        }
+        co_return fail(causes::kReset, {}, out_->stop_code.value_or(0));
+    }
+
 private:
     [[nodiscard]] std::size_t allowed(std::uint64_t moved, std::uint64_t limit) const noexcept {
         return static_cast<std::size_t>(

@@ -1,7 +1,13 @@
 #include <alknet/base/assert.hpp>
 #include <alknet/net/stream.hpp>
+#include <alknet/rt/wait.hpp>
 
 namespace alknet {
+
+task<result<void>> SendStream::wait_stopped() {
+    Event never;
+    co_return co_await never.wait();
+}
 
 task<result<std::size_t>> ByteStream::read(MutableBytes into) {
     ALKNET_ASSERT(!into.empty());

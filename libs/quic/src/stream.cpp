@@ -130,6 +130,14 @@ void Stream::reset(std::uint64_t code) noexcept {
     writable_.wake_all();
 }
 
+task<result<void>> Stream::wait_stopped() {
+    while (!peer_stop_ && !reset_) {
+        ALKNET_CO_CHECK(connection_.alive());
+        ALKNET_CO_CHECK(co_await writable_.wait());
+    }
+    co_return fail(causes::kReset, {}, peer_stop_.value_or(0));
+}
+
 void Stream::drop_outgoing() noexcept {
     // ngtcp2 does not look at the data of a stream again that is being reset.
     connection_.freed(out_.abandon());

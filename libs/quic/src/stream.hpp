@@ -48,6 +48,7 @@ public:
     task<result<void>> write(BytesView data);
     result<void> finish();
     void reset(std::uint64_t code) noexcept;
+    task<result<void>> wait_stopped();
     /// The application has let go.
     void release() noexcept;
 

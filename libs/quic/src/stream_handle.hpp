@@ -32,6 +32,7 @@ public:
     task<result<void>> write(BytesView data) override { return stream_->write(data); }
     task<result<void>> finish() override;
     void reset(std::uint64_t code) noexcept override { stream_->reset(code); }
+    task<result<void>> wait_stopped() override { return stream_->wait_stopped(); }
     [[nodiscard]] std::uint64_t id() const noexcept override {
         return static_cast<std::uint64_t>(stream_->id());
     }
@@ -50,6 +51,7 @@ public:
     task<result<void>> write(BytesView data) override { return stream_->write(data); }
     task<result<void>> finish() override;
     void reset(std::uint64_t code) noexcept override { stream_->reset(code); }
+    task<result<void>> wait_stopped() override { return stream_->wait_stopped(); }
 };
 
 }  // namespace alknet::quic

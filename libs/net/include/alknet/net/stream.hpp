@@ -33,6 +33,10 @@ public:
     virtual task<result<void>> finish() = 0;
     /// Gives up on what was not yet delivered (RESET_STREAM).
     virtual void reset(std::uint64_t code) noexcept = 0;
+    /// Waits, beside reads and writes, until nobody wants what is written here any more. Errors
+    /// alone: kReset with the peer's code, kClosed, kCancelled. A transport that hears of it only
+    /// by writing waits for ever.
+    virtual task<result<void>> wait_stopped();
 };
 
 /// Both halves. Destroying a stream resets (code 0) what was not finished, and stops what was not
