@@ -77,10 +77,50 @@ class Gtlsclient(harness.PeerTest):
         self.assert_fetched(outcome)
 
     def test_unknown_alpn_only(self):
-        _, _, port = self.serve()  # the real program serves no h3
+        _, _, port = self.serve()  # without a site the program serves no h3
         text, _ = self.fetch(port=port)
         self.assertNotIn("QUIC handshake has completed", text)
         self.assertIn("(0x178)", text)
+
+    # ---- the sites of the real program, over its HTTP/3 ----
+
+    def download(self, *names, options=()):
+        root = self.home / "www"
+        root.mkdir()
+        (root / "small").write_bytes(b"small")
+        (root / "large").write_bytes(b"0123456789" * 200_000)
+        _, _, port = self.serve(config=f'[[http.site]]\nroot = "{root}"\n')
+        into = self.home / "downloads"
+        into.mkdir()
+        urls = [f"https://localhost:{port}/{name}" for name in names]
+        done = harness.run(harness.need("gtlsclient"), "--timeout=10s", "--exit-on-all-streams-close",
+                           "--no-quic-dump", f"--download={into}", *options, "127.0.0.1", port, *urls)
+        self.assertEqual(done.returncode, 0, done.stderr[-2000:])
+        return root, into, done.stderr.decode(errors="replace")
+
+    def test_http3(self):
+        root, into, text = self.download("small")
+        self.assertIn("[:status: 200]", text)
+        self.assertEqual((into / "small").read_bytes(), (root / "small").read_bytes())
+
+    def test_http3_side_by_side(self):
+        root, into, _ = self.download("large", "small")
+        for name in ("large", "small"):
+            self.assertEqual((into / name).read_bytes(), (root / name).read_bytes())
+
+    def test_http3_loss(self):
+        root, into, _ = self.download("large", options=["--tx-loss=0.05", "--rx-loss=0.05"])
+        self.assertEqual((into / "large").read_bytes(), (root / "large").read_bytes())
+
+    def test_http3_body(self):
+        body = self.home / "body"
+        body.write_bytes(b"x" * 300_000)
+        _, _, text = self.download("small", options=["-m", "POST", "-d", body])
+        self.assertIn("[:status: 405]", text)
+
+    def test_http3_not_found(self):
+        _, _, text = self.download("none")
+        self.assertIn("[:status: 404]", text)
 
 
 if __name__ == "__main__":

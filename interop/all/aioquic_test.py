@@ -55,6 +55,30 @@ class Aioquic(harness.PeerTest):
         self.assertIn(b"FORBIDDEN", call(pin, "/node/info").stderr)
         self.assertIn(b"pinned", call("x509-sha256:" + "0" * 64, "/services/list").stderr)
 
+    def fetch(self, case, status="200"):
+        root = self.home / "www"
+        root.mkdir()
+        (root / "small").write_bytes(b"small")
+        (root / "large").write_bytes(b"0123456789" * 200_000)
+        _, _, port = self.serve(config=f'[[http.site]]\nroot = "{root}"\n')
+        done = harness.run(PYTHON, harness.HERE / "peers/aioquic_http3.py", port, case)
+        self.assertEqual(json.loads(done.stdout), {"status": status, "equal": True})
+
+    def test_http3(self):
+        self.fetch("get")
+
+    def test_http3_side_by_side(self):
+        self.fetch("many")
+
+    def test_http3_body(self):
+        self.fetch("post", status="405")
+
+    def test_http3_request_taken_back(self):
+        self.fetch("cancel")
+
+    def test_http3_unknown_stream(self):
+        self.fetch("unknown")
+
     def test_wrong_alpn(self):
         self.assertFalse(self.dial_us("echo", alpn="alknet/nothing")["ok"])
 
