@@ -47,7 +47,8 @@ std::vector<ListenerOptions> listener_options(const std::vector<config::Listener
                  .tcp = listener.tcp,
                  .alpns = listener.alpns,
                  .congestion = listener.congestion,
-                 .proxies = listener.proxies});
+                 .proxies = listener.proxies,
+                 .unknown_alpn = listener.unknown_alpn});
         }
     }
     return all;

@@ -95,6 +95,35 @@ class Http(TestCase):
                 self.assertTrue(answer.startswith(b"HTTP/1.1 200 OK\r\n"), answer)
                 self.assertTrue(answer.endswith(b"\r\n\r\n<h1>it works</h1>\n"), answer)
 
+    def test_whoever_names_none_that_there_is_gets_an_alert_or_http(self):
+        request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        site = f'[[http.site]]\nroot = "{self.root}"\n'
+        listener = '[[listener]]\nname = "main"\naddresses = ["127.0.0.1:0"]\n'
+        self.server.configure(listener + site)
+        with Node(self.server, listen=()) as node:
+            with self.assertRaises(ssl.SSLError):
+                self.tls(node, ("unknown",))
+            self.server.configure(listener + 'unknown_alpn = "http"\n' + site)
+            node.wait_for("config.reloaded")
+            self.assertIsNone(self.tls(node, ("unknown",)).selected_alpn_protocol())
+            answer = self.exchange(node, request, ("unknown",))
+            self.assertTrue(answer.startswith(b"HTTP/1.1 200 OK\r\n"), answer)
+            self.assertEqual(self.tls(node, ("unknown", "h2")).selected_alpn_protocol(), "h2")
+
+    def test_http3_is_told_of_where_it_is_served(self):
+        def told(*options):
+            return "alt-svc: h3=" in self.curl(node, "/", "-I", *options).decode().lower()
+
+        with Node(self.server) as node:
+            self.assertIn(f'alt-svc: h3=":{node.port}"; ma=86400', self.curl(node, "/", "-I").decode().lower())
+            self.assertTrue(told("--http2"))
+            site = f'[[http.site]]\nroot = "{self.root}"\n'
+            self.server.configure(site + '[alpn.h3]\ntransports = ["tcp"]\n')
+            node.wait_for("config.reloaded")
+            self.assertFalse(told())
+            with self.assertRaises(ssl.SSLError):
+                self.tls(node, ("h3",))
+
     def test_http2(self):
         with Node(self.server) as node:
             self.assertEqual(self.curl(node, "/large", "--http2", "-w", "%{http_version}"),

@@ -76,6 +76,10 @@ inline constexpr std::array kListenerFields = {
          .about = "Proxies whose TCP connections begin with a PROXY protocol header (version 1 or "
                   "2), which says who the client is. From these it is demanded, from others "
                   "refused. QUIC is not affected."}),
+    field<&Listener::unknown_alpn, UnknownAlpnAnswer>(
+        {.name = "unknown_alpn",
+         .about = "What a TCP client gets that asks for no service that there is: an alert, as TLS "
+                  "wants it, or \"http\", the sites over HTTP/1.1."}),
 };
 
 inline constexpr std::array kAlpnFields = {

@@ -299,6 +299,9 @@ private:
         if (before.proxies != after.proxies) {
             changes.emplace_back("believes other proxies");
         }
+        if (before.unknown_alpn != after.unknown_alpn) {
+            changes.emplace_back("answers otherwise who asks for an unknown service");
+        }
         if (before.congestion != after.congestion) {
             changes.emplace_back("uses another congestion control");
         }

@@ -27,6 +27,7 @@ std::optional<std::size_t> read_choice(Reading& in, const toml::node& value,
 
 constexpr std::array<std::string_view, 2> kFormats = {"text", "json"};
 constexpr std::array<std::string_view, 2> kCongestions = {"bbr", "cubic"};
+constexpr std::array<std::string_view, 2> kUnknownAlpns = {"alert", "http"};
 constexpr std::array<std::string_view, 2> kTransports = {"quic", "tcp"};
 constexpr std::array<std::string_view, 3> kWays = {"quic", "tcp", "proxy"};
 constexpr std::array<std::string_view, 2> kClaims = {"connect", "listen"};
@@ -408,6 +409,16 @@ void CongestionControl::read(Reading& in, const toml::node& value, quic::Congest
 
 std::string CongestionControl::show(quic::Congestion value) {
     return toml_text(kCongestions[value == quic::Congestion::bbr ? 0 : 1]);
+}
+
+void UnknownAlpnAnswer::read(Reading& in, const toml::node& value, UnknownAlpn& into) {
+    if (const auto index = read_choice(in, value, kUnknownAlpns)) {
+        into = *index == 0 ? UnknownAlpn::alert : UnknownAlpn::http;
+    }
+}
+
+std::string UnknownAlpnAnswer::show(UnknownAlpn value) {
+    return toml_text(kUnknownAlpns[value == UnknownAlpn::alert ? 0 : 1]);
 }
 
 }  // namespace alknet::config

@@ -187,6 +187,12 @@ struct CongestionControl {
     static std::string type() { return "\"bbr\" or \"cubic\""; }
 };
 
+struct UnknownAlpnAnswer {
+    static void read(Reading& in, const toml::node& value, UnknownAlpn& into);
+    static std::string show(UnknownAlpn value);
+    static std::string type() { return "\"alert\" or \"http\""; }
+};
+
 struct Certificate {
     static void read(Reading& in, const toml::node& value, tls::CertificateFiles& into);
     static std::string show(const tls::CertificateFiles& value);

@@ -134,9 +134,10 @@ TEST(ConfigPlan, NamesListenersByTheirAddresses) {
         texts(first,
               "[[listener]]\nname = 'c'\naddresses = ['127.0.0.1:1']\n"
               "quic = false\nalpns = ['alknet/echo']\ncongestion = 'cubic'\n"
-              "proxy_protocol_from = ['127.0.0.1']\n"),
+              "proxy_protocol_from = ['127.0.0.1']\nunknown_alpn = 'http'\n"),
         ElementsAre("listener changed 127.0.0.1:1: accepts no more QUIC; offers "
-                    "alknet/echo; believes other proxies; uses another congestion control"));
+                    "alknet/echo; believes other proxies; answers otherwise who asks for an "
+                    "unknown service; uses another congestion control"));
     EXPECT_THAT(texts(first + "alpns = ['a']\ntcp = false\n", first),
                 ElementsAre("listener changed 127.0.0.1:1: accepts TCP; offers every service"));
     const std::string free =

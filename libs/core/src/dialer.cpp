@@ -389,8 +389,8 @@ task<result<std::shared_ptr<Connection>>> DialerImpl::dial_tcp(const Running& di
     ALKNET_CO_TRY(auto stream,
                   co_await in_time(limits.handshake_timeout,
                                    tls::connect_tls(loop_, std::move(tcp.stream), dial.client)));
-    std::shared_ptr<Connection> connection =
-        make_tls_connection(loop_, std::move(stream), tcp, limits.idle_timeout, false);
+    std::shared_ptr<Connection> connection = make_tls_connection(
+        loop_, std::move(stream), {.tcp = tcp, .idle_timeout = limits.idle_timeout});
     std::erase_if(tcp_, [](const std::weak_ptr<Connection>& one) { return one.expired(); });
     tcp_.push_back(connection);
     co_return connection;

@@ -28,7 +28,9 @@ task<Handshake> catching(task<Handshake> work) {
 }
 
 /// What a client over TCP gets that names no service at all: programs that know no ALPN speak this.
-constexpr std::string_view kWithoutAlpn = "http/1.1";
+constexpr std::string_view kWithoutAlpn = tls::kUnansweredAlpn;
+/// What clients of HTTP over TCP are told of.
+constexpr std::string_view kHttp3 = "h3";
 
 }  // namespace
 
@@ -168,6 +170,7 @@ result<void> Listener::update(ListenerOptions options) {
     options_.alpns = std::move(options.alpns);
     options_.congestion = options.congestion;
     options_.proxies = std::move(options.proxies);
+    options_.unknown_alpn = options.unknown_alpn;
     return {};
 }
 
@@ -193,24 +196,25 @@ task<void> Listener::drain(std::uint64_t code) {
     newcomers_.clear();
 }
 
-std::string Listener::select(const tls::ClientHello& hello, bool AlpnPolicy::* allowed) const {
-    const auto is_served = [&](std::string_view name) {
-        if (!options_.alpns.empty() &&
-            std::ranges::find(options_.alpns, name) == options_.alpns.end()) {
-            return false;
-        }
-        const RegisteredHandler* found = state_.options.registry->find(name);
-        return found != nullptr && found->policy.*allowed;
-    };
-    if (!hello.has_alpn && is_served(kWithoutAlpn)) {
-        return std::string(kWithoutAlpn);
+bool Listener::is_served(std::string_view name, bool AlpnPolicy::* allowed) const {
+    if (!options_.alpns.empty() &&
+        std::ranges::find(options_.alpns, name) == options_.alpns.end()) {
+        return false;
     }
+    const RegisteredHandler* found = state_.options.registry->find(name);
+    return found != nullptr && found->policy.*allowed;
+}
+
+std::string Listener::select(const tls::ClientHello& hello, bool AlpnPolicy::* allowed) const {
     for (const std::string_view name : hello.alpns) {
-        if (is_served(name)) {
+        if (is_served(name, allowed)) {
             return std::string(name);
         }
     }
-    return {};
+    const bool otherwise = allowed == &AlpnPolicy::tcp &&
+                           (!hello.has_alpn || options_.unknown_alpn == UnknownAlpn::http);
+    return otherwise && is_served(kWithoutAlpn, allowed) ? std::string(kWithoutAlpn)
+                                                         : std::string();
 }
 
 // ---- QUIC ----
@@ -410,8 +414,12 @@ task<void> Listener::handshake_tcp(std::shared_ptr<Listener> self, net::TcpStrea
     state.telemetry.handshake_ok(Transport::tcp, state.loop.now() - began);
     state.telemetry.half_open(*state.counters);
     auto session = std::make_shared<Session>();
-    session->connection =
-        make_tls_connection(state.loop, std::move(*handshake), stream, limits.idle_timeout, true);
+    const bool http3 = self->options_.quic && self->is_served(kHttp3, &AlpnPolicy::quic);
+    session->connection = make_tls_connection(state.loop, std::move(*handshake),
+                                              {.tcp = stream,
+                                               .idle_timeout = limits.idle_timeout,
+                                               .server_side = true,
+                                               .http3_beside = http3});
     session->ticket = std::move(ticket);
     session->admitted = admitted;
     start_session(state, std::move(session));

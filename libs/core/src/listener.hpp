@@ -75,6 +75,7 @@ private:
     result<void> open_quic(std::unique_ptr<net::UdpSocket> socket);
     void start_quic();
     void start_tcp();
+    [[nodiscard]] bool is_served(std::string_view name, bool AlpnPolicy::* allowed) const;
     /// The client's first name that is served here, over a transport that its policy allows.
     [[nodiscard]] std::string select(const tls::ClientHello& hello,
                                      bool AlpnPolicy::* allowed) const;

@@ -303,6 +303,7 @@ ConnectionInfo info_for(const MemoryConnectionOptions& options, bool server_side
     info.local = server_side ? options.server_address : options.client_address;
     info.remote = server_side ? options.client_address : options.server_address;
     info.trace_id = options.trace_id;
+    info.http3_beside = options.http3_beside;
     return info;
 }
 

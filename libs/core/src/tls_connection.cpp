@@ -4,16 +4,16 @@ namespace alknet {
 
 std::shared_ptr<StreamConnection> make_tls_connection(Loop& loop,
                                                       std::unique_ptr<tls::TlsStream> stream,
-                                                      const net::TcpStream& tcp,
-                                                      Duration idle_timeout, bool server_side) {
+                                                      const TlsConnectionOptions& how) {
     StreamConnectionOptions options;
     options.info = stream->info();
     options.info.transport = Transport::tcp;
-    options.info.server_side = server_side;
-    options.info.local = tcp.local;
-    options.info.remote = tcp.remote;
-    options.info.proxy = tcp.proxy;
-    options.idle_timeout = idle_timeout;
+    options.info.server_side = how.server_side;
+    options.info.http3_beside = how.http3_beside;
+    options.info.local = how.tcp.local;
+    options.info.remote = how.tcp.remote;
+    options.info.proxy = how.tcp.proxy;
+    options.idle_timeout = how.idle_timeout;
     options.exporter = [tls = stream.get()](std::string_view label, BytesView context,
                                             MutableBytes out) {
         return tls->export_keying_material(label, context, out);

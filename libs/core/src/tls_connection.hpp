@@ -8,9 +8,14 @@
 
 namespace alknet {
 
-/// `tcp` gives the addresses; its stream has gone into `stream`.
+struct TlsConnectionOptions {
+    const net::TcpStream& tcp;  // gives the addresses; its stream has gone into the TLS stream
+    Duration idle_timeout{};
+    bool server_side = false;
+    bool http3_beside = false;
+};
+
 [[nodiscard]] std::shared_ptr<StreamConnection> make_tls_connection(
-    Loop& loop, std::unique_ptr<tls::TlsStream> stream, const net::TcpStream& tcp,
-    Duration idle_timeout, bool server_side);
+    Loop& loop, std::unique_ptr<tls::TlsStream> stream, const TlsConnectionOptions& how);
 
 }  // namespace alknet

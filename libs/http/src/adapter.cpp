@@ -14,6 +14,8 @@ namespace {
 
 // Of what the access log says of a path, which anybody can make long.
 constexpr std::size_t kLoggedPathBytesMax = 256;
+/// How long a client may go on asking over HTTP/3 at once.
+constexpr int kAltSvcSeconds = 86'400;
 
 std::string_view status_class(int status) noexcept {
     switch (status / 100) {
@@ -58,6 +60,14 @@ private:
     std::size_t& count_;
     WaitList& ended_;
 };
+
+// Behind a proxy the port of ours is not the client's.
+std::string alt_svc(const ConnectionInfo& info) {
+    return info.http3_beside && info.proxy == nullptr
+               ? "h3=\":" + std::to_string(info.local.port()) +
+                     "\"; ma=" + std::to_string(kAltSvcSeconds)
+               : std::string();
+}
 
 // The sites are held for as long as the request is answered.
 task<Response> answer_by(std::shared_ptr<const Sites> sites, Request& request) {
@@ -126,6 +136,7 @@ DriverOptions HttpAdapter::driver_options(const StreamContext& context) const {
             .auth = context.auth,
             .trace_id = context.connection->info().trace_id,
             .local = context.connection->info().local,
+            .alt_svc = alt_svc(context.connection->info()),
             .answer = [this](Request& request) { return answer_by(shared_->sites.get(), request); },
             .served = [this, &context](const Served& one) { shared_->served(one, context); }};
 }

@@ -325,6 +325,9 @@ task<result<void>> H1Connection::send(const RequestHead& head, Response response
     if (!response.fields.find("date")) {
         response.fields.add("date", http_date(loop_.wall_now()));
     }
+    if (!options_.alt_svc.empty()) {
+        response.fields.add("alt-svc", options_.alt_svc);
+    }
     const bool has_source = response.source != nullptr;
     const std::optional<std::uint64_t> length =
         has_source ? response.source_size : std::optional<std::uint64_t>(response.content.size());

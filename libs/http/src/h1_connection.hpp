@@ -32,6 +32,8 @@ struct DriverOptions {
     const AuthContext& auth;
     std::string_view trace_id;
     SocketAddress local{};
+    /// The field Alt-Svc of each response (RFC 7838); empty: none.
+    std::string alt_svc{};
     /// Never fails. Below a Cancel that is requested when the client has gone.
     std::function<task<Response>(Request&)> answer;
     std::function<void(const Served&)> served;

@@ -396,6 +396,9 @@ task<result<void>> H2Connection::send(Exchange& exchange, Response response) {
     if (!response.fields.find("date")) {
         response.fields.add("date", http_date(loop_.wall_now()));
     }
+    if (!options_.alt_svc.empty()) {
+        response.fields.add("alt-svc", options_.alt_svc);
+    }
     if (response.tunnel) {
         session_->respond(exchange.id, exchange.status, response.fields, std::nullopt, true);
         co_return co_await run_tunnel(exchange, std::move(response.tunnel));

@@ -15,16 +15,20 @@ using testing::HasSubstr;
 using testing::StartsWith;
 
 struct Serving {
-    explicit Serving(Loop& loop) : scope(loop) {
+    explicit Serving(Loop& loop, std::string_view alpn = kAlknetHttpAlpn, bool beside = false)
+        : scope(loop) {
         (void)root.write("a.txt", "content");
         sites->set(Sites::create({{.names = {}, .root = root.path()}}, {}).value());
         adapter = std::make_shared<HttpAdapter>(
             HttpAdapterOptions{.sites = sites, .log = Log(log), .metrics = metrics});
         MemoryConnectionOptions options;
-        options.alpn = kAlknetHttpAlpn;
+        options.alpn = alpn;
         options.trace_id = "0123456789abcdef";
+        options.server_address = SocketAddress::v4({127, 0, 0, 1}, 4433);
+        options.http3_beside = beside;
         pair = make_memory_connection_pair(std::move(options));
         AuthContext auth;
+        auth.alpn = alpn;
         auth.identity = Identity{.id = "bob", .scopes = {}, .resources = {}};
         scope.spawn(adapter->handle(pair.server, std::move(auth)), "http");
     }
@@ -64,6 +68,30 @@ ALKNET_CO_TEST(HttpAdapter, EachStreamIsAConnectionOfHttp) {
     }
     serving.pair.client->close(0, "");
     EXPECT_TRUE(co_await serving.scope.join());
+}
+
+ALKNET_CO_TEST(HttpAdapter, Http3IsAWholeConnection) {
+    Serving serving(loop, kHttp3Alpn);
+    std::string section("\0\0\xd1\xd7\x50\1a", 7);  // GET, https, the authority "a"
+    section.append("\x51\6/a.txt");
+    const std::string request = std::string("\1") + static_cast<char>(section.size()) + section;
+    EXPECT_THAT(co_await serving.ask(request), testing::EndsWith(std::string("\0\7content", 9)));
+    co_await serving.adapter->shutdown();
+    EXPECT_TRUE(co_await serving.scope.join());
+    const auto event = serving.log->last("http.request");
+    ALKNET_CO_ASSERT(event.has_value());
+    EXPECT_EQ(event->field("version"), "HTTP/3");
+    EXPECT_EQ(serving.pair.client->close_reason()->code(), 0x100U) << "H3_NO_ERROR";
+}
+
+ALKNET_CO_TEST(HttpAdapter, Http3IsToldOfWhereItIsServed) {
+    for (const bool beside : {true, false}) {
+        Serving serving(loop, kHttp11Alpn, beside);
+        const std::string answer = co_await serving.ask("GET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n");
+        EXPECT_EQ(answer.contains("alt-svc: h3=\":4433\"; ma=86400\r\n"), beside) << answer;
+        serving.pair.client->close(0, "");
+        (void)co_await serving.scope.join();
+    }
 }
 
 ALKNET_CO_TEST(HttpAdapter, TheAccessLogHasNoQueries) {

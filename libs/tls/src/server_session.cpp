@@ -111,7 +111,9 @@ int ServerSession::choose(BytesView message) {
             error(causes::kNoCommonAlpn, offer_text(*hello), kAlertNoApplicationProtocol),
             GNUTLS_E_NO_APPLICATION_PROTOCOL);
     }
-    if (hello->has_alpn && std::ranges::find(hello->alpns, alpn) == hello->alpns.end()) {
+    const bool offered = std::ranges::find(hello->alpns, alpn) != hello->alpns.end();
+    const bool unanswered = carrier_ == Carrier::tcp && alpn == kUnansweredAlpn;
+    if (hello->has_alpn && !offered && !unanswered) {
         return refuse_hello(error(causes::kInternal, "the chosen ALPN was not offered: " + alpn),
                             GNUTLS_E_INTERNAL_ERROR);
     }
@@ -138,7 +140,7 @@ int ServerSession::apply(const ClientHello& hello, const std::string& alpn) {
     }
     const int code = gnutls_credentials_set(native(), GNUTLS_CRD_CERTIFICATE,
                                             context().server_credentials(server_name_));
-    if (code != 0 || !hello.has_alpn) {
+    if (code != 0 || std::ranges::find(hello.alpns, alpn) == hello.alpns.end()) {
         return code;
     }
     const gnutls_datum_t name = datum_of(as_bytes(alpn));

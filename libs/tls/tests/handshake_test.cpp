@@ -211,6 +211,16 @@ TEST_F(HandshakeTest, TheSelectorMayGiveAClientWithoutAlpnAService) {
     EXPECT_LT(gnutls_alpn_get_selected_protocol(outcome.client->native(), &name), 0);
 }
 
+TEST_F(HandshakeTest, TheSelectorMayGiveAClientThatOffersOtherNamesHttp) {
+    serve_x509();
+    services.otherwise = "http/1.1";
+    const ForeignHandshake outcome = foreign({.alpns = {"unknown", "other"}});
+    ASSERT_TRUE(outcome.server) << outcome.server.error().message();
+    EXPECT_EQ((*outcome.server)->info().alpn, "http/1.1");
+    gnutls_datum_t name{};
+    EXPECT_LT(gnutls_alpn_get_selected_protocol(outcome.client->native(), &name), 0);
+}
+
 class WrongSelector final : public AlpnSelector {
 public:
     std::string select_alpn(const ClientHello&) override {

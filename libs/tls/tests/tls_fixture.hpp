@@ -30,11 +30,12 @@ public:
                 return std::string(offered);
             }
         }
-        return {};
+        return otherwise;
     }
 
     std::vector<std::string> names;
     std::string without_alpn;
+    std::string otherwise;  // who offers none of the names
     int asked = 0;
 };
 

@@ -102,6 +102,7 @@ struct Listener {
     std::vector<std::string> alpns;  // empty: all
     quic::Congestion congestion = quic::Congestion::bbr;
     std::vector<net::AddressRange> proxies;  // whose PROXY protocol header is believed
+    UnknownAlpn unknown_alpn = UnknownAlpn::alert;
 
     bool operator==(const Listener&) const = default;
 };

@@ -24,6 +24,12 @@
 
 namespace alknet {
 
+/// What a client over TCP gets whose ALPN list has nothing that is served.
+enum class UnknownAlpn : std::uint8_t {
+    alert,  // no_application_protocol (RFC 7301)
+    http,   // HTTP/1.1, where that is served, as who names no protocol at all
+};
+
 struct ListenerOptions {
     std::string name;       // for logs and metrics
     SocketAddress address;  // port 0: one free number for both UDP and TCP
@@ -33,6 +39,7 @@ struct ListenerOptions {
     quic::Congestion congestion = quic::Congestion::bbr;
     /// Whose TCP connections begin with a PROXY protocol header, which says whom they are from.
     std::vector<net::AddressRange> proxies{};
+    UnknownAlpn unknown_alpn = UnknownAlpn::alert;
 };
 
 /// Each has its key under [limits] in alknet.toml; a limit that strikes names it.

@@ -20,6 +20,7 @@ struct MemoryConnectionOptions {
     SocketAddress server_address;
     Transport transport = Transport::memory;
     std::string trace_id;
+    bool http3_beside = false;  // ConnectionInfo
 
     std::size_t stream_buffer_bytes = 64 << 10;  // of each direction of each stream
     std::uint64_t streams_bidi_max = 100;        // open at a time, of those that one end opened

@@ -73,6 +73,8 @@ struct ConnectionInfo {
     std::string cipher;        // "AES-128-GCM"
     std::string quic_version;  // "v1", "v2"; empty on others
     std::string trace_id;      // 16 hex digits, the same on both ends (from the exporter)
+    /// On a TCP server: HTTP/3 is served on the same port.
+    bool http3_beside = false;
     /// What the trusted proxy said that the connection came through; null without one.
     std::shared_ptr<const net::ProxyHeader> proxy;
 };

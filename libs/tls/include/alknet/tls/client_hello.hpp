@@ -28,13 +28,17 @@ struct ClientHello {
 /// Errors: kProtocol.
 [[nodiscard]] result<ClientHello> parse_client_hello(BytesView body);
 
+/// What a client over TCP may get besides what it has offered; the answer then names nothing.
+inline constexpr std::string_view kUnansweredAlpn = "http/1.1";
+
 /// Chooses a service. Called in the middle of a handshake, on the connection's loop, once or (after
 /// a HelloRetryRequest) twice.
 class AlpnSelector {
 public:
-    /// The name to answer with, one of `hello.alpns`, or empty for alert 120
-    /// (no_application_protocol). Over TCP, where `hello.has_alpn` is false, any name says which
-    /// service such a client gets; on QUIC a client without ALPN is always refused (RFC 9001).
+    /// The name to answer with, one of `hello.alpns`, or over TCP kUnansweredAlpn, or empty for
+    /// alert 120 (no_application_protocol). Over TCP, where `hello.has_alpn` is false, any name
+    /// says which service such a client gets; on QUIC a client without ALPN is always refused (RFC
+    /// 9001).
     [[nodiscard]] virtual std::string select_alpn(const ClientHello& hello) = 0;
 
 protected:
