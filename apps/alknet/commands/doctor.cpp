@@ -11,6 +11,7 @@
 #include "commands.hpp"
 #include "output.hpp"
 #include "pair_text.hpp"
+#include "peers.hpp"
 #include "services.hpp"
 
 namespace alknet::app {
@@ -26,9 +27,16 @@ using doctor::Verdict;
 /// Whose TLS is looked at.
 constexpr std::size_t kPeersAsked = 3;
 
+result<void> check_peers(const config::Home& home, const config::Config& config) {
+    ALKNET_TRY(const auto stored, stored_peers(home));
+    ALKNET_CHECK(accepted_peers(home, config.dynamic, stored));
+    return {};
+}
+
 std::unique_ptr<doctor::SystemProbe> probe_of(const CommandLine& line) {
     const auto home = home_directory(line);
-    return doctor::make_system_probe(home ? *home : std::filesystem::path(), services());
+    return doctor::make_system_probe(home ? *home : std::filesystem::path(), services(),
+                                     check_peers);
 }
 
 task<void> dial_peer(Client& client, doctor::ExamineOptions options, PairReport& pair) {

@@ -48,7 +48,7 @@ std::string mebibytes(std::uint64_t bytes) {
 
 // ---- node ----
 
-Check check_node(const result<NodeFacts>& node) {
+Check check_node(const result<NodeFacts>& node, bool runs) {
     if (node) {
         return good("node", "key and configuration", node->id.fingerprint());
     }
@@ -62,7 +62,9 @@ Check check_node(const result<NodeFacts>& node) {
                    "this machine can reach others as a stranger, and nobody can reach it",
                    std::string(why.cause().next));
     }
-    return bad(std::move(check), Status::fail, "the node cannot start",
+    return bad(std::move(check), Status::fail,
+               runs ? "the node that runs goes on as it was, and could not be started again"
+                    : "the node cannot start",
                std::string(why.cause().next));
 }
 
@@ -376,7 +378,7 @@ std::vector<Check> local_checks(SystemProbe& probe, const CheckOptions& options)
     const auto node = probe.node();
     const NodeFacts* facts = node ? &*node : nullptr;
     const std::int64_t now = probe.unix_seconds();
-    all.push_back(check_node(node));
+    all.push_back(check_node(node, !node && probe.node_runs()));
     if (facts != nullptr && options.ports) {
         check_ports(all, probe, *facts);
     }

@@ -123,10 +123,11 @@ std::set<std::uint64_t> inodes_in_the_way(const SocketAddress& wanted, Transport
 
 class RealProbe final : public SystemProbe {
 public:
-    RealProbe(fs::path home, std::vector<std::string> services)
-        : home_(std::move(home)), services_(std::move(services)) {}
+    RealProbe(fs::path home, std::vector<std::string> services, FilesCheck check)
+        : home_(std::move(home)), services_(std::move(services)), check_(std::move(check)) {}
 
     result<NodeFacts> node() override;
+    bool node_runs() override { return !home_.empty() && lock_is_held(home_); }
     std::int64_t unix_seconds() override {
         const auto now = std::chrono::system_clock::now().time_since_epoch();
         return std::chrono::duration_cast<std::chrono::seconds>(now).count();
@@ -145,6 +146,7 @@ public:
 private:
     fs::path home_;
     std::vector<std::string> services_;
+    FilesCheck check_;
 };
 
 result<NodeFacts> RealProbe::node() {
@@ -160,6 +162,9 @@ result<NodeFacts> RealProbe::node() {
                                           .certificates = facts.config.dynamic.certificates,
                                           .authorities = {},
                                           .ticket_keys = nullptr}));
+    if (check_) {
+        ALKNET_CHECK(check_(home, facts.config));
+    }
     facts.id = key->id();
     for (const tls::CertificateFiles& files : facts.config.dynamic.certificates) {
         ALKNET_TRY(CertificateDates dates, dates_of(files.chain));
@@ -336,8 +341,9 @@ std::uint64_t udp_drops() {
            parse_udp_drops(read_whole("/proc/net/snmp6"));
 }
 
-std::unique_ptr<SystemProbe> make_system_probe(fs::path home, std::vector<std::string> services) {
-    return std::make_unique<RealProbe>(std::move(home), std::move(services));
+std::unique_ptr<SystemProbe> make_system_probe(fs::path home, std::vector<std::string> services,
+                                               FilesCheck check) {
+    return std::make_unique<RealProbe>(std::move(home), std::move(services), std::move(check));
 }
 
 }  // namespace alknet::doctor

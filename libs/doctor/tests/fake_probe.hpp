@@ -29,6 +29,7 @@ public:
     }
 
     result<NodeFacts> node() override { return node_facts; }
+    bool node_runs() override { return runs; }
     std::int64_t unix_seconds() override { return now; }
     result<FileLimits> file_limits() override { return files; }
     result<UdpBuffers> udp_buffers() override { return buffers; }
@@ -49,6 +50,7 @@ public:
     }
     result<DiskSpace> disk_space() override { return disk; }
 
+    bool runs = false;
     result<NodeFacts> node_facts;
     std::int64_t now = kToday;
     result<FileLimits> files = FileLimits{.soft = 1024, .hard = 1 << 20};

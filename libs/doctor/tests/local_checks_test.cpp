@@ -44,6 +44,12 @@ std::vector<Row> node_rows() {
         {"a bad file",
          [](FakeProbe& p) { p.node_facts = fail(causes::kConfigInvalid, "alknet.toml:3:1"); }, kKey,
          Status::fail, "cannot start", "correct the named line"},
+        {"a bad file, while the node runs",
+         [](FakeProbe& p) {
+             p.node_facts = fail(causes::kConfigInvalid, "alknet.toml:3:1");
+             p.runs = true;
+         },
+         kKey, Status::fail, "goes on as it was", "correct the named line"},
         {"a key that others can read",
          [](FakeProbe& p) { p.node_facts = fail(causes::kHomeInvalid, "node.key"); }, kKey,
          Status::fail, "cannot start", "mend what the detail names"},

@@ -5,11 +5,13 @@
 
 #include <alknet/base/result.hpp>
 #include <alknet/config/config.hpp>
+#include <alknet/config/home.hpp>
 #include <alknet/crypto/node_id.hpp>
 #include <alknet/net/connection.hpp>
 #include <alknet/net/socket_address.hpp>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,8 +65,11 @@ class SystemProbe {
 public:
     virtual ~SystemProbe() = default;
 
-    /// Errors: those of Home::open, load_config, load_key, load_secrets and TlsContext::create.
+    /// Errors: those of Home::open, load_config, load_key, load_secrets, TlsContext::create and of
+    /// what else a node asks for.
     virtual result<NodeFacts> node() = 0;
+    /// Whether a node holds the home's lock, also where `node` fails.
+    [[nodiscard]] virtual bool node_runs() = 0;
     [[nodiscard]] virtual std::int64_t unix_seconds() = 0;
     virtual result<FileLimits> file_limits() = 0;
     virtual result<UdpBuffers> udp_buffers() = 0;
@@ -89,8 +94,12 @@ public:
 /// buffer was full; 0 where the system does not count them.
 [[nodiscard]] std::uint64_t udp_drops();
 
+/// What else a node asks of its files before it starts.
+using FilesCheck = std::function<result<void>(const config::Home& home, const config::Config&)>;
+
 /// `home` may be empty: then there is no node here. `services`: see config::ParseOptions.
-[[nodiscard]] std::unique_ptr<SystemProbe> make_system_probe(
-    std::filesystem::path home, std::vector<std::string> services = {});
+[[nodiscard]] std::unique_ptr<SystemProbe> make_system_probe(std::filesystem::path home,
+                                                             std::vector<std::string> services = {},
+                                                             FilesCheck check = {});
 
 }  // namespace alknet::doctor
