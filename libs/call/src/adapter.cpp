@@ -1,10 +1,17 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/call/adapter.hpp>
+#include <alknet/call/failure.hpp>
 #include <utility>
 
 #include "peer.hpp"
 
 namespace alknet::call {
+
+namespace {
+
+constexpr std::size_t kDiscardBytes = 4096;
+
+}  // namespace
 
 struct CallAdapter::Shared : CallCounts {
     using CallCounts::CallCounts;
@@ -28,6 +35,23 @@ task<result<void>> CallAdapter::handle(std::shared_ptr<Connection> connection, A
                    .counts = shared_},
                   context.cancel);
     co_return co_await peer.run();
+}
+
+// An error of the stream, before anything was asked. Who reads it to its end has it: what is on its
+// way would else make the system throw it away.
+task<result<void>> CallAdapter::tell_refused(std::shared_ptr<Connection> connection, error why) {
+    ALKNET_CO_TRY(const auto stream, co_await connection->accept_bi());
+    const error told(why.cause(), why.is(causes::kScopeMissing) ? why.detail() : std::string());
+    ALKNET_CO_TRY(const Bytes frame, encode_frame({.id = {}, .event = to_failed(told)}));
+    ALKNET_CO_CHECK(co_await stream->write(frame));
+    ALKNET_CO_CHECK(co_await stream->finish());
+    Bytes rest(kDiscardBytes);
+    for (;;) {
+        ALKNET_CO_TRY(const std::size_t size, co_await stream->read(rest));
+        if (size == 0) {
+            co_return result<void>();
+        }
+    }
 }
 
 task<void> CallAdapter::shutdown() {

@@ -42,6 +42,33 @@ task<void> call_once(CallClient& client, std::string operation, std::vector<std:
     order.push_back(operation + " " + (outcome ? "ok" : std::string(outcome.error().cause().id)));
 }
 
+task<void> refuse_first(CallAdapter& adapter, std::shared_ptr<Connection> connection, error why) {
+    EXPECT_TRUE(co_await adapter.tell_refused(std::move(connection), std::move(why)));
+}
+
+// Over TCP there is no close code that could say it.
+ALKNET_CO_TEST(Call, SaysOnTheOneStreamWhyAPeerIsRefused) {
+    CallAdapter adapter{CallAdapterOptions{}};
+    for (const error& why : {error(causes::kScopeMissing, "calls:use"),
+                             error(causes::kForbidden, "a reason of the owner's")}) {
+        auto [near, far] = net::make_memory_streams();
+        StreamConnectionOptions made;
+        const std::shared_ptr<Connection> ours =
+            make_stream_connection(loop, std::move(near), made);
+        made.info.server_side = true;
+        const std::shared_ptr<Connection> theirs =
+            make_stream_connection(loop, std::move(far), made);
+        TaskScope scope(loop);
+        scope.spawn(refuse_first(adapter, theirs, why), "refuse");
+        const auto client = CallClient::create(loop, ours);
+        const auto refused = co_await client->call("test/echo", {});
+        EXPECT_TRUE(!refused && refused.error().is(why.cause()));
+        EXPECT_EQ(refused.error().detail(), why.is(causes::kScopeMissing) ? "calls:use" : "");
+        co_await client->close();
+        (void)co_await scope.join();
+    }
+}
+
 ALKNET_CO_TEST(Call, NobodyWaitsForAnothersHandler) {
     World world(loop, Carrier::one_stream);
     const auto client = CallClient::create(loop, world.client);

@@ -1,6 +1,12 @@
+#include <alknet/base/causes.hpp>
 #include <alknet/core/handler.hpp>
 
 namespace alknet {
+
+task<result<void>> ProtocolHandler::tell_refused(std::shared_ptr<Connection> /*connection*/,
+                                                 error /*why*/) {
+    co_return fail(causes::kNotSupported);
+}
 
 task<void> ProtocolHandler::shutdown() {
     co_return;

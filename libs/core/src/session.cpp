@@ -143,12 +143,23 @@ std::uint64_t code_for(const Session& session, Ending ending, const error& why) 
     return default_close_code(why.condition());
 }
 
-/// Over a byte stream only somebody who is known is told anything, and only that much.
-task<void> tell_refusal(const Session& session, const error& why) {
+/// Over a byte stream only somebody who is known is told anything: why, if the protocol has words
+/// for it, else only that it is so.
+task<void> tell_refusal(const EndpointState& state, const Session& session, const error& why) {
     const bool refused = session.handler == nullptr && session.identity && !session.cut;
-    if (refused && session.stream != nullptr && why.is(errc::forbidden)) {
-        (void)co_await session.stream->deny();
+    if (!refused || session.stream == nullptr || !why.is(errc::forbidden)) {
+        co_return;
     }
+    const RegisteredHandler* found = state.options.registry->find(session.connection->info().alpn);
+    if (found != nullptr) {
+        const std::shared_ptr<ProtocolHandler> handler = found->handler;
+        const auto told = co_await with_timeout(state.options.limits.linger_timeout,
+                                                handler->tell_refused(session.connection, why));
+        if (told || !told.error().is(causes::kNotSupported)) {
+            co_return;
+        }
+    }
+    (void)co_await session.stream->deny();
 }
 
 task<void> run_session(EndpointState& state, std::shared_ptr<Session> session) {
@@ -163,7 +174,7 @@ task<void> run_session(EndpointState& state, std::shared_ptr<Session> session) {
     } else {
         const error& why = outcome.value.error();
         report_failure(state, *session, outcome.ending, why);
-        co_await tell_refusal(*session, why);
+        co_await tell_refusal(state, *session, why);
         connection.close(code_for(*session, outcome.ending, why), reason_of(why));
     }
     state.telemetry.closed(connection, state.loop.now() - session->opened);

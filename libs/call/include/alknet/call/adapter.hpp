@@ -26,6 +26,7 @@ public:
 
     [[nodiscard]] std::vector<std::string> alpns() const override;
     task<result<void>> handle(std::shared_ptr<Connection> connection, AuthContext auth) override;
+    task<result<void>> tell_refused(std::shared_ptr<Connection> connection, error why) override;
     /// New requests are refused with UNAVAILABLE, and subscriptions end with it; returns when those
     /// that run have been answered.
     task<void> shutdown() override;

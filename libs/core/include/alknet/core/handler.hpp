@@ -26,6 +26,12 @@ public:
     /// exception (code 6) ends this connection and nothing else.
     virtual task<result<void>> handle(std::shared_ptr<Connection> connection, AuthContext auth) = 0;
 
+    /// Tells a known peer in the protocol itself why it may not use the service, where the
+    /// transport has no close code that could (TCP). It may hear the cause, and of kScopeMissing
+    /// the detail. Runs below a timeout; the endpoint closes the connection afterwards. Errors:
+    /// kNotSupported for a protocol that has no words for it, as here; those of the stream.
+    virtual task<result<void>> tell_refused(std::shared_ptr<Connection> connection, error why);
+
     /// Stop taking on new work and finish what runs; the endpoint waits for the grace period.
     virtual task<void> shutdown();
 
