@@ -84,6 +84,15 @@ class Audit(TestCase):
         self.assertIn("  peer.added  peer=peer-", home.run("audit", "show").stdout)
         self.assertEqual(home.run("audit", "show", "--peer", "nobody").stdout, "")
 
+    def wait_for_record(self, home, event):
+        with subprocess.Popen([support.PROGRAM, "audit", "show", "--follow", "--json", "--home", str(home.path)],
+                              stdout=subprocess.PIPE, text=True, env=clean_environment()) as follower:
+            self.addCleanup(follower.kill)
+            while json.loads(follower.stdout.readline())["event"] != event:
+                pass
+            follower.kill()
+            follower.wait(timeout=PATIENCE_S)
+
     def test_is_followed(self):
         home = self.home()
         home.run("peer", "add", "bob", "--key", self.home("bob").id)
@@ -178,6 +187,7 @@ class Audit(TestCase):
         home.configure("[audit]\nrequired = true\n")
         with Node(home) as node:
             bob.run("ping", node.address, "--count", "1")
+            self.wait_for_record(home, "connection.admitted")
             (home.path / "audit.log").rename(home.path / "kept")
             (home.path / "audit.log").mkdir()
             # The first whose record cannot be written is let in, and then nobody is.
