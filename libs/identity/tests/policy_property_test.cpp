@@ -1,5 +1,4 @@
-// Properties of decisions, over random policies. A million of them, once in a while:
-//     ALKNET_POLICIES=1000000 identity_tests --gtest_filter='PolicyProperty.*'
+// Properties of decisions, over random policies. A million of them: ./dev policies
 #include <alknet/base/number.hpp>
 #include <alknet/identity/policy.hpp>
 #include <alknet/testing/random.hpp>
@@ -23,8 +22,8 @@ public:
     Scope make_scope(bool wild) {
         std::string text = word(wild) + ":" + word(wild);
         if (random_.chance(0.6)) {
-            text += ":" + word(wild);
-            if (random_.chance(0.3)) {
+            text += ":" + (wild && random_.chance(0.2) ? "@" : word(wild));
+            if (!text.ends_with('@') && random_.chance(0.3)) {
                 text += "/" + word(wild);
             }
         }
@@ -39,6 +38,9 @@ public:
         }
         if (random_.chance(0.3)) {
             record.roles = {"ops"};
+        }
+        for (std::uint64_t i = random_.below(3); i > 0; --i) {
+            record.resources[word(false)] = {word(false)};
         }
         record.enabled = random_.chance(0.8);
         if (random_.chance(0.4)) {
@@ -77,6 +79,7 @@ Decision replay(const PeerDirectory& peers, const Question& question, const Deci
     }
     PeerRecord alone = *peer;
     alone.roles.clear();
+    alone.resources.clear();  // as the roles, among the grants
     if (decision.allowed()) {
         std::erase_if(alone.grants, [&](const Grant& grant) {
             return grant.scope.text() != decision.rule || grant.origin != decision.origin ||
