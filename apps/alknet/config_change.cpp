@@ -1,12 +1,16 @@
 #include "config_change.hpp"
 
+#include <unistd.h>
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/causes_config.hpp>
+#include <alknet/base/os_error.hpp>
+#include <alknet/call/envelope.hpp>
 #include <alknet/config/units.hpp>
 #include <alknet/identity/config_revision.hpp>
 #include <alknet/identity/policy.hpp>
 #include <alknet/tls/context.hpp>
+#include <cerrno>
 #include <utility>
 
 #include "audit_change.hpp"
@@ -58,7 +62,99 @@ result<Version> version_before(const config::Home& home, const std::string& text
     return now ? std::move(now) : read_version(home, "", file, {});
 }
 
+// The scope that somebody needs to change the configuration from elsewhere.
+constexpr std::string_view kChangedBy = "config:manage";
+
+bool has(const std::vector<identity::Grant>& grants, const std::string& wanted) {
+    const auto scope = identity::Scope::parse_exact(wanted);
+    return wanted.empty() || (scope && std::ranges::any_of(grants, [&](const identity::Grant& one) {
+                                  return identity::covers(one.scope, *scope);
+                              }));
+}
+
+// What alknet/call asks for.
+std::string call_scope(const Version& version) {
+    const auto& alpns = version.config.dynamic.alpns;
+    const auto rules = alpns.find(std::string(call::kCallAlpn));
+    return rules == alpns.end() ? "" : rules->second.scope;
+}
+
+bool serves_calls(const Version& version) {
+    return std::ranges::any_of(
+        version.config.dynamic.listeners, [](const config::Listener& listener) {
+            return listener.alpns.empty() ||
+                   std::ranges::find(listener.alpns, call::kCallAlpn) != listener.alpns.end();
+        });
+}
+
+// Whether some admin may connect to alknet/call.
+bool admins_call(const Version& version, WallTime now) {
+    const auto admins = identity::admins(*version.peers, now);
+    return std::ranges::any_of(admins, [&](const std::string& name) {
+        const identity::PeerRecord* peer = version.peers->find_name(name);
+        return peer != nullptr && has(peer->grants, call_scope(version));
+    });
+}
+
+constexpr std::string_view kStandardInput = "-";
+
+result<std::string> read_standard_input() {
+    std::string text(config::kFileBytesMax + 1, '\0');
+    std::size_t size = 0;
+    while (size < text.size()) {
+        const ssize_t more = ::read(STDIN_FILENO, text.data() + size, text.size() - size);
+        if (more < 0 && errno != EINTR) {
+            return os_fail("read", errno, "standard input");
+        }
+        if (more == 0) {
+            break;
+        }
+        size += more < 0 ? 0 : static_cast<std::size_t>(more);
+    }
+    text.resize(size);
+    return size <= config::kFileBytesMax
+               ? result<std::string>(std::move(text))
+               : fail(causes::kConfigInvalid, "standard input has more than " +
+                                                  std::to_string(config::kFileBytesMax) +
+                                                  " octets");
+}
+
+// As guard_admins, of the way by which a node is ruled from elsewhere.
+result<void> guard_calls(const DeskRequest& request, const Version& before, const Version& after) {
+    const std::string scope = call_scope(after);
+    const std::string ask = std::string(call::kCallAlpn) + " would ask for " + scope;
+    if (admins_call(before, request.now) && !admins_call(after, request.now)) {
+        return fail(causes::kLastAdmin, ask + ", which no admin has");
+    }
+    if (request.caller.local()) {
+        return {};
+    }
+    const identity::PeerRecord* actor = after.peers->find(request.caller.peer);
+    if (actor != nullptr && !has(actor->grants, scope)) {
+        return fail(causes::kOwnAccess, ask + ", which you lack");
+    }
+    if (serves_calls(before) && !serves_calls(after)) {
+        return fail(causes::kOwnAccess, "no listener would serve " + std::string(call::kCallAlpn));
+    }
+    return {};
+}
+
 }  // namespace
+
+result<void> check_files(const DeskRequest& request, const identity::PeerList& stored) {
+    ALKNET_TRY(std::string text, config::read_config_text(request.home.config_file()));
+    ALKNET_TRY(const Version now, read_version(request.home, std::move(text),
+                                               request.home.config_file().native(), stored));
+    ALKNET_CHECK(identity::check_assertions(*now.peers));
+    return check_usable(request.home, now.config);
+}
+
+result<void> check_nothing_waits(const DeskRequest& request) {
+    ALKNET_TRY(const auto waiting, config::pending_change(request.home));
+    return waiting && !waiting->due(request.now)
+               ? fail(causes::kConfigPending, "until " + time_text(waiting->deadline))
+               : result<void>();
+}
 
 result<void> check_usable(const config::Home& home, const config::Config& config) {
     ALKNET_TRY(const auto key, home.load_key(config.fixed));
@@ -71,6 +167,9 @@ result<void> check_usable(const config::Home& home, const config::Config& config
 }
 
 result<std::string> read_other_config(const std::filesystem::path& file) {
+    if (file == kStandardInput) {
+        return read_standard_input();
+    }
     auto text = config::read_config_text(file);
     if (!text && text.error().is(causes::kConfigMissing)) {
         return fail(causes::kFileMissing, file.native());
@@ -120,8 +219,12 @@ result<Proposal> propose(const DeskRequest& request, const identity::PeerList& s
     const config::Side from{.config = before.config, .peers = *before.peers};
     const config::Side to{.config = after.config, .peers = *after.peers};
     proposal.effects = config::plan(from, to);
-    proposal.guard = identity::guard_admins(*before.peers, *after.peers,
-                                            {.actor = request.caller.peer, .now = request.now});
+    proposal.guard = identity::guard_admins(
+        *before.peers, *after.peers,
+        {.actor = request.caller.peer, .now = request.now, .by = kChangedBy});
+    if (proposal.guard) {
+        proposal.guard = guard_calls(request, before, after);
+    }
     proposal.needs_restart = before.config.fixed != after.config.fixed;
     proposal.serves_more = serves_more(before.config.dynamic, after.config.dynamic);
     proposal.revision = identity::config_revision(before.text, stored);
@@ -142,19 +245,19 @@ result<void> apply(const DeskRequest& request, const Proposal& proposal,
     if (!options.force) {
         ALKNET_CHECK(proposal.guard);
     }
-    // replace_config says so too, and then what did not happen would be in the audit log.
-    ALKNET_TRY(const auto waiting, config::pending_change(request.home));
-    if (waiting && !waiting->due(request.now)) {
-        return fail(causes::kConfigPending);
-    }
+    ALKNET_CHECK(check_nothing_waits(request));
     AuditEntry entry{.event = "config.applied"};
     entry.more = {{"then", proposal.revision_then},
                   {"confirm", options.confirm ? config::duration_text(*options.confirm) : ""},
                   request.caller.named()};
-    ALKNET_CHECK(audit_change(request.home, proposal.before, std::move(entry), proposal.revision));
-    return config::replace_config(
-        request.home, proposal.text,
-        {.expected = proposal.expected, .now = request.now, .confirm = options.confirm});
+    const auto record = [&] {
+        return request.records->write(proposal.before, std::move(entry), proposal.revision);
+    };
+    return config::replace_config(request.home, proposal.text,
+                                  {.expected = proposal.expected,
+                                   .now = request.now,
+                                   .confirm = options.confirm,
+                                   .before = record});
 }
 
 }  // namespace alknet::app

@@ -20,7 +20,8 @@ namespace alknet::app {
 /// there. Errors: kHomeInvalid, kCertificateInvalid, kIo.
 result<void> check_usable(const config::Home& home, const config::Config& config);
 
-/// A file that somebody names. Errors: kFileMissing; else those of config::read_config_text.
+/// A file that somebody names, or standard input for `-`. Errors: kFileMissing; kConfigInvalid for
+/// more than kFileBytesMax; else those of config::read_config_text.
 [[nodiscard]] result<std::string> read_other_config(const std::filesystem::path& file);
 
 /// A text that somebody asks about.
@@ -56,7 +57,7 @@ struct Proposal {
     config::Config before;
     std::vector<config::Difference> differences;
     std::vector<config::Effect> effects;
-    /// kLastAdmin: only somebody who insists may apply it.
+    /// kLastAdmin, kOwnAccess: only somebody who insists may apply it.
     result<void> guard;
     /// Whether it changes what is read at start only.
     bool needs_restart = false;
@@ -70,13 +71,20 @@ struct Proposal {
 [[nodiscard]] result<Proposal> propose(const DeskRequest& request, const identity::PeerList& stored,
                                        const ProposalOptions& options);
 
+/// Errors: kConfigPending, with until when, while a change waits to be confirmed.
+result<void> check_nothing_waits(const DeskRequest& request);
+
+/// The files as a node would take them. Errors: kConfigInvalid, kAssertionFailed, those of
+/// check_usable.
+result<void> check_files(const DeskRequest& request, const identity::PeerList& stored);
+
 struct ApplyOptions {
     std::optional<Duration> confirm;
     bool force = false;
 };
 /// Writes it down in the audit log, and then in alknet.toml. Errors: the proposal's guard unless
-/// forced; kForbidden for a caller that is not local and changes what is read at start only; those
-/// of audit_change and config::replace_config.
+/// forced; kForbidden for a caller that is not local and changes what is read at start only;
+/// kConfigPending; those of audit_change and config::replace_config.
 result<void> apply(const DeskRequest& request, const Proposal& proposal,
                    const ApplyOptions& options);
 

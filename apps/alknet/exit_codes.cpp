@@ -50,6 +50,7 @@ constexpr std::array kByCause = {
     Mapping{&causes::kConfigNotPending, ExitCode::config},
     Mapping{&causes::kFileMissing, ExitCode::config},
     Mapping{&causes::kLastAdmin, ExitCode::config},
+    Mapping{&causes::kOwnAccess, ExitCode::config},
     Mapping{&causes::kHomeExists, ExitCode::config},
     Mapping{&causes::kHomeInvalid, ExitCode::config},
     Mapping{&causes::kCertificateInvalid, ExitCode::config},

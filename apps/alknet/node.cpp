@@ -40,7 +40,8 @@ result<void> Node::build() {
     ALKNET_TRY(audit_,
                identity::AuditLog::start(
                    {.home = home_.directory(), .rules = config_.dynamic.audit, .log = log_}));
-    audit_->set_revision(identity::config_revision(source_.text, source_.stored));
+    revision_ = identity::config_revision(source_.text, source_.stored);
+    audit_->set_revision(revision_);
     decisions_ = audit_;
     if (options_.events != nullptr) {
         options_.events->set_next(audit_);
@@ -174,6 +175,7 @@ task<result<void>> Node::reload() {
     if (!applied && applied.error().is(errc::cancelled)) {
         co_return applied;
     }
+    refused_ = applied ? std::nullopt : std::optional(applied.error());
     if (!applied) {
         const error& why = applied.error();
         audit("config.rejected", &why);
@@ -185,10 +187,9 @@ task<result<void>> Node::reload() {
         log_.error("key.news_unread", {{"detail", news.error().message()}});
     }
     audit("config.reloaded", nullptr);
-    log_.info("config.reloaded",
-              {{"listeners", listening_.size()},
-               {"peers", identities_->peers()->peers().size()},
-               {"revision", identity::config_revision(source_.text, source_.stored)}});
+    log_.info("config.reloaded", {{"listeners", listening_.size()},
+                                  {"peers", identities_->peers()->peers().size()},
+                                  {"revision", revision_}});
     co_await recheck_identities();
     co_return applied;
 }
@@ -216,7 +217,10 @@ NodeInfo Node::info() const {
             .services = registry_->alpns(),
             .connections = endpoint_->connections(),
             .half_open = endpoint_->half_open(),
-            .peers = identities_->peers()->peers().size()};
+            .peers = identities_->peers()->peers().size(),
+            .revision = revision_,
+            .config_refused = refused_ ? std::optional(refused_->message()) : std::nullopt,
+            .undone_in_s = undone_in()};
 }
 
 // Everything that can fail comes first.
@@ -229,7 +233,8 @@ result<void> Node::apply(const Source& source) {
     ALKNET_TRY(auto peers, accepted_peers(home_, config.dynamic, source.stored));
     ALKNET_TRY(const auto serve_sites, http_->prepare(config.dynamic));
     warn_of_admins(*peers);
-    audit_->set_revision(identity::config_revision(source.text, source.stored));
+    revision_ = identity::config_revision(source.text, source.stored);
+    audit_->set_revision(revision_);
     audit_->set_rules(config.dynamic.audit);
     identities_->replace(std::move(peers));
     written_->set(fixed_peers(config.dynamic, source.stored));

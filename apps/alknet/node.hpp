@@ -97,6 +97,10 @@ public:
     [[nodiscard]] result<void> may_use(std::string_view service, Transport transport,
                                        const std::optional<Identity>& caller) const;
 
+    /// Gives the key file the key that the node shows, if statements lead from it to the file's.
+    /// Errors: those of identity::take_key_back.
+    result<void> take_key_back();
+
     /// What it is and has, for people who look after it.
     [[nodiscard]] NodeInfo info() const;
     /// Looks at each way to a peer, in a few seconds. Errors: kUnknownPeer; kCancelled.
@@ -178,6 +182,8 @@ private:
     void warn_of_admins(const identity::PeerDirectory& after) const;
     void record_applied(const std::string& text);
     [[nodiscard]] std::optional<Duration> undo_if_due();
+    /// Whole seconds until a change is undone that waits to be confirmed.
+    [[nodiscard]] std::optional<std::uint64_t> undone_in() const;
     void log_undone(config::Undone undone) const;
     void apply_listeners(const std::vector<config::Listener>& listeners);
     void apply_rules(const config::DynamicConfig& config);
@@ -248,7 +254,9 @@ private:
     Event key_news_changed_;
     Event terms_changed_;
     Event config_changed_;
-    std::string recorded_;  // what alknet.toml.applied says
+    std::string recorded_;            // what alknet.toml.applied says
+    std::string revision_;            // of what is in force
+    std::optional<error> refused_{};  // why what the files say is not
     std::shared_ptr<Metrics> metrics_ = std::make_shared<Metrics>();
     std::shared_ptr<HttpService> http_;
     const std::shared_ptr<resume::StreamDirectory> resumable_ = resume::make_stream_directory();

@@ -2,6 +2,7 @@
 // that nobody confirms, and what it accepted last.
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/causes_config.hpp>
 #include <alknet/identity/policy.hpp>
 #include <alknet/rt/combine.hpp>
 
@@ -106,8 +107,18 @@ std::optional<Duration> Node::undo_if_due() {
     }
     const Duration left = (*pending)->remaining(loop_.wall_now());
     log_.warn("config.unconfirmed",
-              {{"undone_in_s", std::chrono::ceil<std::chrono::seconds>(left).count()}});
+              {{"id", causes::kConfigPending.id},
+               {"undone_in_s", std::chrono::ceil<std::chrono::seconds>(left).count()}});
     return left;
+}
+
+std::optional<std::uint64_t> Node::undone_in() const {
+    const auto pending = config::pending_change(home_);
+    if (!pending || !*pending) {
+        return std::nullopt;
+    }
+    const Duration left = (*pending)->remaining(loop_.wall_now());
+    return static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::seconds>(left).count());
 }
 
 void Node::log_undone(config::Undone undone) const {

@@ -39,6 +39,9 @@ struct NodeInfo {
     std::uint64_t connections = 0;
     std::uint64_t half_open = 0;
     std::uint64_t peers = 0;
+    std::string revision{};                       // of the configuration that is in force
+    std::optional<std::string> config_refused{};  // what the files say, and why it is not
+    std::optional<std::uint64_t> undone_in_s{};   // a change that waits to be confirmed
     std::vector<ProgramInfo> programs{};
 };
 
@@ -86,6 +89,7 @@ struct Closed {
 };
 struct Reloaded {
     bool reloaded = false;
+    std::optional<std::uint64_t> undone_in_s{};  // a change that waits to be confirmed
 };
 
 }  // namespace alknet::app

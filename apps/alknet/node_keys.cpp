@@ -68,6 +68,11 @@ void Node::take_key(std::shared_ptr<const NodeKey> key) {
     });
 }
 
+result<void> Node::take_key_back() {
+    ALKNET_CHECK(identity::take_key_back(identity::KeyFiles(config_.fixed.key_file), *key_));
+    return read_key_news();
+}
+
 result<void> Node::read_key_news() {
     ALKNET_TRY(auto news, KeyNews::load(identity::KeyFiles(config_.fixed.key_file)));
     key_news_->set(std::move(news));

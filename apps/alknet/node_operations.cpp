@@ -82,7 +82,7 @@ task<result<ServiceAccess>> service_access(Options options, call::CallContext co
 
 task<result<Reloaded>> config_reload(Options options, Nothing /*input*/) {
     ALKNET_CO_CHECK(co_await options->reload(true));
-    co_return Reloaded{.reloaded = true};
+    co_return Reloaded{.reloaded = true, .undone_in_s = options->info().undone_in_s};
 }
 
 // Of a local admin, who the kernel says has connected. Whoever comes another way is remote,
@@ -99,6 +99,28 @@ DeskCaller caller_of(const call::CallContext& context) {
             .peer = {}};
 }
 
+// To the new key, with all that the files say, or to nothing.
+task<result<Json>> go_over(Options options, Json output, ChangeRecords& records) {
+    const result<void> reloaded = co_await options->reload(true);
+    if (!reloaded && reloaded.error().is(errc::cancelled)) {
+        co_return unexpected(reloaded.error());
+    }
+    if (reloaded && options->info().fingerprint == output.text_of("to")) {
+        co_return output;
+    }
+    std::string why = reloaded ? "the node could not go over to it"
+                               : "the node refuses its files: " + reloaded.error().message();
+    if (const auto back = options->take_key_back(); !back) {
+        co_return fail(causes::kHomeInvalid, "the key file has the new key, and " + std::move(why) +
+                                                 "; it could not be "
+                                                 "put back: " +
+                                                 back.error().message());
+    }
+    error failure(causes::kHomeInvalid, "the key is the old one: " + std::move(why));
+    records.failed(failure);
+    co_return unexpected(std::move(failure));
+}
+
 // On the thread of state.db: the desk reads files, and the disk may be slow. A change is in force
 // when the answer goes out.
 task<result<Json>> at_the_desk(Options options, const DeskOperation& operation, DeskCaller caller,
@@ -107,18 +129,23 @@ task<result<Json>> at_the_desk(Options options, const DeskOperation& operation, 
                         .now = options->loop.wall_now(),
                         .caller = std::move(caller),
                         .listening = options->listening()};
+    const auto records = request.records;
     auto work = [&operation, request = std::move(request),
                  input = std::move(input)](store::Database& state) mutable {
         return work_at_desk(operation, request, state, std::move(input));
     };
-    ALKNET_CO_TRY(Json output, co_await options->state->transact(std::move(work)));
-    if (operation.changes()) {
-        ALKNET_CO_CHECK(co_await options->reload(operation.name == kKeySwitch));
+    auto output = co_await options->state->transact(std::move(work));
+    if (!output) {
+        if (!output.error().is(errc::cancelled)) {  // then it may yet happen
+            records->failed(output.error());
+        }
+        co_return output;
     }
-    if (operation.name == kKeySwitch && options->info().fingerprint != output.text_of("to")) {
-        co_return fail(causes::kHomeInvalid,
-                       "the key file has the new key, and the node could not go over to it; its "
-                       "log says why, and a restart does it: systemctl restart alknet");
+    if (operation.name == kKeySwitch) {
+        co_return co_await go_over(options, *std::move(output), *records);
+    }
+    if (operation.changes()) {
+        ALKNET_CO_CHECK(co_await options->reload(false));
     }
     co_return output;
 }

@@ -39,6 +39,8 @@ struct NodeOperationsOptions {
     /// Reads alknet.toml and state.db again and applies them, and ends once what they no longer
     /// allow has been cut. `always`: also when neither says something else than before.
     std::function<task<result<void>>(bool always)> reload;
+    /// Gives the key file the key that the node shows, where it went over to no other.
+    std::function<result<void>()> take_key_back;
     std::shared_ptr<EventFeed> events;
     std::shared_ptr<LogFeed> logs;
     std::shared_ptr<Metrics> metrics;

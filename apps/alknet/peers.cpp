@@ -160,6 +160,7 @@ config::Peer as_entry(const identity::PeerRecord& peer) {
         }
     }
     entry.roles = peer.roles;
+    entry.resources = identity::resource_texts(peer.resources);
     entry.enabled = peer.enabled;
     entry.expires = peer.expires;
     if (auto address = NodeAddress::parse(peer.address); address && !address->host.empty()) {

@@ -134,6 +134,7 @@ struct PeerOptions {
     std::vector<std::string> keys;
     std::vector<std::string> scopes;
     std::vector<std::string> roles;
+    std::vector<std::string> resources;
     std::string expires;
     std::string address;
     std::vector<std::string> set;

@@ -17,7 +17,9 @@ void add_changes(Grammar& grammar, CLI::App& config) {
         "alknet.toml.previous. Paths in FILE that are relative begin at the home. With --confirm "
         "the change is undone, also by a node that starts later, unless alknet config confirm "
         "comes in time: for changes that could lock you out.");
-    metavar(command.add_option("FILE", apply->file, "The new configuration"), "FILE")->required();
+    metavar(command.add_option("FILE", apply->file, "The new configuration; - for standard input"),
+            "FILE")
+        ->required();
     command.add_flag("--dry-run", apply->dry_run, "Show what would happen, and change nothing");
     const auto confirm = [apply](const std::string& text) {
         apply->confirm = config::parse_duration(text);
@@ -46,7 +48,9 @@ void add_config_commands(Grammar& grammar) {
     const auto check = std::make_shared<ConfigCheckOptions>();
     CLI::App& check_command =
         grammar.leaf(config, "check", "Say what is wrong with alknet.toml", check);
-    metavar(check_command.add_option("FILE", check->file, "Another file than the home's"), "FILE");
+    metavar(check_command.add_option("FILE", check->file,
+                                     "Another file than the home's; - for standard input"),
+            "FILE");
 
     grammar
         .leaf(config, "show", "Show every key with its value and where that comes from",
@@ -61,7 +65,9 @@ void add_config_commands(Grammar& grammar) {
     diff_command.footer(
         "What is compared is what the keys mean: comments, order and defaults that are written out "
         "make no difference. The plan below says what a running node would do.");
-    metavar(diff_command.add_option("FILE", diff->file, "Another file than the home's"), "FILE");
+    metavar(diff_command.add_option("FILE", diff->file,
+                                    "Another file than the home's; - for standard input"),
+            "FILE");
     add_changes(grammar, config);
 }
 

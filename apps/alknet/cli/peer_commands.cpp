@@ -40,6 +40,8 @@ void add_peer_changes(Grammar& grammar, CLI::App& peer) {
     add_list(*scopes, "--remove", scoping->removed, "SCOPES", "What it may do no longer");
     scopes->add_flag("--none", scoping->none, "It may do nothing from now on that needs a scope");
     add_list(*scopes, "--add", scoping->added, "SCOPES", "What it may do besides");
+    add_list(*scopes, "--resources", scoping->resources, "RESOURCES",
+             "In place of the resources that it has");
     forcible(std::pair(scopes, scoping));
     scopes->footer("What it may do no longer ends the connections that it has.");
 }
@@ -64,6 +66,8 @@ void add_peer_commands(Grammar& grammar) {
         ->required();
     add_list(add_command, "--scopes", add->scopes, "SCOPES", "What it may do");
     add_list(add_command, "--roles", add->roles, "ROLES", "Roles of alknet.toml that it has");
+    add_list(add_command, "--resources", add->resources, "RESOURCES",
+             "SERVICE:RESOURCE, which @ in its scopes stands for");
     metavar(
         add_command.add_option("--expires", add->expires,
                                "When its term ends: a duration from now, a day in UTC, or never"),

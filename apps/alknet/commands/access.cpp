@@ -175,6 +175,28 @@ result<ExitCode> check_forward(const CommandLine& line, const AccessCheckOptions
     return allowed ? ExitCode::ok : ExitCode::refused;
 }
 
+// What stands in the way of the changes: each assertion that forbids them.
+std::vector<std::string> forbidden(const identity::PeerDirectory& peers, const Asked& asked,
+                                   const identity::PeerRecord* peer,
+                                   const std::vector<Change>& changes) {
+    identity::PeerRecord then;
+    if (peer != nullptr) {
+        then = *peer;
+    } else {
+        then.id = then.name = asked.name;
+    }
+    for (const Change& change : changes) {
+        then = identity::changed(std::move(then), change, SystemClock().wall_now());
+    }
+    std::vector<std::string> all;
+    for (const identity::Broken& one : identity::broken_by(peers, std::move(then))) {
+        all.push_back(fmt::format("[[access.assert]] at {}: {} must not be allowed {}",
+                                  one.assertion.origin.text(), one.assertion.peer,
+                                  one.assertion.wanted.text()));
+    }
+    return all;
+}
+
 // Whether the peer is known and may come at all, whatever it asks for.
 bool about_the_peer(const Decision& decision) {
     return !decision.allowed() && decision.verdict != identity::Verdict::no_grant;
@@ -199,25 +221,33 @@ result<ExitCode> run(const CommandLine& line, const AccessCheckOptions& options)
         return check_forward(line, options, *forward, *peer, config.dynamic.forwarding,
                              home.config_file().native());
     }
-    std::vector<std::string> changes;
-    for (const Change& change : decision.changes) {
-        if (forward && change.kind == Change::Kind::add_scope) {
-            continue;
-        }
-        changes.push_back(advice(change, called(options.peer, peer), peer));
+    std::vector<Change> needed = decision.changes;
+    if (forward) {
+        std::erase_if(needed,
+                      [](const Change& one) { return one.kind == Change::Kind::add_scope; });
     }
+    const Asked asked = called(options.peer, peer);
+    std::vector<std::string> changes;
+    for (const Change& change : needed) {
+        changes.push_back(advice(change, asked, peer));
+    }
+    const std::vector<std::string> against = forbidden(*peers, asked, peer, needed);
     if (line.json) {
         ALKNET_CHECK(print_line(Json::object({{"allowed", decision.allowed()},
                                               {"verdict", to_string(decision.verdict)},
                                               {"rule", decision.rule},
                                               {"origin", decision.origin.text()},
                                               {"role", decision.role},
-                                              {"changes", Json::list(changes)}})
+                                              {"changes", Json::list(changes)},
+                                              {"forbidden_by", Json::list(against)}})
                                     .text()));
     } else {
         std::string text = printable(identity::explain(decision)) + "\n";
         for (const std::string& change : changes) {
             text += fmt::format("to allow it: {}\n", change);
+        }
+        for (const std::string& one : against) {
+            text += fmt::format("which is refused by {}\n", printable(one));
         }
         ALKNET_CHECK(print_text(text));
     }

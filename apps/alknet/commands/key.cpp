@@ -27,16 +27,21 @@ struct Keys {
     identity::KeyFiles files;
 };
 
-result<void> audit(const Keys& keys, std::string_view event) {
-    ALKNET_TRY(const auto state, identity::load_key_state(keys.files));
-    AuditEntry entry{.event = event};
-    entry.more = {{"from", state.key->id().fingerprint()}};
-    if (state.next != nullptr) {
-        entry.more.emplace_back("to", state.next->id().fingerprint());
-    }
+// Has the change written down as its last step but one.
+template <class Change>
+result<Rotation> audited(const Keys& keys, std::string_view event, Change change) {
     ALKNET_TRY(const auto stored, stored_peers(keys.home));
     ALKNET_TRY(const std::string revision, revision_now(keys.home, stored));
-    return audit_change(keys.home, keys.config, std::move(entry), revision);
+    ChangeRecords records(keys.home);
+    auto done = change([&](const Rotation& rotation) {
+        AuditEntry entry{.event = event};
+        entry.more = {{"from", rotation.from.fingerprint()}, {"to", rotation.to.fingerprint()}};
+        return records.write(keys.config, std::move(entry), revision);
+    });
+    if (!done) {
+        records.failed(done.error());
+    }
+    return done;
 }
 
 result<void> report(const CommandLine& line, std::string_view done, const Rotation& rotation,
@@ -67,9 +72,11 @@ std::string tell_node(const Keys& keys) {
 }
 
 result<void> rotate(const CommandLine& line, const Keys& keys, Duration overlap) {
-    ALKNET_CHECK(audit(keys, "key.rotated"));
     ALKNET_TRY(const Rotation made,
-               identity::prepare_key(keys.files, SystemClock().wall_now(), overlap));
+               audited(keys, "key.rotated", [&](const identity::BeforeKeyChange& record) {
+                   return identity::prepare_key(keys.files, SystemClock().wall_now(), overlap,
+                                                record);
+               }));
     return report(line, "a key is to come", made, tell_node(keys));
 }
 
@@ -90,8 +97,10 @@ result<void> change(const CommandLine& line, const Keys& keys) {
 }
 
 result<void> abandon(const CommandLine& line, const Keys& keys) {
-    ALKNET_CHECK(audit(keys, "key.abandoned"));
-    ALKNET_TRY(const Rotation gone, identity::abandon_key(keys.files));
+    ALKNET_TRY(const Rotation gone,
+               audited(keys, "key.abandoned", [&](const identity::BeforeKeyChange& record) {
+                   return identity::abandon_key(keys.files, record);
+               }));
     const auto running = ask_running_node(keys.home, "config/reload", Json(Json::Object()));
     return report(
         line, "no key is to come", gone,

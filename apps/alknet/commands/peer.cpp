@@ -45,7 +45,8 @@ Json input_of(const PeerOptions& options) {
                                               .scopes = words_of(options.scopes),
                                               .roles = words_of(options.roles),
                                               .expires = given(options.expires),
-                                              .address = given(options.address)});
+                                              .address = given(options.address),
+                                              .resources = words_of(options.resources)});
         case Action::renew:
             return call::to_json(
                 PeerRenewInput{.name = name, .force = force, .expires = given(options.expires)});
@@ -58,7 +59,8 @@ Json input_of(const PeerOptions& options) {
                                                  .set = words_of(options.set),
                                                  .add = words_of(options.added),
                                                  .remove = words_of(options.removed),
-                                                 .none = options.none});
+                                                 .none = options.none,
+                                                 .resources = words_of(options.resources)});
         case Action::list:
             return call::to_json(Nothing());
         default:
@@ -81,7 +83,7 @@ std::string lines_of(std::string_view word, const std::vector<std::string>& text
 std::string as_text(const PeerEntry& peer) {
     return fmt::format("{} ({})\n", peer.name, peer.standing) + lines_of("key", peer.keys) +
            lines_of("role", peer.roles) + lines_of("scope", peer.scopes) +
-           line_of("expires", peer.expires.value_or("")) +
+           lines_of("resource", peer.resources) + line_of("expires", peer.expires.value_or("")) +
            line_of("address", peer.address.value_or("")) + line_of("from", peer.origin);
 }
 

@@ -320,6 +320,7 @@ result<void> offer_operations(Serving& serving) {
                 return serving.node->may_use(service, transport, caller);
             },
         .reload = [&serving](bool always) { return reload_and_wait(serving, always); },
+        .take_key_back = [&serving] { return serving.node->take_key_back(); },
         .events = serving.node_options.events,
         .logs = serving.logs,
         .metrics = serving.node->metrics(),

@@ -1,6 +1,7 @@
 // alknet status, alknet reload: what only a running node can answer.
 #include <fmt/format.h>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/causes_config.hpp>
 
 #include "commands.hpp"
 #include "control_client.hpp"
@@ -42,12 +43,24 @@ std::string program_text(const ProgramInfo& one) {
     return text + "\n";
 }
 
+std::string waiting_text(std::uint64_t seconds) {
+    return fmt::format("a change is undone in {} s, unless: alknet config confirm", seconds);
+}
+
 std::string as_text(const NodeInfo& info, const ConnectionList& list) {
     std::string text =
         fmt::format("{} of alknet {} runs in {}\n", info.fingerprint, info.version, info.home);
     text += fmt::format("  since        {} s, as process {}\n", info.uptime_s, info.process);
     if (info.next_key) {
         text += fmt::format("  next key     {}, from alknet key switch on\n", *info.next_key);
+    }
+    text += fmt::format("  revision     {}\n", info.revision);
+    if (info.config_refused) {
+        text += fmt::format("  refuses      what its files say now: {}\n",
+                            printable(*info.config_refused));
+    }
+    if (info.undone_in_s) {
+        text += fmt::format("  waits        {}\n", waiting_text(*info.undone_in_s));
     }
     for (const ListenerInfo& one : info.listeners) {
         text += fmt::format("  listens      {} ({}, {})\n", one.address, transports(one), one.name);
@@ -81,7 +94,13 @@ result<ExitCode> run(const CommandLine& line, const StatusOptions& /*options*/) 
 
 result<ExitCode> run(const CommandLine& line, const ReloadOptions& /*options*/) {
     ALKNET_TRY(const Json output, ask(line, "config/reload"));
-    ALKNET_CHECK(print_line(line.json ? output.text() : std::string("reloaded")));
+    ALKNET_TRY(const auto reloaded, answered<Reloaded>(output));
+    std::string text = "reloaded";
+    if (reloaded.undone_in_s) {
+        text +=
+            fmt::format("; {}: {}", causes::kConfigPending.id, waiting_text(*reloaded.undone_in_s));
+    }
+    ALKNET_CHECK(print_line(line.json ? output.text() : text));
     return ExitCode::ok;
 }
 

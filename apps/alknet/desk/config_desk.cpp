@@ -6,7 +6,6 @@
 #include <array>
 #include <utility>
 
-#include "audit_change.hpp"
 #include "config_change.hpp"
 #include "desk.hpp"
 
@@ -91,6 +90,27 @@ result<ConfigDiff> diff(const DeskRequest& request, const identity::PeerList& st
     return diff_of(proposal);
 }
 
+// Writes it down under the rules that alknet.toml has, if it can be read.
+std::function<result<void>()> record_of(const DeskRequest& request,
+                                        const identity::PeerList& stored, std::string_view event) {
+    return [&request, &stored, event]() -> result<void> {
+        ALKNET_TRY(const std::string text, config::read_config_text(request.home.config_file()));
+        const auto config = request.home.parse_config(text);
+        AuditEntry entry{.event = event};
+        entry.more = {request.caller.named()};
+        return request.records->write(config ? *config : config::Config(), std::move(entry),
+                                      identity::config_revision(text, stored));
+    };
+}
+
+// What waits for too long is undone by whoever comes first.
+result<config::Undone> undo(const DeskRequest& request, const identity::PeerList& stored,
+                            bool at_once) {
+    return config::undo_change(
+        request.home, request.now,
+        {.at_once = at_once, .before = record_of(request, stored, "config.undone")});
+}
+
 // For whom it may wait, and how long.
 result<std::optional<Duration>> confirm_within(const DeskCaller& caller,
                                                const std::optional<Word>& text) {
@@ -108,7 +128,13 @@ result<std::optional<Duration>> confirm_within(const DeskCaller& caller,
 result<ConfigApplied> apply_text(const DeskRequest& request, const identity::PeerList& stored,
                                  const ConfigApplyInput& input) {
     ALKNET_TRY(const auto confirm, confirm_within(request.caller, input.confirm));
+    if (!input.dry_run) {
+        ALKNET_CHECK(undo(request, stored, false));
+    }
     ALKNET_TRY(const Proposal proposal, propose_text(request, stored, input.text, input.file));
+    if (!input.dry_run) {
+        ALKNET_CHECK(check_nothing_waits(request));  // also where the text is the one that waits
+    }
     const bool unchanged = proposal.text == proposal.expected;
     const bool applied = !input.dry_run && !unchanged;
     if (applied) {
@@ -126,36 +152,20 @@ result<ConfigApplied> apply_text(const DeskRequest& request, const identity::Pee
     return output;
 }
 
-// Under the rules that alknet.toml has, if it can be read.
-result<void> audit(const DeskRequest& request, const identity::PeerList& stored,
-                   std::string_view event) {
-    ALKNET_TRY(const std::string text, config::read_config_text(request.home.config_file()));
-    const auto config = request.home.parse_config(text);
-    AuditEntry entry{.event = event};
-    entry.more = {request.caller.named()};
-    return audit_change(request.home, config ? *config : config::Config(), std::move(entry),
-                        identity::config_revision(text, stored));
-}
-
 result<ConfigPendingDone> confirm(const DeskRequest& request, const identity::PeerList& stored,
                                   const Nothing& /*input*/) {
-    ALKNET_TRY(const auto pending, config::pending_change(request.home));
-    if (!pending) {
-        return fail(causes::kConfigNotPending);
+    ALKNET_TRY(const config::Undone undone, undo(request, stored, false));
+    if (undone == config::Undone::restored) {
+        return fail(causes::kConfigNotPending, "it came too late, and the change is undone");
     }
-    ALKNET_CHECK(audit(request, stored, "config.confirmed"));
-    ALKNET_CHECK(config::confirm_change(request.home, request.now));
+    ALKNET_CHECK(config::confirm_change(request.home, request.now,
+                                        record_of(request, stored, "config.confirmed")));
     return ConfigPendingDone{.done = "confirmed"};
 }
 
-result<ConfigPendingDone> undo(const DeskRequest& request, const identity::PeerList& stored,
-                               const Nothing& /*input*/) {
-    ALKNET_TRY(const auto pending, config::pending_change(request.home));
-    if (!pending) {
-        return fail(causes::kConfigNotPending);
-    }
-    ALKNET_CHECK(audit(request, stored, "config.undone"));
-    ALKNET_TRY(const config::Undone undone, config::undo_change(request.home, request.now, true));
+result<ConfigPendingDone> undo_now(const DeskRequest& request, const identity::PeerList& stored,
+                                   const Nothing& /*input*/) {
+    ALKNET_TRY(const config::Undone undone, undo(request, stored, true));
     if (undone == config::Undone::nothing) {
         return fail(causes::kConfigNotPending);
     }
@@ -166,8 +176,8 @@ result<ConfigPendingDone> undo(const DeskRequest& request, const identity::PeerL
 
 constexpr std::array kDiffErrors = {&causes::kConfigInvalid, &causes::kAssertionFailed};
 constexpr std::array kApplyErrors = {
-    &causes::kConfigInvalid, &causes::kAssertionFailed, &causes::kLastAdmin, &causes::kForbidden,
-    &causes::kConfigPending, &causes::kConfigChanged,   &causes::kConfigBusy};
+    &causes::kConfigInvalid, &causes::kAssertionFailed, &causes::kLastAdmin,  &causes::kForbidden,
+    &causes::kConfigPending, &causes::kConfigChanged,   &causes::kConfigBusy, &causes::kOwnAccess};
 constexpr std::array kConfirmErrors = {&causes::kConfigNotPending, &causes::kForbidden};
 constexpr std::array kUndoErrors = {&causes::kConfigNotPending};
 
@@ -189,11 +199,11 @@ constexpr std::array kOperations = {
                           .about = "keep a change that waits, over a connection made after it",
                           .errors = kConfirmErrors,
                           .replaces = true}),
-    configuring<undo>({.name = "config/undo",
-                       .scope = kManage,
-                       .about = "undo a change that waits",
-                       .errors = kUndoErrors,
-                       .replaces = true}),
+    configuring<undo_now>({.name = "config/undo",
+                           .scope = kManage,
+                           .about = "undo a change that waits",
+                           .errors = kUndoErrors,
+                           .replaces = true}),
 };
 
 }  // namespace

@@ -28,7 +28,8 @@ result<Desk> open_desk(const DeskRequest& request, const identity::PeerList& sto
                 .now = request.now,
                 .caller = request.caller,
                 .listening = std::move(listening),
-                .revision = identity::config_revision(text, stored)};
+                .revision = identity::config_revision(text, stored),
+                .records = request.records};
 }
 
 }  // namespace
@@ -58,7 +59,10 @@ result<Json> work_at_desk(const DeskOperation& operation, const DeskRequest& req
     }
     ALKNET_TRY(const Desk desk, open_desk(request, stored));
     if (operation.change != nullptr) {
-        return operation.change(desk, state, std::move(input));
+        ALKNET_TRY(Json output, operation.change(desk, state, std::move(input)));
+        ALKNET_CHECK(state.flush());
+        ALKNET_CHECK(request.records->write_kept());
+        return output;
     }
     return operation.read != nullptr ? operation.read(desk, state, std::move(input))
                                      : operation.look(desk, stored, std::move(input));
@@ -76,14 +80,22 @@ result<Json> work_on_files(const config::Home& home, std::string_view operation,
         .home = home, .now = now, .caller = {.user = std::to_string(::getuid()), .peer = {}}};
     if (found->change != nullptr || found->read != nullptr) {
         ALKNET_TRY(const auto state, open_state(home));
-        return state->transaction([&](store::Database& database) {
+        auto output = state->transaction([&](store::Database& database) {
             return work_at_desk(*found, request, database, std::move(input));
         });
+        if (!output) {
+            request.records->failed(output.error());
+        }
+        return output;
     }
     // Who only looks makes no file.
     ALKNET_TRY(const identity::PeerList stored, stored_peers(home));
     if (found->configure != nullptr) {
-        return found->configure(request, stored, std::move(input));
+        auto output = found->configure(request, stored, std::move(input));
+        if (!output) {
+            request.records->failed(output.error());
+        }
+        return output;
     }
     ALKNET_TRY(const Desk desk, open_desk(request, stored));
     return found->look(desk, stored, std::move(input));

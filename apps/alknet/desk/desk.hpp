@@ -8,12 +8,14 @@
 #include <alknet/identity/peers.hpp>
 #include <alknet/net/socket_address.hpp>
 #include <alknet/store/database.hpp>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "audit_change.hpp"
 #include "inputs.hpp"
 #include "json.hpp"
 #include "outputs.hpp"
@@ -41,6 +43,7 @@ struct DeskRequest {
     /// Where the running node listens, which may be elsewhere than alknet.toml says (serve
     /// --listen, port 0, a file that was edited since). Empty: as alknet.toml says.
     std::vector<SocketAddress> listening{};
+    std::shared_ptr<ChangeRecords> records = std::make_shared<ChangeRecords>(home);
 };
 
 /// What the work is done with. alknet.toml is read for each piece of work, because everything is
@@ -52,6 +55,10 @@ struct Desk {
     DeskCaller caller;
     std::vector<SocketAddress> listening;  // of the node, else of alknet.toml
     std::string revision;  // of what was there when the work began, for the audit log
+    std::shared_ptr<ChangeRecords> records;
+
+    /// Has it written down when everything else is done.
+    void audit(AuditEntry entry) const { records->keep(config, std::move(entry), revision); }
 };
 
 /// One of the functions is there. All of them block.
@@ -140,7 +147,8 @@ inline constexpr std::string_view kKeySwitch = "key/switch";
 /// Null: there is none of that name.
 [[nodiscard]] const DeskOperation* find_desk_operation(std::string_view name);
 
-/// Within a transaction of `state`. Errors: those of the operation, and of reading the files.
+/// Within a transaction of `state`; if that fails after this, the request's records are to hear it.
+/// Errors: those of the operation, and of reading the files.
 [[nodiscard]] result<Json> work_at_desk(const DeskOperation& operation, const DeskRequest& request,
                                         store::Database& state, Json input);
 

@@ -40,6 +40,8 @@ using About = std::array<std::string_view, Members>;
 struct Nothing {};
 
 inline constexpr std::string_view kAboutForce = "also where the last admin would go";
+inline constexpr std::string_view kAboutResources =
+    "SERVICE:RESOURCE, which @ in its scopes stands for";
 inline constexpr std::string_view kAboutExpires = "a duration from now, or a day in UTC";
 
 /// peers/remove, disable, enable
@@ -56,9 +58,10 @@ struct PeerAddInput {
     Words roles{};
     std::optional<Word> expires{};
     std::optional<Word> address{};
-    static constexpr About<7> kAbout = {
+    Words resources{};
+    static constexpr About<8> kAbout = {
         "of the peer",          kAboutForce,   "node ids and fingerprints", "what it may do",
-        "roles of alknet.toml", kAboutExpires, "where it is reached"};
+        "roles of alknet.toml", kAboutExpires, "where it is reached",       kAboutResources};
 };
 struct PeerRenewInput {
     Word name;
@@ -79,9 +82,14 @@ struct PeerScopesInput {
     Words add{};
     Words remove{};
     bool none = false;
-    static constexpr About<6> kAbout = {
-        "of the peer",    kAboutForce,           "in place of all that it has",
-        "scopes to give", "scopes to take away", "take away all that it has of its own"};
+    Words resources{};
+    static constexpr About<7> kAbout = {"of the peer",
+                                        kAboutForce,
+                                        "in place of all that it has",
+                                        "scopes to give",
+                                        "scopes to take away",
+                                        "take away all that it has of its own",
+                                        "resources in place of those that it has"};
 };
 
 struct TokenAddInput {

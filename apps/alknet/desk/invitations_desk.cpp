@@ -14,7 +14,6 @@
 #include <memory>
 #include <utility>
 
-#include "audit_change.hpp"
 #include "cli.hpp"
 #include "desk.hpp"
 #include "introduce.hpp"
@@ -169,15 +168,15 @@ result<void> check_name_is_free(const Desk& desk, store::Database& state, const 
     return {};
 }
 
-result<void> audit(const Desk& desk, std::string_view event, const std::string& id,
-                   const std::vector<identity::Scope>& scopes) {
+void audit(const Desk& desk, std::string_view event, const std::string& id,
+           const std::vector<identity::Scope>& scopes) {
     std::string text;
     for (const identity::Scope& scope : scopes) {
         text.append(text.empty() ? "" : ",").append(scope.text());
     }
     AuditEntry entry{.event = event};
     entry.more = {{"invitation", id}, {"scopes", std::move(text)}, desk.caller.named()};
-    return audit_change(desk.home, desk.config, std::move(entry), desk.revision);
+    desk.audit(std::move(entry));
 }
 
 result<InvitationAdded> make(const Desk& desk, store::Database& state,
@@ -196,7 +195,7 @@ result<InvitationAdded> make(const Desk& desk, store::Database& state,
     record.hash = identity::invitation_hash(invitation.secret);
     ALKNET_CHECK(check_name_is_free(desk, state, options.name));
     ALKNET_CHECK(identity::add_invitation(state, record, desk.now));
-    ALKNET_CHECK(audit(desk, "invitation.made", record.id, record.scopes));
+    audit(desk, "invitation.made", record.id, record.scopes);
     return InvitationAdded{.invitation = identity::encode_invitation(invitation),
                            .id = record.id,
                            .expires = time_text(record.expires),
@@ -253,7 +252,7 @@ result<InvitationRemoved> take_back(const Desk& desk, store::Database& state,
     if (!was) {
         return fail(causes::kUsage, "there is no invitation '" + printable(id) + "'");
     }
-    ALKNET_CHECK(audit(desk, "invitation.removed", id, {}));
+    audit(desk, "invitation.removed", id, {});
     return InvitationRemoved{.done = "taken back"};
 }
 
@@ -268,7 +267,7 @@ result<InvitationConfirmed> confirm(const Desk& desk, store::Database& state,
     entry.peer = confirmed.id;
     entry.fingerprint = confirmed.fingerprints.front();
     entry.more = {{"name", confirmed.name}, desk.caller.named()};
-    ALKNET_CHECK(audit_change(desk.home, desk.config, std::move(entry), desk.revision));
+    desk.audit(std::move(entry));
     return InvitationConfirmed{
         .done = "confirmed", .name = confirmed.name, .keys = confirmed.fingerprints};
 }

@@ -1,10 +1,11 @@
 // What `alknet key switch` does.
 #include <alknet/base/causes.hpp>
+#include <alknet/base/causes_config.hpp>
 #include <alknet/identity/config_revision.hpp>
 #include <alknet/identity/key_files.hpp>
 #include <array>
 
-#include "audit_change.hpp"
+#include "config_change.hpp"
 #include "desk.hpp"
 #include "inputs.hpp"
 #include "outputs.hpp"
@@ -20,26 +21,28 @@ result<KeySwitched> change_key(const DeskRequest& request, const identity::PeerL
     if (!request.caller.local()) {
         return fail(causes::kForbidden, "the key is changed at the machine itself");
     }
+    // Else the files would have a key that the node does not go over to.
+    ALKNET_CHECK(check_files(request, stored));
     ALKNET_TRY(const std::string text, config::read_config_text(request.home.config_file()));
     ALKNET_TRY(const config::Config config, request.home.parse_config(text));
     const identity::KeyFiles files(config.fixed.key_file);
-    ALKNET_TRY(const identity::KeyState state, identity::load_key_state(files));
-    AuditEntry entry{.event = "key.switched"};
-    entry.more = {{"from", state.key->id().fingerprint()}};
-    if (state.next != nullptr) {
-        entry.more.emplace_back("to", state.next->id().fingerprint());
-    }
-    entry.more.push_back(request.caller.named());
-    ALKNET_CHECK(audit_change(request.home, config, std::move(entry),
-                              identity::config_revision(text, stored)));
-    ALKNET_TRY(const identity::Rotation now, identity::switch_key(files));
+    const auto record = [&](const identity::Rotation& change) {
+        AuditEntry entry{.event = "key.switched"};
+        entry.more = {{"from", change.from.fingerprint()},
+                      {"to", change.to.fingerprint()},
+                      request.caller.named()};
+        return request.records->write(config, std::move(entry),
+                                      identity::config_revision(text, stored));
+    };
+    ALKNET_TRY(const identity::Rotation now, identity::switch_key(files, record));
     return KeySwitched{.done = "the key has changed",
                        .from = now.from.fingerprint(),
                        .to = now.to.fingerprint(),
                        .until = time_text(WallTime(std::chrono::seconds(now.not_after)))};
 }
 
-constexpr std::array kErrors = {&causes::kForbidden, &causes::kHomeInvalid};
+constexpr std::array kErrors = {&causes::kForbidden, &causes::kHomeInvalid, &causes::kConfigInvalid,
+                                &causes::kAssertionFailed};
 
 constexpr std::array kOperations = {
     configuring<change_key>({.name = kKeySwitch,

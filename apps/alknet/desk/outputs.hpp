@@ -24,15 +24,17 @@ struct PeerEntry {
     std::optional<std::string> expires{};
     std::optional<std::string> address{};
     std::string origin;
-    static constexpr About<9> kAbout = {"by which people know it",
-                                        "by which the node knows it, whatever its name",
-                                        "valid, expiring, grace, expired or disabled",
-                                        "its fingerprints",
-                                        "what it may do",
-                                        "roles of alknet.toml",
-                                        kAboutEnds,
-                                        "where it is reached",
-                                        "where it is written"};
+    std::vector<std::string> resources{};
+    static constexpr About<10> kAbout = {"by which people know it",
+                                         "by which the node knows it, whatever its name",
+                                         "valid, expiring, grace, expired or disabled",
+                                         "its fingerprints",
+                                         "what it may do",
+                                         "roles of alknet.toml",
+                                         kAboutEnds,
+                                         "where it is reached",
+                                         "where it is written",
+                                         kAboutResources};
 };
 struct PeerEntries {
     std::vector<PeerEntry> peers;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/causes_config.hpp>
+#include <alknet/config/change.hpp>
 #include <alknet/identity/fingerprint.hpp>
 #include <alknet/identity/names.hpp>
 #include <alknet/identity/policy.hpp>
@@ -12,7 +13,6 @@
 #include <array>
 #include <utility>
 
-#include "audit_change.hpp"
 #include "cli.hpp"
 #include "desk.hpp"
 #include "peers.hpp"
@@ -53,6 +53,7 @@ PeerOptions options_of(Action action, const PeerAddInput& input) {
     options.roles = texts_of(input.roles);
     options.expires = or_empty(input.expires);
     options.address = or_empty(input.address);
+    options.resources = texts_of(input.resources);
     return options;
 }
 PeerOptions options_of(Action action, const PeerRenewInput& input) {
@@ -71,6 +72,7 @@ PeerOptions options_of(Action action, const PeerScopesInput& input) {
     options.added = texts_of(input.add);
     options.removed = texts_of(input.remove);
     options.none = input.none;
+    options.resources = texts_of(input.resources);
     return options;
 }
 
@@ -113,6 +115,7 @@ result<PeerRecord> new_peer(const Work& work) {
     }
     ALKNET_TRY(peer.grants, parse_scopes(options.scopes));
     peer.roles = options.roles;
+    ALKNET_TRY(peer.resources, identity::parse_resources(options.resources));
     if (!options.expires.empty() && options.expires != kNever) {
         ALKNET_TRY(peer.expires, parse_future_expiry(options.expires, work.desk.now));
     }
@@ -131,13 +134,19 @@ bool has(const std::vector<identity::Grant>& grants, const identity::Grant& one)
     return std::ranges::find(grants, one.scope, &identity::Grant::scope) != grants.end();
 }
 
-// --set or --none, then --remove, then --add.
+// --resources; --set or --none, then --remove, then --add.
 result<void> change_scopes(PeerRecord& peer, const PeerOptions& options) {
     ALKNET_TRY(const auto set, parse_scopes(options.set));
     ALKNET_TRY(const auto removed, parse_scopes(options.removed));
     ALKNET_TRY(const auto added, parse_scopes(options.added));
-    if (set.empty() && removed.empty() && added.empty() && !options.none) {
-        return fail(causes::kUsage, "say what to change: --set, --remove, --add or --none");
+    ALKNET_TRY(auto resources, identity::parse_resources(options.resources));
+    const bool grants = !(set.empty() && removed.empty() && added.empty());
+    if (!grants && resources.empty() && !options.none) {
+        return fail(causes::kUsage,
+                    "say what to change: --set, --remove, --add, --none or --resources");
+    }
+    if (options.none || !resources.empty()) {
+        peer.resources = std::move(resources);
     }
     if (options.none && !(set.empty() && removed.empty())) {
         return fail(causes::kUsage, "--none leaves nothing to set or remove");
@@ -204,17 +213,36 @@ std::string_view event_of(Action action) {
 }
 
 // Which peer, and what it may do from now on.
-result<void> audit(const Work& work, const PeerRecord& peer) {
+void audit(const Work& work, const PeerRecord& peer) {
     AuditEntry entry{.event = event_of(work.options.action)};
     entry.peer = peer.id;
-    entry.more = {{"name", peer.name},
-                  {"keys", fmt::format("{}", fmt::join(peer.fingerprints, ","))},
-                  {"scopes", fmt::format("{}", fmt::join(scope_texts(peer), ","))},
-                  {"roles", fmt::format("{}", fmt::join(peer.roles, ","))},
-                  {"enabled", peer.enabled ? "true" : "false"},
-                  {"expires", peer.expires ? time_text(*peer.expires) : ""},
-                  work.desk.caller.named()};
-    return audit_change(work.desk.home, work.desk.config, std::move(entry), work.desk.revision);
+    entry.more = {
+        {"name", peer.name},
+        {"keys", fmt::format("{}", fmt::join(peer.fingerprints, ","))},
+        {"scopes", fmt::format("{}", fmt::join(scope_texts(peer), ","))},
+        {"roles", fmt::format("{}", fmt::join(peer.roles, ","))},
+        {"resources", fmt::format("{}", fmt::join(identity::resource_texts(peer.resources), ","))},
+        {"enabled", peer.enabled ? "true" : "false"},
+        {"expires", peer.expires ? time_text(*peer.expires) : ""},
+        work.desk.caller.named()};
+    work.desk.audit(std::move(entry));
+}
+
+// A change of alknet.toml that waits may be undone, and then the peers must be such as a node takes
+// as well.
+result<void> check_with_undone(const Work& work, const PeerList& list) {
+    ALKNET_TRY(const auto before, config::text_before_change(work.desk.home));
+    if (!before) {
+        return {};
+    }
+    const auto then = work.desk.home.parse_config(*before);
+    if (!then) {
+        return {};  // nor did a node take it before
+    }
+    const auto peers = accepted_peers(work.desk.home, then->dynamic, list);
+    return peers ? result<void>()
+                 : fail(causes::kConfigPending,
+                        "were it undone, a node would refuse this: " + peers.error().message());
 }
 
 // What the action makes of the state; checked as a whole before anything is written.
@@ -224,17 +252,19 @@ result<PeerRecord> edit(const Work& work, store::Database& state) {
     const auto check = [&]() -> result<void> {
         ALKNET_TRY(const auto after,
                    accepted_peers(work.desk.home, work.desk.config.dynamic, list));
+        ALKNET_CHECK(check_with_undone(work, list));
         return work.options.force
                    ? result<void>()
-                   : identity::guard_admins(*before, *after,
-                                            {.actor = work.desk.caller.peer, .now = work.desk.now});
+                   : identity::guard_admins(
+                         *before, *after,
+                         {.actor = work.desk.caller.peer, .now = work.desk.now, .by = kManage});
     };
     if (work.options.action == Action::add) {
         ALKNET_TRY(PeerRecord added, new_peer(work));
         list.peers.push_back(added);
         ALKNET_CHECK(check());
         ALKNET_CHECK(identity::save_peer(state, added));
-        ALKNET_CHECK(audit(work, added));
+        audit(work, added);
         return added;
     }
     ALKNET_TRY(PeerRecord* const peer, find_stored(work, list));
@@ -243,13 +273,13 @@ result<PeerRecord> edit(const Work& work, store::Database& state) {
         list.peers.erase(list.peers.begin() + (peer - list.peers.data()));
         ALKNET_CHECK(check());
         ALKNET_CHECK(identity::remove_peer(state, removed.id));
-        ALKNET_CHECK(audit(work, removed));
+        audit(work, removed);
         return removed;
     }
     ALKNET_CHECK(change(*peer, work.options, work.desk.now));
     ALKNET_CHECK(check());
     ALKNET_CHECK(identity::save_peer(state, *peer));
-    ALKNET_CHECK(audit(work, *peer));
+    audit(work, *peer);
     return *peer;
 }
 
@@ -262,7 +292,8 @@ PeerEntry entry_of(const PeerRecord& peer, WallTime now) {
             .roles = {peer.roles.begin(), peer.roles.end()},
             .expires = peer.expires ? std::optional(time_text(*peer.expires)) : std::nullopt,
             .address = peer.address.empty() ? std::nullopt : std::optional(peer.address),
-            .origin = peer.origin.text()};
+            .origin = peer.origin.text(),
+            .resources = identity::resource_texts(peer.resources)};
 }
 
 std::string_view done(Action action) {
@@ -299,10 +330,12 @@ result<PeerChanged> change_one(const Desk& desk, store::Database& state, const I
 
 constexpr std::array kAddErrors = {&causes::kPeerExists,      &causes::kKeyInvalid,
                                    &causes::kScopeInvalid,    &causes::kAddressInvalid,
-                                   &causes::kAssertionFailed, &causes::kConfigInvalid};
+                                   &causes::kAssertionFailed, &causes::kConfigInvalid,
+                                   &causes::kConfigPending};
 constexpr std::array kChangeErrors = {&causes::kUnknownPeer,     &causes::kPeerExists,
                                       &causes::kScopeInvalid,    &causes::kLastAdmin,
-                                      &causes::kAssertionFailed, &causes::kConfigInvalid};
+                                      &causes::kAssertionFailed, &causes::kConfigInvalid,
+                                      &causes::kOwnAccess,       &causes::kConfigPending};
 
 template <Action action, class Input>
 constexpr DeskOperation operation(std::string_view name, std::string_view about) {

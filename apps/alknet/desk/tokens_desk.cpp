@@ -8,7 +8,6 @@
 #include <array>
 #include <utility>
 
-#include "audit_change.hpp"
 #include "desk.hpp"
 #include "output.hpp"
 #include "peers.hpp"
@@ -59,7 +58,7 @@ result<TokenRecord> new_record(const Desk& desk, const TokenAddInput& input,
 }
 
 // Never the token itself.
-result<void> audit(const Desk& desk, std::string_view event, const TokenRecord& token) {
+void audit(const Desk& desk, std::string_view event, const TokenRecord& token) {
     std::vector<std::string> scopes;
     for (const identity::Grant& grant : token.grants) {
         scopes.push_back(grant.scope.text());
@@ -70,7 +69,7 @@ result<void> audit(const Desk& desk, std::string_view event, const TokenRecord& 
                   {"scopes", fmt::format("{}", fmt::join(scopes, ","))},
                   {"expires", token.expires ? time_text(*token.expires) : ""},
                   desk.caller.named()};
-    return audit_change(desk.home, desk.config, std::move(entry), desk.revision);
+    desk.audit(std::move(entry));
 }
 
 result<TokenAdded> add(const Desk& desk, store::Database& state, const TokenAddInput& input) {
@@ -82,7 +81,7 @@ result<TokenAdded> add(const Desk& desk, store::Database& state, const TokenAddI
         return fail(causes::kLimit, "there are 100000 tokens");
     }
     ALKNET_CHECK(identity::save_token(state, token));
-    ALKNET_CHECK(audit(desk, "token.added", token));
+    audit(desk, "token.added", token);
     return TokenAdded{.id = made.id, .token = std::string(as_text(made.text.view()))};
 }
 
@@ -95,7 +94,7 @@ result<TokenRemoved> remove(const Desk& desk, store::Database& state, const Toke
     }
     TokenRecord token;
     token.id = id;
-    ALKNET_CHECK(audit(desk, "token.removed", token));
+    audit(desk, "token.removed", token);
     return TokenRemoved{.removed = id};
 }
 

@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/causes_config.hpp>
+#include <array>
+#include <filesystem>
+#include <functional>
 
 #include "operations_world.hpp"
 
@@ -105,22 +108,187 @@ TEST_F(ConfigOperations, WhatIsServedToBrowsersIsNamedAtTheMachineAlone) {
     EXPECT_TRUE(apply(remote(), site + "names = [\"a.example\"]\n", {{"confirm", "30s"}}));
 }
 
+constexpr std::string_view kCarol =
+    "[[peer]]\nname = \"carol\"\nkeys = [\"ed25519:"
+    "1dc626ded96a2f4fce2d379a0783293be6aa7ec481e5a61ea9ba1c3cbf5e5265"
+    "\"]\nscopes = [\"node:admin\", \"git:read\"]\n";
+constexpr std::string_view kRules = "\"node:admin\", \"config:manage\"";
+
 TEST_F(ConfigOperations, NobodyTakesTheRightToRuleFromItself) {
-    const std::string ruling = peers("\"node:admin\"") +
-                               "[[peer]]\nname = \"carol\"\nkeys = [\"ed25519:"
-                               "1dc626ded96a2f4fce2d379a0783293be6aa7ec481e5a61ea9ba1c3cbf5e5265"
-                               "\"]\nscopes = [\"node:admin\"]\n";
-    ASSERT_TRUE(apply(local(), ruling));
-    const std::string narrowed =
-        peers("\"git:read\"") + ruling.substr(peers("\"node:admin\"").size());
-    const auto peer = home().parse_config(ruling);
-    ASSERT_TRUE(peer);
-    const auto bob = config::peer_list(peer->dynamic, "").peers.front().id;
-    const auto refused = apply(remote({"config:manage"}, bob), narrowed);
+    const std::string bob = peers(kRules);
+    const std::string carol(kCarol);
+    ASSERT_TRUE(apply(local(), bob + carol));
+    const std::array wanted = {
+        carol,
+        peers("\"git:read\"") + carol,
+        peers("\"node:admin\"") + carol,
+        bob + "enabled = false\n" + carol,
+        bob + "expires = 2199-01-01\n" + carol,
+        bob + carol + "[alpn.\"alknet/call\"]\nscope = \"git:read\"\n",
+        bob + carol +
+            "[[listener]]\nname = \"a\"\naddresses = [\"127.0.0.1:4433\"]\nalpns = "
+            "[\"alknet/echo\"]\n",
+    };
+    for (const std::string& each : wanted) {
+        const auto refused = apply(remote({"config:manage"}, "bob"), each);
+        ASSERT_FALSE(refused) << each;
+        EXPECT_TRUE(refused.error().is(causes::kOwnAccess)) << refused.error().message();
+        EXPECT_EQ(text(), bob + carol);
+        EXPECT_NE(
+            apply(remote({"config:manage"}, "bob"), each, {{"dry_run", true}})->text_of("warning"),
+            "");
+    }
+    EXPECT_TRUE(apply(remote({"config:manage"}, "another"), wanted[1]));
+    ASSERT_TRUE(call("config/undo", local(), Json::object({})));
+    ASSERT_TRUE(apply(remote({"config:manage"}, "bob"), wanted[5], {{"force", true}}));
+    ASSERT_TRUE(call("config/undo", local(), Json::object({})));
+    EXPECT_TRUE(apply(local(), wanted[6]));
+}
+
+TEST_F(ConfigOperations, SomeAdminCanAlwaysCall) {
+    ASSERT_TRUE(apply(local(), peers(kRules)));
+    const std::string wanted = peers(kRules) + "[alpn.\"alknet/call\"]\nscope = \"git:read\"\n";
+    const auto refused = apply(local(), wanted);
     ASSERT_FALSE(refused);
-    EXPECT_TRUE(refused.error().is(causes::kLastAdmin)) << refused.error().message();
-    EXPECT_EQ(text(), ruling);
-    EXPECT_TRUE(apply(remote({"config:manage"}, "another"), narrowed));
+    EXPECT_TRUE(refused.error().is(causes::kLastAdmin));
+    EXPECT_THAT(refused.error().detail(), HasSubstr("git:read, which no admin has"));
+    EXPECT_TRUE(apply(local(), wanted + std::string(kCarol)));
+}
+
+// Neither confirms what waits, undoes it, nor is lost: whoever applies is told.
+TEST_F(ConfigOperations, NoSecondOneIsAppliedWhileOneWaits) {
+    ASSERT_TRUE(apply(remote(), kEcho));
+    for (const std::string_view each : {kEcho, std::string_view("")}) {
+        for (const auto& who : {local(), remote()}) {
+            const auto refused = apply(who, each);
+            ASSERT_FALSE(refused) << each;
+            EXPECT_TRUE(refused.error().is(causes::kConfigPending));
+            EXPECT_THAT(refused.error().detail(), testing::MatchesRegex("until 20.*Z"));
+            EXPECT_TRUE(apply(who, each, {{"dry_run", true}}));
+        }
+    }
+    EXPECT_EQ(text(), kEcho);
+    EXPECT_EQ(waiting(), minutes(2));
+    info_.undone_in_s = 120;
+    const auto reloaded = call("config/reload", remote({"config:reload"}), Json::object({}));
+    ASSERT_TRUE(reloaded);
+    EXPECT_EQ(reloaded->find("undone_in_s")->text(), "120");
+    ASSERT_TRUE(call("config/confirm", remote(), Json::object({})));
+    EXPECT_TRUE(*apply(local(), kEcho)->find("unchanged")->as_bool());
+}
+
+// Else the node would go on with what nobody has confirmed.
+TEST_F(ConfigOperations, WhatWaitsCanBeUndoneWhateverBecomesOfThePeers) {
+    const std::string role = "[[role]]\nname = \"ops\"\nscopes = [\"git:read\"]\n";
+    ASSERT_TRUE(apply(remote(), role));
+    const auto add = [&] {
+        return call("peers/add", local(),
+                    Json::object({{"name", "bob"}, {"roles", Json(Json::Array{"ops"})}}));
+    };
+    const auto refused = add();
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is(causes::kConfigPending)) << refused.error().message();
+    EXPECT_THAT(refused.error().detail(), HasSubstr("there is no role 'ops'"));
+    EXPECT_TRUE(call("peers/add", local(), Json::object({{"name", "carol"}})));
+    ASSERT_TRUE(call("config/confirm", remote(), Json::object({})));
+    EXPECT_TRUE(add());
+}
+
+TEST_F(ConfigOperations, WriteDownWhatHappenedAlone) {
+    const auto fails = [&](const std::string& name, Json::Object input = {}) {
+        EXPECT_FALSE(call(name, local(), Json(std::move(input)))) << name;
+    };
+    std::filesystem::create_directories(root_ / "home/alknet.toml.previous/x");
+    fails("config/apply", {{"text", kEcho}});
+    std::filesystem::remove_all(root_ / "home/alknet.toml.previous");
+    fails("key/switch");
+    EXPECT_EQ(audited(), "");
+    ASSERT_TRUE(apply(remote(), kEcho));
+    virtual_loop_.advance(minutes(3));
+    fails("config/confirm");  // too late, and so it is undone
+    EXPECT_THAT(audited(), HasSubstr("config.undone"));
+    ASSERT_TRUE(apply(remote(), kEcho));
+    write("# by hand\n");
+    EXPECT_THAT(call("config/undo", local(), Json::object({}))->text_of("done"),
+                HasSubstr("edited since"));
+    EXPECT_THAT(audited(), testing::Not(HasSubstr("config.confirmed")));
+    EXPECT_THAT(audited(), testing::Not(testing::ContainsRegex("config.undone.*config.undone")));
+}
+
+TEST_F(ConfigOperations, ChangeNothingThatCannotBeWrittenDown) {
+    const std::string required = "[audit]\nrequired = true\n";
+    ASSERT_TRUE(apply(local(), required));
+    ASSERT_TRUE(call("peers/add", local(), Json::object({{"name", "bob"}})));
+    const auto files = identity::KeyFiles(home().directory() / "node.key");
+    const auto made =
+        identity::prepare_key(files, virtual_loop_.clock().wall_now(), std::chrono::hours(1));
+    ASSERT_TRUE(made);
+    std::filesystem::rename(root_ / "home/audit.log", root_ / "kept");
+    std::filesystem::create_directory(root_ / "home/audit.log");
+    EXPECT_FALSE(apply(local(), required + std::string(kEcho)));
+    EXPECT_FALSE(call("peers/remove", local(), Json::object({{"name", "bob"}})));
+    EXPECT_FALSE(call("key/switch", local(), Json::object({})));
+    EXPECT_EQ(text(), required);
+    EXPECT_EQ(call("peers/list", local(), Json::object({}))->find("peers")->as_array()->size(), 1U);
+    EXPECT_EQ(identity::load_key_state(files)->key->id(), made->from);
+}
+
+class KeySwitch : public OperationsWorld {
+protected:
+    void SetUp() override {
+        OperationsWorld::SetUp();
+        shown_ = identity::load_key_state(files())->key;
+        const auto made =
+            identity::prepare_key(files(), virtual_loop_.clock().wall_now(), std::chrono::hours(1));
+        ASSERT_TRUE(made);
+        next_ = made->to.fingerprint();
+        info_.fingerprint = shown_->id().fingerprint();
+    }
+    [[nodiscard]] identity::KeyFiles files() const {
+        return identity::KeyFiles(home().directory() / "node.key");
+    }
+    void expect_old() const {
+        const auto state = identity::load_key_state(files());
+        EXPECT_EQ(state->key->id(), shown_->id());
+        ASSERT_NE(state->next, nullptr);
+        EXPECT_EQ(state->next->id().fingerprint(), next_);
+    }
+
+    std::string next_;
+};
+
+TEST_F(KeySwitch, WaitsUntilTheFilesAreSuchAsANodeTakes) {
+    for (const std::string_view bad :
+         {"[limit]\n", "[[access.assert]]\npeer = \"bob\"\ndo = \"git:read\"\n",
+          "[tls]\ncertificates = [{ chain = \"none.pem\", key = \"none.pem\" }]\n"}) {
+        write(bad);
+        EXPECT_FALSE(call("key/switch", local(), Json::object({}))) << bad;
+        expect_old();
+    }
+    EXPECT_EQ(audited(), "");
+    EXPECT_EQ(reloads_, 0);
+    write("");
+    on_reload_ = [&] {
+        info_.fingerprint = next_;
+        return result<void>();
+    };
+    ASSERT_TRUE(call("key/switch", local(), Json::object({})));
+    EXPECT_EQ(identity::load_key_state(files())->key->id().fingerprint(), next_);
+}
+
+TEST_F(KeySwitch, IsTakenBackWhereTheNodeDoesNotFollow) {
+    const auto refuse = [] { return result<void>(fail(causes::kConfigInvalid, "http.site")); };
+    const auto ignore = [] { return result<void>(); };
+    for (const std::function<result<void>()>& reload :
+         {std::function<result<void>()>(refuse), std::function<result<void>()>(ignore)}) {
+        on_reload_ = reload;
+        const auto refused = call("key/switch", local(), Json::object({}));
+        ASSERT_FALSE(refused);
+        EXPECT_THAT(refused.error().detail(), HasSubstr("the key is the old one"));
+        expect_old();
+        EXPECT_THAT(audited(), HasSubstr(R"("event":"change.failed","reason":"E-HOME-INVALID",)"
+                                         R"("of":"key.switched","uid":"1234")"));
+    }
 }
 
 TEST_F(ConfigOperations, ScopesDecideWhoMay) {

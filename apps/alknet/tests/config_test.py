@@ -3,9 +3,10 @@
 import fcntl
 import json
 import re
+import signal
 import unittest
 
-from support import EXIT_CONFIG, EXIT_REFUSED, EXIT_USAGE, Node, TestCase
+from support import EXIT_CONFIG, EXIT_FAILURE, EXIT_REFUSED, EXIT_USAGE, Node, TestCase
 
 PEER = '[[peer]]\nname = "bob"\nkeys = ["{}"]\nscopes = ["git:read", "git:write"]\n'
 RULES = '[alpn."alknet/echo"]\nidentity_required = true\n'
@@ -119,6 +120,18 @@ class Apply(ConfigTest):
         self.refused("apply", self.file(RULES), "--confirm", "soon", id="E-USAGE", expect=EXIT_USAGE)
         self.assertEqual(home.config.read_text(), "")
 
+    def test_reads_standard_input(self):
+        home = self.node_home
+        home.run("config", "apply", "-", input=RULES)
+        self.assertEqual(home.config.read_text(), RULES)
+        self.assertEqual(home.json("config", "diff", "-", input=RULES)["differences"], [])
+        self.assertIn("-: valid", home.run("config", "check", "-", input=RULES).stdout)
+        self.assertIn("-:1:1", home.run("config", "check", "-", input="limit = 1\n", expect=EXIT_CONFIG).stdout)
+        for text in ("limit = 1\n", "#" * (2 << 20)):
+            why = json.loads(home.run("config", "apply", "-", "--json", input=text, expect=EXIT_CONFIG).stderr)["error"]
+            self.assertEqual(why["id"], "E-CONFIG-INVALID")
+        self.assertEqual(home.config.read_text(), RULES)
+
     def test_one_at_a_time(self):
         home = self.node_home
         with open(home.path / "config.lock", "w", encoding="utf-8") as lock:
@@ -126,6 +139,7 @@ class Apply(ConfigTest):
             self.refused("apply", self.file(RULES), id="E-CONFIG-BUSY")
         home.run("config", "apply", self.file(RULES), "--confirm", "1h")
         self.refused("apply", self.file(""), id="E-CONFIG-PENDING")
+        self.assertIn("until 20", self.refused("apply", self.file(RULES), id="E-CONFIG-PENDING"))
         home.run("config", "confirm")
         self.refused("confirm", id="E-CONFIG-NOT-PENDING")
         home.run("config", "apply", self.file(""), "--confirm", "1h")
@@ -168,7 +182,8 @@ class RunningNode(ConfigTest):
 
             def step(*arguments, expect=0):
                 done = home.run("config", *arguments, "--json", expect=expect)
-                steps.append((done.stdout + done.stderr).replace(str(home.path), "HOME"))
+                said = (done.stdout + done.stderr).replace(str(home.path), "HOME")
+                steps.append(re.sub(r"until [0-9TZ:-]+", "until then", said))
 
             step("check")
             step("check", self.file("[limit]\n", "bad.toml"), expect=EXIT_CONFIG)
@@ -194,6 +209,46 @@ class RunningNode(ConfigTest):
         self.assertEqual(*said)
         self.assertEqual([event for event, *_ in said[0][-1]],
                          ["config.applied", "config.undone", "config.applied", "config.confirmed"])
+
+    def test_tells_what_is_in_force_and_what_is_not(self):
+        home = self.node_home
+        with Node(home) as node:
+            revision = home.json("status")["revision"]
+            self.assertRegex(revision, "^[0-9a-f]{32}$")
+            self.assertNotIn("config_refused", home.json("status"))
+            home.configure("[limit]\n")
+            node.wait_for("config.rejected")
+            status = home.json("status")
+            self.assertEqual(status["revision"], revision)
+            self.assertIn("alknet.toml:1:2: limit", status["config_refused"])
+            self.assertIn("refuses      what its files say", home.run("status").stdout)
+            self.assertEqual(home.error("reload", expect=EXIT_CONFIG)["id"], "E-CONFIG-INVALID")
+            checks = home.json("doctor", expect=EXIT_FAILURE)["checks"]
+            self.assertIn("the node that runs goes on as it was",
+                          [one.get("consequence") for one in checks if one["status"] == "fail"][0])
+            home.configure(RULES)
+            node.wait_for("config.reloaded")
+            status = home.json("status")
+            self.assertNotEqual(status["revision"], revision)
+            self.assertNotIn("config_refused", status)
+        self.assertEqual(status["revision"], [json.loads(line)["revision"] for line in (
+            home.path / "audit.log").read_text().splitlines() if "config.reloaded" in line][-1])
+
+    def test_says_that_a_change_waits_when_it_is_told_to_read_again(self):
+        home = self.node_home
+        with Node(home) as node:
+            home.run("config", "apply", self.file(RULES), "--confirm", "1h")
+            node.wait_for("config.unconfirmed")
+            self.assertIn("E-CONFIG-PENDING: a change is undone in", home.run("reload").stdout)
+            self.assertIn("id=E-CONFIG-PENDING", node.wait_for("config.unconfirmed"))
+            node.send(signal.SIGHUP)
+            self.assertIn("id=E-CONFIG-PENDING", node.wait_for("config.unconfirmed"))
+            self.assertLessEqual(home.json("status")["undone_in_s"], 3600)
+            self.assertIn("unless: alknet config confirm", home.run("status").stdout)
+            self.refused("apply", self.file(RULES), id="E-CONFIG-PENDING")
+            home.run("config", "confirm")
+            self.assertEqual(home.run("reload").stdout, "reloaded\n")
+            self.assertNotIn("undone_in_s", home.json("status"))
 
     def test_is_not_talked_into_a_file_that_is_no_text(self):
         file = self.directory / "latin.toml"
@@ -262,6 +317,20 @@ class Admins(ConfigTest):
         home.run("peer", "add", "carol", "--key", self.home("carol").id, "--scopes", "*:*:*")
         home.run("peer", "remove", "carol")
         self.guarded("peer", "remove", "bob")
+
+    def test_one_of_themselves_keeps_its_access(self):
+        home, bob = self.node_home, self.home("bob2")
+        home.run("peer", "add", "carol", "--key", bob.id, "--scopes", "node:admin,peers:manage,config:manage")
+        with Node(home) as node:
+            bob.run("peer", "add", "office", "--key", home.id, "--address", node.bare)
+            for words in (("peers/renew", "expires=1h"), ("peers/disable",), ("peers/remove",),
+                          ("peers/scopes", '{"set": ["node:admin"]}'), ("peers/scopes", "none=true")):
+                why = bob.error("call", "office", words[0], "name=carol", *words[1:], expect=EXIT_CONFIG)
+                self.assertEqual(why["id"], "E-ACCESS-OWN", words)
+            text = '[alpn."alknet/call"]\nscope = "git:read"\n'
+            why = bob.error("call", "office", "config/apply", json.dumps({"text": text}), expect=EXIT_CONFIG)
+            self.assertIn("E-ACCESS", why["id"])
+            bob.run("call", "office", "peers/renew", "name=carol", "expires=1h", "force=true")
 
     def test_whose_terms_end_are_missed_in_time(self):
         home = self.node_home

@@ -5,10 +5,12 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <alknet/config/change.hpp>
+#include <alknet/identity/key_files.hpp>
 #include <alknet/identity/state.hpp>
 #include <alknet/testing/temp_dir.hpp>
 #include <alknet/testing/virtual_loop.hpp>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -48,16 +50,26 @@ protected:
                                          .connections = {},
                                          .close = {},
                                          .may_use = {},
-                                         .reload = [this](bool) { return count_reload(reloads_); },
+                                         .reload = [this](bool) { return count_reload(*this); },
+                                         .take_key_back = [this] { return take_key_back(); },
                                          .events = nullptr,
                                          .logs = nullptr,
                                          .metrics = nullptr,
                                          .paths = {}}));
     }
 
-    static task<result<void>> count_reload(int& reloads) {
-        ++reloads;
+    static task<result<void>> count_reload(OperationsWorld& world) {
+        ++world.reloads_;
+        if (world.on_reload_) {
+            co_return world.on_reload_();
+        }
         co_return result<void>();
+    }
+    result<void> take_key_back() {
+        return shown_ == nullptr
+                   ? result<void>()
+                   : identity::take_key_back(identity::KeyFiles(home().directory() / "node.key"),
+                                             *shown_);
     }
 
     [[nodiscard]] config::Home home() const { return *config::Home::open(root_ / "home"); }
@@ -112,6 +124,8 @@ protected:
     std::shared_ptr<call::OperationRegistry> registry_;
     NodeInfo info_;  // of the running node
     int reloads_ = 0;
+    std::function<result<void>()> on_reload_{};
+    std::shared_ptr<const NodeKey> shown_{};  // by the running node
 };
 
 }  // namespace alknet::app

@@ -481,6 +481,7 @@ constexpr std::array kAll = {
     &causes::kConfigNotPending,
     &causes::kFileMissing,
     &causes::kLastAdmin,
+    &causes::kOwnAccess,
     &causes::kHomeExists,
     &causes::kHomeInvalid,
     &causes::kUsage,

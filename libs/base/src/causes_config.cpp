@@ -67,9 +67,22 @@ constexpr Cause kLastAdmin{
     .next = "give somebody else node:admin first, or say --force",
     .explain =
         "Whoever has the scope node:admin is an admin of the node. Commands refuse to take it from "
-        "the last one, and an admin who is connected from elsewhere cannot take it from itself, "
-        "since either is more often a slip than a wish. The owner of the machine, who can edit "
-        "alknet.toml, may do it, and is warned in the log.",
+        "the last one, and to make alknet/call ask for a scope that no admin has, and those of "
+        "somebody who is connected from elsewhere to give the last ones terms that end within two "
+        "weeks, since that is more often a slip than a wish. The owner of the machine, who can "
+        "edit alknet.toml, may do it, and is warned in the "
+        "log.",
+};
+constexpr Cause kOwnAccess{
+    .id = "E-ACCESS-OWN",
+    .condition = errc::forbidden,
+    .what = "this would take access from whoever asks for it",
+    .next = "have another admin do it, do it at the machine itself, or say --force",
+    .explain =
+        "Somebody who is connected from elsewhere does not take from itself what it rules the node "
+        "by: not by removing or disabling itself, nor by giving up node:admin or the scope that "
+        "the change needs, by an earlier end of its own term, by other keys of its own, or by a "
+        "rule that keeps it away from alknet/call. It could not take that back.",
 };
 
 }  // namespace alknet::causes

@@ -84,6 +84,9 @@ result<void> write_durable_file(const fs::path& file, BytesView content,
         return file_fail("chmod", errno, partial);
     }
     ALKNET_CHECK(write_all(fd.get(), content, partial));
+    if (options.before_naming) {
+        ALKNET_CHECK(options.before_naming());
+    }
     // link(), unlike rename(), never replaces.
     const int named = options.replace ? std::rename(partial.c_str(), file.c_str())
                                       : ::link(partial.c_str(), file.c_str());

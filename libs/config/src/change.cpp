@@ -163,11 +163,20 @@ result<unsigned> check_config_file(const Home& home) {
     return static_cast<unsigned>(status.st_mode) & kPermissions;
 }
 
-result<Undone> restore(const Home& home, const PendingChange& pending) {
-    const fs::path from = previous_file(home);
-    ALKNET_TRY(const std::string text, read_config_text(from));
+result<std::string> read_previous(const Home& home, const PendingChange& pending) {
+    const fs::path file = previous_file(home);
+    ALKNET_TRY(std::string text, read_config_text(file));
     if (digest(text) != pending.previous) {
-        return fail(causes::kHomeInvalid, from.native() + " is not what the change replaced");
+        return fail(causes::kHomeInvalid, file.native() + " is not what the change replaced");
+    }
+    return text;
+}
+
+result<Undone> restore(const Home& home, const PendingChange& pending, const UndoOptions& options) {
+    const fs::path from = previous_file(home);
+    ALKNET_CHECK(read_previous(home, pending));
+    if (options.before) {
+        ALKNET_CHECK(options.before());
     }
     if (std::rename(from.c_str(), home.config_file().c_str()) != 0) {
         return file_fail("rename", errno, from);
@@ -179,7 +188,7 @@ result<Undone> restore(const Home& home, const PendingChange& pending) {
 }
 
 // With the lock held.
-result<Undone> undo_locked(const Home& home, WallTime now, bool at_once) {
+result<Undone> undo_locked(const Home& home, WallTime now, const UndoOptions& options) {
     ALKNET_TRY(const auto pending, read_pending(home));
     if (!pending) {
         return Undone::nothing;
@@ -189,7 +198,7 @@ result<Undone> undo_locked(const Home& home, WallTime now, bool at_once) {
         ALKNET_CHECK(forget_pending(home));
         return Undone::nothing;
     }
-    if (!at_once && !pending->due(now)) {
+    if (!options.at_once && !pending->due(now)) {
         return Undone::nothing;
     }
     if (text && digest(*text) != pending->applied) {
@@ -199,7 +208,7 @@ result<Undone> undo_locked(const Home& home, WallTime now, bool at_once) {
     if (!text && !text.error().is(causes::kConfigMissing)) {
         return unexpected(text.error());
     }
-    return restore(home, *pending);
+    return restore(home, *pending, options);
 }
 
 }  // namespace
@@ -223,13 +232,22 @@ result<std::optional<PendingChange>> pending_change(const Home& home) {
     return pending;
 }
 
+result<std::optional<std::string>> text_before_change(const Home& home) {
+    ALKNET_TRY(const auto pending, pending_change(home));
+    if (!pending) {
+        return std::nullopt;
+    }
+    ALKNET_TRY(std::string text, read_previous(home, *pending));
+    return text;
+}
+
 result<void> replace_config(const Home& home, std::string_view text,
                             const ReplaceOptions& options) {
     if (options.confirm && (*options.confirm < kConfirmMin || *options.confirm > kConfirmMax)) {
         return fail(causes::kUsage, "a change can wait for 10 s to 24 h to be confirmed");
     }
     ALKNET_TRY(const UniqueFd lock, lock_changes(home));
-    ALKNET_CHECK(undo_locked(home, options.now, false));
+    ALKNET_CHECK(undo_locked(home, options.now, {}));
     ALKNET_TRY(const auto waiting, read_pending(home));
     if (waiting) {
         return fail(causes::kConfigPending);
@@ -250,7 +268,8 @@ result<void> replace_config(const Home& home, std::string_view text,
         ALKNET_CHECK(write_durable_file(pending_file(home), as_bytes(pending_text(pending)),
                                         {.replace = true}));
     }
-    const auto written = write_durable_file(home.config_file(), as_bytes(text), writing);
+    const DurableFileOptions last{.replace = true, .mode = mode, .before_naming = options.before};
+    const auto written = write_durable_file(home.config_file(), as_bytes(text), last);
     if (!written) {
         // Then nothing waits. Should this fail too, the next who looks sees an unfinished change.
         (void)forget_pending(home);
@@ -258,9 +277,10 @@ result<void> replace_config(const Home& home, std::string_view text,
     return written;
 }
 
-result<void> confirm_change(const Home& home, WallTime now) {
+result<void> confirm_change(const Home& home, WallTime now,
+                            const std::function<result<void>()>& before) {
     ALKNET_TRY(const UniqueFd lock, lock_changes(home));
-    ALKNET_TRY(const Undone undone, undo_locked(home, now, false));
+    ALKNET_TRY(const Undone undone, undo_locked(home, now, {}));
     if (undone == Undone::restored) {
         return fail(causes::kConfigNotPending, "it came too late, and the change is undone");
     }
@@ -268,17 +288,20 @@ result<void> confirm_change(const Home& home, WallTime now) {
     if (!pending) {
         return fail(causes::kConfigNotPending);
     }
+    if (before) {
+        ALKNET_CHECK(before());
+    }
     return forget_pending(home);
 }
 
-result<Undone> undo_change(const Home& home, WallTime now, bool at_once) {
+result<Undone> undo_change(const Home& home, WallTime now, const UndoOptions& options) {
     // Nearly always there is nothing, and then nobody needs to hold anything.
     ALKNET_TRY(const auto pending, read_pending(home));
     if (!pending) {
         return Undone::nothing;
     }
     ALKNET_TRY(const UniqueFd lock, lock_changes(home));
-    return undo_locked(home, now, at_once);
+    return undo_locked(home, now, options);
 }
 
 result<void> record_applied(const Home& home, std::string_view text) {

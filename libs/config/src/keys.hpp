@@ -112,11 +112,16 @@ inline constexpr std::array kPeerFields = {
     field<&Peer::scopes, List<Scope, kScopesMax>>(
         {.name = "scopes",
          .about = "What the peer may do: SERVICE:ACTION or SERVICE:ACTION:RESOURCE, where * stands "
-                  "for any.",
+                  "for any, and @ for each of its resources.",
          .example = "[\"git:read:*\"]"}),
     field<&Peer::roles, List<Name, kRolesMax>>({.name = "roles",
                                                 .about = "Roles, whose scopes the peer has too.",
                                                 .example = "[\"ops\"]"}),
+    field<&Peer::resources, List<Resource, kScopesMax>>(
+        {.name = "resources",
+         .about = "What @ in its scopes, and in those of its roles, stands for: with git:website "
+                  "the scope git:read:@ is git:read:website.",
+         .example = "[\"git:website\"]"}),
     field<&Peer::enabled, Flag>(
         {.name = "enabled", .about = "If false, the peer is treated as a stranger."}),
     field<&Peer::expires, Expiry>(

@@ -89,16 +89,17 @@ std::vector<identity::Grant> grants(const std::vector<std::string>& scopes,
 identity::PeerList peer_list(const DynamicConfig& config, const std::string& file) {
     identity::PeerList list;
     for (const Peer& peer : config.peers) {
-        list.peers.push_back({.id = peer.name,
-                              .name = peer.name,
-                              .fingerprints = peer.keys,
-                              .grants = grants(peer.scopes, peer.scope_lines, file),
-                              .roles = peer.roles,
-                              .resources = {},
-                              .enabled = peer.enabled,
-                              .expires = peer.expires,
-                              .address = peer.address ? peer.address->to_string() : "",
-                              .origin = {.file = file, .line = peer.line}});
+        list.peers.push_back(
+            {.id = peer.name,
+             .name = peer.name,
+             .fingerprints = peer.keys,
+             .grants = grants(peer.scopes, peer.scope_lines, file),
+             .roles = peer.roles,
+             .resources = identity::parse_resources(peer.resources).value_or(identity::Resources()),
+             .enabled = peer.enabled,
+             .expires = peer.expires,
+             .address = peer.address ? peer.address->to_string() : "",
+             .origin = {.file = file, .line = peer.line}});
     }
     for (const Role& role : config.roles) {
         list.roles.push_back(

@@ -222,6 +222,18 @@ void Scope::read(Reading& in, const toml::node& value, std::string& into) {
     }
 }
 
+void Resource::read(Reading& in, const toml::node& value, std::string& into) {
+    const std::string* text = in.text(value);
+    if (text == nullptr) {
+        return;
+    }
+    if (!identity::ServiceResource::parse(*text)) {
+        in.refuse(value, "must be SERVICE:RESOURCE, for example git:website");
+    } else {
+        into = *text;
+    }
+}
+
 void ExactScope::read(Reading& in, const toml::node& value, std::string& into) {
     const std::string* text = in.text(value);
     if (text == nullptr) {

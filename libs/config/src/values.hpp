@@ -111,6 +111,13 @@ struct Scope {
     static std::string type() { return "scopes SERVICE:ACTION or SERVICE:ACTION:RESOURCE"; }
 };
 
+/// `service:resource`
+struct Resource {
+    static void read(Reading& in, const toml::node& value, std::string& into);
+    static std::string show(const std::string& value) { return toml_text(value); }
+    static std::string type() { return "resources SERVICE:RESOURCE"; }
+};
+
 /// A scope without wildcards, which a service asks for.
 struct ExactScope {
     static void read(Reading& in, const toml::node& value, std::string& into);

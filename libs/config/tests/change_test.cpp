@@ -59,7 +59,7 @@ protected:
     }
     [[nodiscard]] bool waits() const { return pending_change(home()).value().has_value(); }
     [[nodiscard]] Undone undo(WallTime now, bool at_once = false) {
-        const auto undone = undo_change(home(), now, at_once);
+        const auto undone = undo_change(home(), now, {.at_once = at_once});
         EXPECT_TRUE(undone) << (undone ? "" : undone.error().message());
         return undone.value_or(Undone::nothing);
     }

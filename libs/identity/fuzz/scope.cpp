@@ -36,6 +36,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         ALKNET_ASSERT(grant->service == "*" || grant->service == wanted->service);
         ALKNET_ASSERT(!grant->resource.empty() || wanted->resource.empty());
     }
+    if (const auto resource = ServiceResource::parse(first)) {
+        ALKNET_ASSERT(resource->text() == first);
+    }
     if (const auto fingerprint = parse_fingerprint(text)) {
         ALKNET_ASSERT(parse_fingerprint(*fingerprint).value() == *fingerprint);
         ALKNET_ASSERT(fingerprint_aliases(*fingerprint).front() == *fingerprint);

@@ -146,10 +146,10 @@ std::array<std::byte, 32> invitation_hash(const InvitationSecret& secret) noexce
 
 bool needs_confirmation(const Scope& grant) noexcept {
     constexpr std::array kServices = {
-        "*",    "access", "admin", "audit", "config", "exec",
-        "node", "peer",   "peers", "token", "tokens", "vault",
+        "*",       "access", "admin", "audit", "config", "exec",   "import",
+        "imports", "node",   "peer",  "peers", "token",  "tokens", "vault",
     };
-    constexpr std::array kActions = {"*", "admin", "exec", "shell"};
+    constexpr std::array kActions = {"*", "admin", "exec", "import", "imports", "manage", "shell"};
     // To look and to measure is no rule over the node.
     if (grant.service == "node" && (grant.action == "diagnose" || grant.action == "bench")) {
         return false;

@@ -77,12 +77,14 @@ result<std::vector<Rotation>> read_rotations(const KeyFiles& files) {
     return all;
 }
 
-result<void> write_rotations(const KeyFiles& files, const std::vector<Rotation>& all) {
+result<void> write_rotations(const KeyFiles& files, const std::vector<Rotation>& all,
+                             std::function<result<void>()> before) {
     std::string text;
     for (const Rotation& one : all) {
         text += encode_rotation(one) + "\n";
     }
-    return write_durable_file(files.rotations(), as_bytes(text), {.replace = true});
+    return write_durable_file(files.rotations(), as_bytes(text),
+                              {.replace = true, .before_naming = std::move(before)});
 }
 
 /// Leaves the youngest whose time is not over, and room for one more.
@@ -93,6 +95,13 @@ void drop_old(std::vector<Rotation>& chain, WallTime now) {
         --first;
     }
     chain.erase(chain.begin(), first);
+}
+
+/// `before`, of one statement.
+std::function<result<void>()> step_before(const BeforeKeyChange& before, const Rotation& rotation) {
+    return [&before, &rotation]() -> result<void> {
+        return before ? before(rotation) : result<void>();
+    };
 }
 
 std::unexpected<error> no_next() {
@@ -150,7 +159,8 @@ result<KeyState> load_key_state(const KeyFiles& files) {
     return state;
 }
 
-result<Rotation> prepare_key(const KeyFiles& files, WallTime now, Duration overlap) {
+result<Rotation> prepare_key(const KeyFiles& files, WallTime now, Duration overlap,
+                             const BeforeKeyChange& before) {
     ALKNET_TRY(const UniqueFd held, lock(files));
     ALKNET_CHECK(check_form(files));
     ALKNET_TRY(KeyState state, load_key_state(files));
@@ -160,32 +170,68 @@ result<Rotation> prepare_key(const KeyFiles& files, WallTime now, Duration overl
     }
     // Of somebody who was killed before there was a statement.
     ALKNET_CHECK(remove_file(files.next()));
+    ALKNET_CHECK(remove_file(files.told()));
     const auto next = NodeKey::generate();
     ALKNET_TRY(Rotation rotation, make_rotation(*state.key, *next, now, overlap));
     drop_old(state.chain, now);
     state.chain.push_back(rotation);
     ALKNET_CHECK(next->save(files.next()));
-    ALKNET_CHECK(write_rotations(files, state.chain));
+    if (auto written = write_rotations(files, state.chain, step_before(before, rotation));
+        !written) {
+        (void)remove_file(files.next());  // else the next who makes one does it
+        return unexpected(std::move(written).error());
+    }
     return rotation;
 }
 
-result<Rotation> switch_key(const KeyFiles& files) {
+namespace {
+
+// With the lock held: as before switch_key, however far it came.
+result<void> take_back(const KeyFiles& files, const NodeKey& old) {
+    ALKNET_CHECK(remove_file(files.next()));
+    if (::link(files.key().c_str(), files.next().c_str()) != 0) {
+        return file_fail("link", errno, files.next());
+    }
+    return write_durable_file(files.key(), old.pem().view(), {.replace = true});
+}
+
+}  // namespace
+
+result<Rotation> switch_key(const KeyFiles& files, const BeforeKeyChange& before) {
     ALKNET_TRY(const UniqueFd held, lock(files));
     ALKNET_TRY(const KeyState state, load_key_state(files));
     if (state.next == nullptr) {
         return no_next();
     }
+    ALKNET_CHECK(step_before(before, state.chain.back())());
     if (::rename(files.next().c_str(), files.key().c_str()) != 0) {
         return file_fail("rename", errno, files.next());
     }
     if (::fsync(held.get()) != 0) {
-        return file_fail("fsync", errno, files.key().parent_path());
+        const int number = errno;
+        const auto back = take_back(files, *state.key);
+        auto failure = file_fail("fsync", number, files.key().parent_path());
+        return back ? failure
+                    : fail(failure.error().cause(),
+                           failure.error().detail() + "; the key file has the new key already");
     }
-    ALKNET_CHECK(remove_file(files.told()));
     return state.chain.back();
 }
 
-result<Rotation> abandon_key(const KeyFiles& files) {
+result<void> take_key_back(const KeyFiles& files, const NodeKey& old) {
+    ALKNET_TRY(const UniqueFd held, lock(files));
+    ALKNET_TRY(const KeyState state, load_key_state(files));
+    if (state.key->id() == old.id()) {
+        return {};
+    }
+    if (state.chain.empty() || state.chain.back().from != old.id() ||
+        state.chain.back().to != state.key->id()) {
+        return fail(causes::kHomeInvalid, files.key().native() + " has a key of somebody else's");
+    }
+    return take_back(files, old);
+}
+
+result<Rotation> abandon_key(const KeyFiles& files, const BeforeKeyChange& before) {
     ALKNET_TRY(const UniqueFd held, lock(files));
     ALKNET_TRY(KeyState state, load_key_state(files));
     if (state.next == nullptr) {
@@ -199,7 +245,7 @@ result<Rotation> abandon_key(const KeyFiles& files) {
     }
     const Rotation last = state.chain.back();
     state.chain.pop_back();
-    ALKNET_CHECK(write_rotations(files, state.chain));
+    ALKNET_CHECK(write_rotations(files, state.chain, step_before(before, last)));
     ALKNET_CHECK(remove_file(files.next()));
     return last;
 }

@@ -4,6 +4,7 @@
 #include <alknet/identity/names.hpp>
 #include <alknet/identity/peers.hpp>
 #include <cstring>
+#include <utility>
 
 namespace alknet::identity {
 
@@ -27,6 +28,16 @@ std::uint64_t first_octets(const TokenHash& hash) noexcept {
 // The clock may stand at the end of time.
 WallTime later(WallTime time, Duration by) noexcept {
     return time > WallTime::max() - by ? WallTime::max() : time + by;
+}
+
+constexpr std::string_view kAnyService = "*";
+
+result<void> check_count(const PeerRecord& peer) {
+    return peer.grants.size() <= kGrantsPerPeerMax
+               ? result<void>()
+               : fail(causes::kLimit, place(peer) + ": more than " +
+                                          std::to_string(kGrantsPerPeerMax) +
+                                          " scopes, those of its roles and resources included");
 }
 
 }  // namespace
@@ -95,6 +106,7 @@ result<void> PeerDirectory::index() {
     }
     for (std::size_t i = 0; i < list_.peers.size(); ++i) {
         ALKNET_CHECK(expand_roles(list_.peers[i]));
+        ALKNET_CHECK(expand_resources(list_.peers[i]));
         ALKNET_CHECK(index_peer(i));
     }
     return index_tokens();
@@ -111,10 +123,30 @@ result<void> PeerDirectory::expand_roles(PeerRecord& peer) const {
             peer.grants.push_back(std::move(grant));
         }
     }
-    if (peer.grants.size() > kGrantsPerPeerMax) {
-        return fail(causes::kLimit, place(peer) + ": more than " +
-                                        std::to_string(kGrantsPerPeerMax) +
-                                        " scopes, those of its roles included");
+    return check_count(peer);
+}
+
+// `git:read:@` is `git:read:website` for whoever has the resource website of git.
+result<void> PeerDirectory::expand_resources(PeerRecord& peer) {
+    const std::vector<Grant> given = std::exchange(peer.grants, {});
+    for (const Grant& one : given) {
+        if (one.scope.resource != kOwnResources) {
+            peer.grants.push_back(one);
+            ALKNET_CHECK(check_count(peer));
+            continue;
+        }
+        for (const auto& [service, names] : peer.resources) {
+            if (one.scope.service != kAnyService && one.scope.service != service) {
+                continue;
+            }
+            for (const std::string& name : names) {
+                Grant grant = one;
+                grant.scope.service = service;
+                grant.scope.resource = name;
+                peer.grants.push_back(std::move(grant));
+                ALKNET_CHECK(check_count(peer));
+            }
+        }
     }
     return {};
 }
@@ -223,6 +255,28 @@ std::optional<WallTime> PeerDirectory::next_change(WallTime now) const {
         }
     }
     return next;
+}
+
+result<Resources> parse_resources(const std::vector<std::string>& texts) {
+    Resources all;
+    for (const std::string& text : texts) {
+        ALKNET_TRY(auto one, ServiceResource::parse(text));
+        std::vector<std::string>& names = all[one.service];
+        if (std::ranges::find(names, one.resource) == names.end()) {
+            names.push_back(std::move(one.resource));
+        }
+    }
+    return all;
+}
+
+std::vector<std::string> resource_texts(const Resources& resources) {
+    std::vector<std::string> texts;
+    for (const auto& [service, names] : resources) {
+        for (const std::string& name : names) {
+            texts.push_back(ServiceResource{.service = service, .resource = name}.text());
+        }
+    }
+    return texts;
 }
 
 std::optional<Identity> identity_of(const PeerRecord& peer, WallTime now) {

@@ -167,6 +167,24 @@ result<void> check_assertions(const PeerDirectory& peers) {
     return fail(causes::kAssertionFailed, std::move(detail));
 }
 
+std::vector<Broken> broken_by(const PeerDirectory& peers, PeerRecord record) {
+    const std::vector<Broken> before = broken_assertions(peers);
+    PeerList list;
+    for (const Assertion& assertion : peers.assertions()) {
+        const bool broken = std::ranges::any_of(
+            before, [&](const Broken& one) { return one.assertion == assertion; });
+        if (assertion.peer == record.name && !broken) {
+            list.assertions.push_back(assertion);
+        }
+    }
+    // What they stand for is among the grants.
+    record.roles.clear();
+    record.resources.clear();
+    list.peers.push_back(std::move(record));
+    const auto then = PeerDirectory::create(std::move(list));
+    return then ? broken_assertions(**then) : std::vector<Broken>();
+}
+
 PeerRecord changed(PeerRecord peer, const Change& change, WallTime now) {
     switch (change.kind) {
         case Change::Kind::add_peer:
@@ -188,16 +206,12 @@ PeerRecord changed(PeerRecord peer, const Change& change, WallTime now) {
 
 namespace {
 
-bool is_admin(const PeerRecord& peer, WallTime now) {
+// Within its term, and not only to renew it.
+bool may(const PeerRecord& peer, std::string_view wanted, WallTime now) {
+    const auto scope = Scope::parse_exact(wanted);
     const Standing standing = standing_of(peer, now);
-    const auto admin = Scope::parse_exact(kAdminScope);
-    return admin && (standing == Standing::valid || standing == Standing::expiring) &&
-           first_grant(peer, *admin) != nullptr;
-}
-
-bool is_admin(const PeerDirectory& peers, std::string_view id, WallTime now) {
-    const PeerRecord* peer = peers.find(id);
-    return peer != nullptr && is_admin(*peer, now);
+    return scope && (standing == Standing::valid || standing == Standing::expiring) &&
+           first_grant(peer, *scope) != nullptr;
 }
 
 }  // namespace
@@ -205,12 +219,48 @@ bool is_admin(const PeerDirectory& peers, std::string_view id, WallTime now) {
 std::vector<std::string> admins(const PeerDirectory& peers, WallTime now) {
     std::vector<std::string> names;
     for (const PeerRecord& peer : peers.peers()) {
-        if (is_admin(peer, now)) {
+        if (may(peer, kAdminScope, now)) {
             names.push_back(peer.name);
         }
     }
     return names;
 }
+
+namespace {
+
+// Whether any key of the one is a key of the other.
+bool shares_key(const PeerRecord& one, const PeerRecord& other) {
+    return std::ranges::any_of(one.fingerprints, [&](const std::string& key) {
+        return std::ranges::find(other.fingerprints, key) != other.fingerprints.end();
+    });
+}
+
+// An actor that is no peer, such as whoever has an API key, is in no list that it could change.
+result<void> guard_actor(const PeerDirectory& before, const PeerDirectory& after,
+                         const Guard& guard) {
+    const PeerRecord* was = before.find(guard.actor);
+    if (was == nullptr) {
+        return {};
+    }
+    const PeerRecord* is = after.find(guard.actor);
+    for (const std::string_view scope : {kAdminScope, guard.by}) {
+        if (may(*was, scope, guard.now) && (is == nullptr || !may(*is, scope, guard.now))) {
+            return fail(causes::kOwnAccess, "you would lose " + std::string(scope));
+        }
+    }
+    if (is == nullptr) {
+        return {};
+    }
+    if (is->expires && (!was->expires || *is->expires < *was->expires)) {
+        return fail(causes::kOwnAccess, "your own term would end earlier");
+    }
+    if (!was->fingerprints.empty() && !shares_key(*was, *is)) {
+        return fail(causes::kOwnAccess, "you would have none of the keys that you have");
+    }
+    return {};
+}
+
+}  // namespace
 
 result<void> guard_admins(const PeerDirectory& before, const PeerDirectory& after,
                           const Guard& guard) {
@@ -220,10 +270,13 @@ result<void> guard_admins(const PeerDirectory& before, const PeerDirectory& afte
                                             ? were.front() + " is the only admin"
                                             : were.front() + " and all other admins would go");
     }
-    if (is_admin(before, guard.actor, guard.now) && !is_admin(after, guard.actor, guard.now)) {
-        return fail(causes::kLastAdmin, "you would be an admin no more");
+    // The owner of the machine is only warned of terms.
+    const WallTime soon =
+        guard.now > WallTime::max() - kExpiryWarning ? WallTime::max() : guard.now + kExpiryWarning;
+    if (!guard.actor.empty() && !admins(before, soon).empty() && admins(after, soon).empty()) {
+        return fail(causes::kLastAdmin, "the terms of all admins would end within two weeks");
     }
-    return {};
+    return guard_actor(before, after, guard);
 }
 
 bool allows(const Identity& identity, const Scope& wanted) {

@@ -87,6 +87,17 @@ result<Scope> Scope::parse(std::string_view text) {
     };
 }
 
+result<ServiceResource> ServiceResource::parse(std::string_view text) {
+    const std::size_t colon = std::min(text.find(':'), text.size());
+    const std::string_view service = text.substr(0, colon);
+    const std::string_view resource = text.substr(std::min(colon + 1, text.size()));
+    if (!is_word(service) || !is_resource(resource) || resource == kOwnResources) {
+        return fail(causes::kScopeInvalid, to_valid_utf8(text.substr(0, kScopeResourceBytesMax)) +
+                                               " is no SERVICE:RESOURCE");
+    }
+    return ServiceResource{.service = std::string(service), .resource = std::string(resource)};
+}
+
 result<Scope> Scope::parse_exact(std::string_view text) {
     ALKNET_TRY(Scope scope, parse(text));
     if (!scope.exact()) {
@@ -101,7 +112,7 @@ std::string Scope::text() const {
 }
 
 bool Scope::exact() const noexcept {
-    return service != kAny && action != kAny && !is_wild(resource);
+    return service != kAny && action != kAny && !is_wild(resource) && resource != kOwnResources;
 }
 
 bool covers(const Scope& grant, const Scope& wanted) noexcept {

@@ -140,7 +140,9 @@ TEST(NeedsConfirmation, ForTheRuleOverANode) {
                              "exec:run",      "vault:read",
                              "ssh:shell",     "ssh:*",
                              "ssh:exec:ls",   "git:*",
-                             "git:admin:x",   "anything:shell:here"}) {
+                             "git:admin:x",   "anything:shell:here",
+                             "imports:use:x", "imports:*",
+                             "git:manage",    "call:import"}) {
         EXPECT_TRUE(needs_confirmation(scope(text))) << text;
     }
     for (const char* text :

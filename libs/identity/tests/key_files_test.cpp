@@ -51,6 +51,56 @@ TEST(KeyFiles, GoFromOneKeyToTheNext) {
     EXPECT_FALSE(abandon_key(home.files()));
 }
 
+TEST(KeyFiles, GoBackToTheOldKey) {
+    const Home home;
+    const auto old = home.state().key;
+    const auto made = prepare_key(home.files(), kBegin, kMonth).value();
+    ASSERT_TRUE(note_told(home.files(), made.to));
+    EXPECT_TRUE(take_key_back(home.files(), *old));  // there is nothing to take back
+    ASSERT_NE(home.state().next, nullptr);
+    ASSERT_TRUE(switch_key(home.files()));
+    ASSERT_TRUE(take_key_back(home.files(), *old));
+    const KeyState state = home.state();
+    EXPECT_EQ(state.key->id(), made.from);
+    ASSERT_NE(state.next, nullptr);
+    EXPECT_EQ(state.next->id(), made.to);
+    EXPECT_FALSE(abandon_key(home.files()));  // others were told of it still
+    EXPECT_TRUE(switch_key(home.files()));
+    const auto stranger = key_number(9);
+    const auto refused = take_key_back(home.files(), *stranger);
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is(causes::kHomeInvalid));
+    EXPECT_EQ(home.state().key->id(), made.to);
+}
+
+TEST(KeyFiles, StayAsTheyAreWhereTheChangeCannotBeWrittenDown) {
+    const Home home;
+    const std::string before = home.key();
+    Rotation heard;
+    const BeforeKeyChange refuse = [&](const Rotation& rotation) -> result<void> {
+        heard = rotation;
+        return fail(causes::kDiskFull, "audit.log");
+    };
+    EXPECT_TRUE(prepare_key(home.files(), kBegin, kMonth, refuse).error().is(causes::kDiskFull));
+    EXPECT_EQ(heard.from.fingerprint(), before);
+    EXPECT_FALSE(fs::exists(home.files().next()));
+    EXPECT_EQ(home.state().next, nullptr);
+    const auto made = prepare_key(home.files(), kBegin, kMonth).value();
+    EXPECT_TRUE(abandon_key(home.files(), refuse).error().is(causes::kDiskFull));
+    EXPECT_EQ(heard, made);
+    ASSERT_NE(home.state().next, nullptr);
+    EXPECT_TRUE(switch_key(home.files(), refuse).error().is(causes::kDiskFull));
+    EXPECT_EQ(home.key(), before);
+    EXPECT_EQ(home.state().next->id(), made.to);
+    // What is refused for another reason is not written down at all.
+    heard = {};
+    EXPECT_FALSE(prepare_key(home.files(), kBegin, kMonth, refuse));
+    ASSERT_TRUE(abandon_key(home.files()));
+    EXPECT_FALSE(switch_key(home.files(), refuse));
+    EXPECT_FALSE(abandon_key(home.files(), refuse));
+    EXPECT_EQ(heard, Rotation());
+}
+
 TEST(KeyFiles, KeepTheYoungestStatements) {
     const Home home;
     std::vector<Rotation> made;

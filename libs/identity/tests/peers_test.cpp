@@ -181,5 +181,47 @@ TEST(PeerDirectory, KnowsWhenSomethingChangesByItself) {
     EXPECT_FALSE((*tokens)->next_change(at(7)));
 }
 
+TEST(Peers, HaveAGrantForEachOfTheirResources) {
+    PeerRecord bob = peer("bob", {}, {"git:read:@", "*:list:@", "git:write", "sftp:*:@"});
+    bob.roles = {"ops"};
+    bob.resources = parse_resources({"git:site", "git:docs/*", "git:site", "sftp:home"}).value();
+    EXPECT_EQ(resource_texts(bob.resources),
+              (std::vector<std::string>{"git:site", "git:docs/*", "sftp:home"}));
+    PeerList list;
+    list.peers = {bob, peer("eve", {}, {"git:read:@"})};
+    list.roles = {{.name = "ops", .grants = {grant("git:push:@", 90)}}};
+    const auto peers = directory(list);
+    std::vector<std::string> texts;
+    for (const Grant& one : peers->find("bob")->grants) {
+        texts.push_back(one.scope.text());
+    }
+    EXPECT_EQ(texts, (std::vector<std::string>{"git:read:site", "git:read:docs/*", "git:list:site",
+                                               "git:list:docs/*", "sftp:list:home", "git:write",
+                                               "sftp:*:home", "git:push:site", "git:push:docs/*"}));
+    EXPECT_EQ(peers->find("bob")->grants.front().origin.line, 10U);
+    EXPECT_EQ(peers->find("bob")->grants.back().role, "ops");
+    EXPECT_TRUE(peers->find("eve")->grants.empty());
+    EXPECT_EQ(identity_of(*peers->find("bob"), at(0))->resources.at("sftp"),
+              std::vector<std::string>{"home"});
+    for (const char* bad : {"", "git", "git:", ":x", "*:x", "Git:x", "git:@", "git:a b"}) {
+        EXPECT_FALSE(parse_resources({bad})) << bad;
+    }
+    EXPECT_FALSE(Scope::parse_exact("git:read:@"));
+}
+
+TEST(Peers, HaveOnlySoManyGrantsByTheirResources) {
+    PeerRecord bob = peer("bob", {}, {"git:read:@", "git:write:@"});
+    for (std::size_t i = 0; i <= kGrantsPerPeerMax / 2; ++i) {
+        bob.resources["git"].push_back("r" + std::to_string(i));
+    }
+    PeerList list;
+    list.peers = {bob};
+    const auto made = PeerDirectory::create(list);
+    ASSERT_FALSE(made);
+    EXPECT_TRUE(made.error().is(causes::kLimit));
+    list.peers[0].resources["git"].pop_back();
+    EXPECT_TRUE(PeerDirectory::create(list));
+}
+
 }  // namespace
 }  // namespace alknet::identity

@@ -2,6 +2,7 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/base/causes_config.hpp>
 #include <alknet/identity/policy.hpp>
+#include <functional>
 
 #include "support.hpp"
 
@@ -153,6 +154,99 @@ TEST(Policy, TellsAKnownPeerTheScopeItLacks) {
     ASSERT_FALSE(refused);
     EXPECT_TRUE(refused.error().is(causes::kScopeMissing));
     EXPECT_EQ(refused.error().detail(), "git:write:site");
+}
+
+TEST(Policy, NamesTheAssertionsThatAChangeWouldBreak) {
+    PeerRecord bob = peer("bob", {}, {"git:read"});
+    bob.enabled = false;
+    PeerList list;
+    list.peers = {bob};
+    const auto assertion = [](const char* who, const char* wanted, bool allow, std::size_t line) {
+        return Assertion{.peer = who,
+                         .wanted = scope(wanted),
+                         .allow = allow,
+                         .origin = {.file = "alknet.toml", .line = line}};
+    };
+    list.assertions = {assertion("bob", "git:write", false, 3),
+                       assertion("bob", "git:push", true, 4),  // is broken already
+                       assertion("eve", "git:write", false, 5)};
+    const auto peers = directory(list);
+    const auto lines = [&](PeerRecord record, const std::vector<Change>& changes) {
+        for (const Change& change : changes) {
+            record = changed(record, change, at(0));
+        }
+        std::vector<std::size_t> found;
+        for (const Broken& one : broken_by(*peers, record)) {
+            found.push_back(one.assertion.origin.line);
+        }
+        return found;
+    };
+    const Change enable{.kind = Change::Kind::enable, .scope = {}};
+    const Change write{.kind = Change::Kind::add_scope, .scope = "git:write"};
+    using Lines = std::vector<std::size_t>;
+    EXPECT_EQ(lines(bob, {}), Lines());
+    EXPECT_EQ(lines(bob, {enable}), Lines());
+    EXPECT_EQ(lines(bob, {write}), Lines());  // it is disabled still
+    EXPECT_EQ(lines(bob, {enable, write}), Lines{3});
+    EXPECT_EQ(lines(peer("eve"), {write}), Lines{5});
+    EXPECT_EQ(lines(peer("zoe"), {write}), Lines());
+}
+
+class GuardAdmins : public testing::Test {
+protected:
+    // What the guard says to a change of bob, who does it himself unless somebody else is named.
+    const Cause* change(const std::function<void(PeerRecord&)>& edit, std::string actor = "bob") {
+        PeerRecord bob = bob_;
+        edit(bob);
+        const auto after = directory_of({bob, carol_});
+        const auto outcome =
+            guard_admins(*directory_of({bob_, carol_}), *after,
+                         {.actor = std::move(actor), .now = at(0), .by = "peers:manage"});
+        return outcome ? nullptr : &outcome.error().cause();
+    }
+
+    PeerRecord bob_ = peer("bob", {new_key()}, {"node:admin", "peers:manage", "git:read"});
+    PeerRecord carol_ = peer("carol", {new_key()}, {"node:admin"});
+};
+
+TEST_F(GuardAdmins, NobodyTakesItsOwnAccess) {
+    const Cause* own = &causes::kOwnAccess;
+    EXPECT_EQ(change([](PeerRecord& bob) { bob.enabled = false; }), own);
+    EXPECT_EQ(change([](PeerRecord& bob) { bob.grants.clear(); }), own);
+    EXPECT_EQ(change([](PeerRecord& bob) { bob.grants.erase(bob.grants.begin()); }), own);
+    EXPECT_EQ(change([](PeerRecord& bob) { bob.grants.erase(bob.grants.begin() + 1); }), own);
+    EXPECT_EQ(change([](PeerRecord& bob) { bob.expires = at(1'000'000'000); }), own);
+    EXPECT_EQ(change([](PeerRecord& bob) { bob.fingerprints = {new_key()}; }), own);
+    EXPECT_EQ(change([](PeerRecord& bob) { bob.id = "another"; }), own);
+    EXPECT_EQ(change([](PeerRecord& bob) { bob.grants.pop_back(); }), nullptr);
+    EXPECT_EQ(change([](PeerRecord& bob) { bob.name = "robert"; }), nullptr);
+    EXPECT_EQ(change([](PeerRecord& bob) { bob.fingerprints.push_back(new_key()); }), nullptr);
+    // Of others it may.
+    EXPECT_EQ(change([](PeerRecord& bob) { bob.enabled = false; }, "carol"), nullptr);
+    EXPECT_EQ(change([](PeerRecord& bob) { bob.expires = at(60); }, "carol"), nullptr);
+    EXPECT_EQ(change([](PeerRecord& bob) { bob.enabled = false; }, ""), nullptr);
+}
+
+TEST_F(GuardAdmins, ATermMayBeginToEndLaterAndNotEarlier) {
+    bob_.expires = at(1'000'000'000);
+    EXPECT_EQ(change([](PeerRecord& bob) { bob.expires = at(1'000'000'001); }), nullptr);
+    EXPECT_EQ(change([](PeerRecord& bob) { bob.expires.reset(); }), nullptr);
+    EXPECT_EQ(change([](PeerRecord& bob) { bob.expires = at(999'999'999); }), &causes::kOwnAccess);
+}
+
+TEST_F(GuardAdmins, TheLastOneStays) {
+    carol_.grants = {grant("peers:manage")};
+    const Cause* last = &causes::kLastAdmin;
+    for (const char* actor : {"", "carol"}) {
+        EXPECT_EQ(change([](PeerRecord& bob) { bob.enabled = false; }, actor), last);
+        EXPECT_EQ(change([](PeerRecord& bob) { bob.grants.clear(); }, actor), last);
+    }
+    // Its term: the owner of the machine is warned, others are refused a short one.
+    const auto soon = [](PeerRecord& bob) { bob.expires = at(60); };
+    EXPECT_EQ(change(soon, "carol"), last);
+    EXPECT_EQ(change(soon, ""), nullptr);
+    EXPECT_EQ(change([](PeerRecord& bob) { bob.expires = at(60) + kExpiryWarning; }, "carol"),
+              nullptr);
 }
 
 }  // namespace

@@ -168,6 +168,11 @@ Database::~Database() {
     sqlite3_close_v2(handle_);
 }
 
+result<void> Database::flush() {
+    const int code = sqlite3_db_cacheflush(handle_);
+    return code == SQLITE_OK ? result<void>() : failure(code);
+}
+
 Database::Rollback::~Rollback() {
     if (database_ != nullptr) {
         // SQLite may have undone it already; then there is nothing to say.

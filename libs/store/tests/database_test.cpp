@@ -6,6 +6,7 @@
 #include <alknet/testing/co_test.hpp>
 #include <alknet/testing/temp_dir.hpp>
 #include <cerrno>
+#include <csignal>
 #include <fstream>
 #include <limits>
 
@@ -200,6 +201,29 @@ TEST(Database, SaysThatTheDiskIsFull) {
     ASSERT_TRUE(database->run("PRAGMA max_page_count=2000"));
     EXPECT_TRUE(fill());
     EXPECT_EQ(count(*database), 100);
+}
+
+// So that whoever writes down what happens need not take it back.
+TEST(Database, FindsOutBeforeItCommitsWhetherThereIsRoom) {
+    const TempDir dir;
+    const auto database = opened(dir / "db");
+    (void)std::signal(SIGXFSZ, SIG_IGN);
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+    const auto write = [&](bool room) {
+        return database->transaction([&](Database& self) -> result<void> {
+            ALKNET_CHECK(self.run("INSERT INTO word (word) VALUES (?)", {std::string(9'000, 'w')}));
+            const rlimit none{.rlim_cur = 0, .rlim_max = before.rlim_max};
+            EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, room ? &before : &none), 0);
+            const result<void> flushed = self.flush();
+            EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+            return flushed;
+        });
+    };
+    EXPECT_FALSE(write(false));
+    EXPECT_EQ(count(*database), 0);
+    EXPECT_TRUE(write(true));
+    EXPECT_EQ(count(*database), 1);
 }
 
 TEST(Database, SaysThatItMayOnlyRead) {

@@ -12,5 +12,6 @@ extern const Cause kConfigPending;
 extern const Cause kConfigNotPending;
 extern const Cause kFileMissing;
 extern const Cause kLastAdmin;
+extern const Cause kOwnAccess;
 
 }  // namespace alknet::causes

@@ -6,6 +6,7 @@
 #include <alknet/base/bytes.hpp>
 #include <alknet/base/result.hpp>
 #include <filesystem>
+#include <functional>
 #include <string_view>
 
 namespace alknet {
@@ -15,6 +16,9 @@ struct DurableFileOptions {
     bool replace = false;
     /// Exactly these permissions, whatever the umask says.
     unsigned mode = 0600;
+    /// Called once the content is on the disk, before it gets its name. Its error is given back,
+    /// and then everything stays as it was.
+    std::function<result<void>()> before_naming{};
 };
 
 /// A symbolic link of this name is replaced, not followed. A process that is killed on the way may

@@ -18,6 +18,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -49,10 +50,17 @@ struct PendingChange {
 /// Errors: kHomeInvalid for a file that nobody of us wrote, kIo.
 [[nodiscard]] result<std::optional<PendingChange>> pending_change(const Home& home);
 
+/// What undoing would lead back to; nullopt: nothing waits. Errors: likewise, and kHomeInvalid
+/// where it is not what the change replaced.
+[[nodiscard]] result<std::optional<std::string>> text_before_change(const Home& home);
+
 struct ReplaceOptions {
     std::string expected;  // what alknet.toml says now, as it was checked against
     WallTime now;
     std::optional<Duration> confirm;  // within which it must be confirmed
+    /// Called when all that is left is to give the new text its name, for whoever writes down what
+    /// happens. Its error is given back, and then nothing has changed.
+    std::function<result<void>()> before{};
 };
 
 /// Writes alknet.toml, and what it said before as its previous text. Errors: kConfigPending while
@@ -62,8 +70,9 @@ struct ReplaceOptions {
 result<void> replace_config(const Home& home, std::string_view text, const ReplaceOptions& options);
 
 /// The change stays. Errors: kConfigNotPending, also for one that was due (it is undone then);
-/// kConfigBusy, kIo.
-result<void> confirm_change(const Home& home, WallTime now);
+/// kConfigBusy, kIo; those of `before`, which is called as in ReplaceOptions.
+result<void> confirm_change(const Home& home, WallTime now,
+                            const std::function<result<void>()>& before = {});
 
 enum class Undone : std::uint8_t {
     nothing,   // nothing waits, or not long enough
@@ -71,9 +80,14 @@ enum class Undone : std::uint8_t {
     edited,    // somebody has edited it since, at the machine itself: that stays
 };
 
-/// Undoes a change that is due; with `at_once` one that waits still. Needs no space on the disk.
-/// Errors: kConfigBusy, kDiskReadOnly, kIo.
-result<Undone> undo_change(const Home& home, WallTime now, bool at_once = false);
+struct UndoOptions {
+    bool at_once = false;  // also a change that waits still
+    /// As in ReplaceOptions; not called where there is nothing to undo, or it was edited since.
+    std::function<result<void>()> before{};
+};
+/// Undoes a change that is due. Needs no space on the disk. Errors: kConfigBusy, kDiskReadOnly,
+/// kIo; those of `before`.
+result<Undone> undo_change(const Home& home, WallTime now, const UndoOptions& options = {});
 
 /// For `alknet config diff`. Errors: kDiskFull, kDiskReadOnly, kIo.
 result<void> record_applied(const Home& home, std::string_view text);

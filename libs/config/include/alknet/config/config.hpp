@@ -114,6 +114,7 @@ struct Peer {
     std::vector<std::string> keys;
     std::vector<std::string> scopes;
     std::vector<std::string> roles;
+    std::vector<std::string> resources;  // `service:resource`
     bool enabled = true;
     std::optional<WallTime> expires;
     std::optional<NodeAddress> address;                   // where to reach it

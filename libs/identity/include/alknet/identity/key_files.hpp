@@ -13,6 +13,7 @@
 #include <alknet/identity/rotation.hpp>
 #include <alknet/rt/time.hpp>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -49,18 +50,29 @@ struct KeyState {
 /// statements that cannot be read; kIo.
 result<KeyState> load_key_state(const KeyFiles& files);
 
+/// Called with the statement when all that is left of a change is to give a file its name, for
+/// whoever writes down what happens. Its error is given back, and then nothing has changed.
+using BeforeKeyChange = std::function<result<void>(const Rotation&)>;
+
 /// Makes the key to come, and the statement of it that holds from `now` on. Errors: kUsage if there
 /// is one already, or the key is in a form that is not written; kStoreBusy while somebody else
-/// changes it; those of load_key_state, make_rotation and write_durable_file.
-result<Rotation> prepare_key(const KeyFiles& files, WallTime now, Duration overlap);
+/// changes it; those of load_key_state, make_rotation, `before` and write_durable_file.
+result<Rotation> prepare_key(const KeyFiles& files, WallTime now, Duration overlap,
+                             const BeforeKeyChange& before = {});
 
 /// The key to come is the key from then on, and the old one is gone. Errors: kUsage if there is
-/// none; kStoreBusy; kIo and those of a disk.
-result<Rotation> switch_key(const KeyFiles& files);
+/// none; kStoreBusy; kIo and those of a disk; those of `before`. With an error the key is the old
+/// one, unless the detail says otherwise.
+result<Rotation> switch_key(const KeyFiles& files, const BeforeKeyChange& before = {});
+
+/// Makes the key that `switch_key` has put there the key to come again, and `old` the key. Nothing
+/// happens where `old` is the key. Errors: kHomeInvalid where no statement leads from the one to
+/// the other; kStoreBusy; kIo and those of a disk.
+result<void> take_key_back(const KeyFiles& files, const NodeKey& old);
 
 /// No key is to come from then on. Errors: kUsage if there is none, or somebody was told of it;
-/// kStoreBusy; kIo and those of a disk.
-result<Rotation> abandon_key(const KeyFiles& files);
+/// kStoreBusy; kIo and those of a disk; those of `before`.
+result<Rotation> abandon_key(const KeyFiles& files, const BeforeKeyChange& before = {});
 
 /// Remembers that somebody is told of the key to come, before they are. Errors: kUsage if that is
 /// not the key to come (any more); kStoreBusy; kIo and those of a disk.

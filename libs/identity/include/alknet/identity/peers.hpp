@@ -57,6 +57,12 @@ struct Role {
     bool operator==(const Role&) const = default;
 };
 
+/// Names by service.
+using Resources = std::map<std::string, std::vector<std::string>>;
+/// Each is a ServiceResource. Errors: kScopeInvalid.
+[[nodiscard]] result<Resources> parse_resources(const std::vector<std::string>& texts);
+[[nodiscard]] std::vector<std::string> resource_texts(const Resources& resources);
+
 /// One peer as it was written down.
 struct PeerRecord {
     std::string id;                         // stable, not empty, never the key
@@ -64,7 +70,8 @@ struct PeerRecord {
     std::vector<std::string> fingerprints;  // as parse_fingerprint gives them
     std::vector<Grant> grants;
     std::vector<std::string> roles;
-    std::map<std::string, std::vector<std::string>> resources;
+    /// What its grants for kOwnResources are for. A directory has a grant for each.
+    Resources resources;
     bool enabled = true;
     std::optional<WallTime> expires;
     bool renewable = true;  // false: when it expires there is no grace, and nothing to renew
@@ -152,7 +159,7 @@ public:
     /// named and not there; kLimit. A token of a peer that is not there is known, and refused.
     static result<std::shared_ptr<const PeerDirectory>> create(PeerList list);
 
-    /// Their grants have those of their roles behind them.
+    /// Their grants have those of their roles behind them, and name each of their resources.
     [[nodiscard]] const std::vector<PeerRecord>& peers() const noexcept { return list_.peers; }
     [[nodiscard]] const std::vector<TokenRecord>& tokens() const noexcept { return list_.tokens; }
     /// Whether they hold is another matter.
@@ -183,6 +190,7 @@ private:
     result<void> index_peer(std::size_t i);
     result<void> index_tokens();
     result<void> expand_roles(PeerRecord& peer) const;
+    static result<void> expand_resources(PeerRecord& peer);
 
     PeerList list_;
     std::map<std::string, const Role*, std::less<>> roles_;

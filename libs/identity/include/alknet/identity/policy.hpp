@@ -74,6 +74,10 @@ struct Broken {
 /// Errors: kAssertionFailed with the line of the first one, and how many there are.
 result<void> check_assertions(const PeerDirectory& peers);
 
+/// The assertions that hold and would not with this record in place of the peer's, or besides the
+/// others; its grants are those of a directory.
+[[nodiscard]] std::vector<Broken> broken_by(const PeerDirectory& peers, PeerRecord record);
+
 /// The record with the change made. `add_peer` leaves it alone: it is the record's being there.
 [[nodiscard]] PeerRecord changed(PeerRecord peer, const Change& change, WallTime now);
 
@@ -87,9 +91,12 @@ inline constexpr std::string_view kAdminScope = "node:admin";
 struct Guard {
     std::string actor;  // the id of the peer that makes the change; empty: the machine's owner
     WallTime now;
+    /// The scope that the actor makes the change by, which it keeps too; empty: none.
+    std::string_view by{};
 };
 /// Keeps a slip of the hand from leaving nobody to rule the node. Errors: kLastAdmin where there
-/// were admins and would be none, and where the actor would be none any more.
+/// were admins and would be none, or, for an actor, kExpiryWarning later; kOwnAccess where the
+/// actor would be none any more, or would lose `by`, its keys, or time.
 result<void> guard_admins(const PeerDirectory& before, const PeerDirectory& after,
                           const Guard& guard);
 

@@ -2,8 +2,9 @@
 // all of them.
 //
 // A grant may stand for many: `*` for any service or any action; as the resource `*` for any or
-// none, and `PREFIX/*` for everything below PREFIX. A grant without a resource covers only what
-// needs none. What is asked for is always one exact scope.
+// none, `PREFIX/*` for everything below PREFIX, and `@` for what the peer's own resources are. A
+// grant without a resource covers only what needs none. What is asked for is always one exact
+// scope.
 #pragma once
 
 #include <alknet/base/result.hpp>
@@ -32,6 +33,20 @@ struct Scope {
     [[nodiscard]] std::string text() const;
     [[nodiscard]] bool exact() const noexcept;
     auto operator<=>(const Scope&) const = default;
+};
+
+/// In the place of a resource: each of those that the peer has (PeerRecord::resources).
+inline constexpr std::string_view kOwnResources = "@";
+
+/// A resource of a service, as `service:resource`.
+struct ServiceResource {
+    std::string service;
+    std::string resource;
+
+    /// As in a scope; the service is no wildcard. Errors: kScopeInvalid.
+    static result<ServiceResource> parse(std::string_view text);
+    [[nodiscard]] std::string text() const { return service + ":" + resource; }
+    auto operator<=>(const ServiceResource&) const = default;
 };
 
 /// Whether a grant covers a scope that `exact()` holds for; never for one that it does not.

@@ -85,6 +85,9 @@ public:
         return outcome;
     }
 
+    /// Puts what the transaction has changed so far onto the disk, where it counts for nothing
+    /// until COMMIT: a disk without space fails here. Errors: as for `run`.
+    result<void> flush();
     /// Changes when another connection, in this program or in another, has committed.
     result<std::int64_t> data_version();
     /// Reads every page and index. Errors: kStoreInvalid with what SQLite found.
