@@ -30,6 +30,8 @@ public:
     result<void> write_kept();
     /// At once. Errors: likewise.
     result<void> write(const config::Config& config, AuditEntry entry, const std::string& revision);
+    /// What was written happened, whatever fails afterwards.
+    void settle() noexcept { written_.clear(); }
     /// What was written did not happen.
     void failed(const error& why);
 

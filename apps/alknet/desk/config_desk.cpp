@@ -106,9 +106,12 @@ std::function<result<void>()> record_of(const DeskRequest& request,
 // What waits for too long is undone by whoever comes first.
 result<config::Undone> undo(const DeskRequest& request, const identity::PeerList& stored,
                             bool at_once) {
-    return config::undo_change(
-        request.home, request.now,
-        {.at_once = at_once, .before = record_of(request, stored, "config.undone")});
+    ALKNET_TRY(const config::Undone undone,
+               config::undo_change(
+                   request.home, request.now,
+                   {.at_once = at_once, .before = record_of(request, stored, "config.undone")}));
+    request.records->settle();
+    return undone;
 }
 
 // For whom it may wait, and how long.
