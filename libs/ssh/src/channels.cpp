@@ -26,7 +26,9 @@ struct Channels::Channel {
 
 namespace {
 
-constexpr std::size_t kDataHeaderBytes = 9;
+constexpr std::size_t header_bytes(std::uint32_t stream) noexcept {
+    return stream == kPlainData ? 9 : 13;
+}
 constexpr std::uint32_t kCreditShare = 4;
 
 std::unexpected<error> malformed() {
@@ -267,7 +269,7 @@ result<ChannelEvent> Channels::take_window(BytesView message) {
 result<ChannelEvent> Channels::take_data(BytesView message, bool extended) {
     WireReader in(message.subspan(1));
     const auto id = in.number<ChannelId>();
-    const std::uint32_t stream = extended ? in.number<std::uint32_t>() : 0;
+    const std::uint32_t stream = extended ? in.number<std::uint32_t>() : kPlainData;
     const BytesView data = take_string(in);
     if (!in.complete()) {
         return malformed();
@@ -280,7 +282,7 @@ result<ChannelEvent> Channels::take_data(BytesView message, bool extended) {
     if (channel->closed_out || data.empty()) {
         return ChannelEvent();
     }
-    if (extended && (!second_streams_ || stream == 0)) {
+    if (extended && (!second_streams_ || stream == kPlainData)) {
         ALKNET_CHECK(consumed(id, data.size()));
         return ChannelEvent();
     }
@@ -448,25 +450,32 @@ std::size_t Channels::sendable(ChannelId id) const noexcept {
     return std::min({channel->out_window, channel->out_packet, kDataBytesMax});
 }
 
-MutableBytes Channels::begin(ChannelId id, std::size_t size) {
+MutableBytes Channels::begin(ChannelId id, std::size_t size, std::uint32_t stream) {
     ALKNET_ASSERT(size > 0 && size <= sendable(id));
-    building_ = transport_.begin(kDataHeaderBytes + size);
-    return building_.subspan(kDataHeaderBytes);
+    building_stream_ = stream;
+    building_ = transport_.begin(header_bytes(stream) + size);
+    return building_.subspan(header_bytes(stream));
 }
 
 void Channels::commit(ChannelId id, std::size_t size) {
-    ALKNET_ASSERT(size + kDataHeaderBytes <= building_.size());
+    const std::size_t header = header_bytes(building_stream_);
+    ALKNET_ASSERT(size + header <= building_.size());
     const MutableBytes packet = std::exchange(building_, {});
     if (size == 0) {
         transport_.commit(0);
         return;
     }
     Channel& channel = at(id);
-    packet[0] = static_cast<std::byte>(Message::channel_data);
+    const bool plain = building_stream_ == kPlainData;
+    packet[0] =
+        static_cast<std::byte>(plain ? Message::channel_data : Message::channel_extended_data);
     put_number(packet.subspan(1), channel.peer);
-    put_number(packet.subspan(5), static_cast<std::uint32_t>(size));
+    if (!plain) {
+        put_number(packet.subspan(5), building_stream_);
+    }
+    put_number(packet.subspan(header - 4), static_cast<std::uint32_t>(size));
     channel.out_window -= static_cast<std::uint32_t>(size);
-    transport_.commit(kDataHeaderBytes + size);
+    transport_.commit(header + size);
 }
 
 result<void> Channels::consumed(ChannelId id, std::size_t size) {

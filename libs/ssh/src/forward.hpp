@@ -1,4 +1,4 @@
-// A channel that is joined to a socket.
+// A channel that is joined to a socket, or to a program.
 #pragma once
 
 #include <alknet/rt/cancel.hpp>
@@ -7,6 +7,7 @@
 #include <alknet/ssh/channels.hpp>
 #include <memory>
 
+#include "program.hpp"
 #include "session.hpp"
 
 namespace alknet::ssh {
@@ -17,10 +18,12 @@ struct Session::Forward {
     SocketAddress resolved;
     std::shared_ptr<const void> place;   // among those that the peer may have
     std::unique_ptr<ByteStream> stream;  // null until it is connected
+    std::unique_ptr<Program> program;    // null: the socket is one
     Bytes pending;                       // from the channel, for the socket; at most a window
     std::size_t pending_begin = 0;
     bool eof_in = false;
     bool closed_in = false;
+    bool deaf = false;  // what comes is dropped
     Event arrived;    // pending, or the end
     WaitList window;  // waits until the channel takes more
     Cancel* pumps = nullptr;

@@ -34,6 +34,7 @@ public:
 
 private:
     struct Forward;
+    struct Program;
 
     /// Until everything is written.
     task<result<void>> farewell();
@@ -43,6 +44,7 @@ private:
     result<void> log_in(Identity identity);
     result<void> take_event(const ChannelEvent& event);
     result<void> take_open(const ChannelEvent& event);
+    result<void> take_global(const ChannelEvent& event);
     void take_data(Forward& forward, BytesView data);
     void take_closed(Forward& forward);
     task<void> write_all();
@@ -55,6 +57,22 @@ private:
     void flush() noexcept { to_write_.wake_all(); }
     void check(const result<void>& sent);
     void audit(std::string_view event, const error* why) const;
+
+    // session_program.cpp
+    result<void> take_program(ChannelId id);
+    result<void> take_program_request(Forward& forward, const ChannelEvent& event);
+    result<bool> take_start(Forward& forward, const ChannelEvent& event);
+    result<bool> take_setting(Program& program, const ChannelEvent& event);
+    result<RunAs> may_run(const Program& program) const;
+    task<void> serve_program(std::unique_ptr<Forward> owned);
+    task<result<void>> run_program(Forward& forward);
+    task<result<void>> start_program(Forward& forward);
+    task<result<void>> join_program(Forward& forward);
+    task<result<void>> pump_input(Forward& forward);
+    task<result<void>> pump_output(Forward& forward, ByteStream& from, std::uint32_t stream);
+    task<result<void>> say(Forward& forward, std::string text, std::uint32_t stream);
+    task<result<void>> refuse_program(Forward& forward, error why);
+    void recheck_program(Program& program);
 
     task<void> serve(std::unique_ptr<Forward> owned);
     task<result<std::unique_ptr<ByteStream>>> connect(Forward& forward);
@@ -78,7 +96,9 @@ private:
     std::string fingerprint_;           // with which it has logged in, or tried last
     std::optional<Identity> identity_;  // once it has
     std::map<ChannelId, Forward*> forwards_;
-    TaskScope* tasks_ = nullptr;  // while it runs
+    std::size_t programs_ = 0;
+    bool no_more_programs_ = false;  // as the client has said
+    TaskScope* tasks_ = nullptr;     // while it runs
     Cancel* reading_ = nullptr;   // while it reads
     std::optional<error> why_;    // it ends
     bool closing_ = false;

@@ -13,8 +13,6 @@ namespace alknet::ssh {
 
 namespace {
 
-constexpr std::string_view kNoShell =
-    "this node gives no shell and runs no commands; forward with -L or -W, and ssh -N";
 constexpr std::string_view kUnknownType = "channels of this type are not served";
 
 OpenFailure failure_of(const error& why) noexcept {
@@ -41,14 +39,18 @@ result<void> Session::take_event(const ChannelEvent& event) {
         case Kind::open:
             return take_open(event);
         case Kind::global:
-            return event.wants_reply ? channels_.answer_global(false) : result<void>();
+            return take_global(event);
         case Kind::request:
+            if (forward != nullptr && forward->program != nullptr) {
+                return take_program_request(*forward, event);
+            }
             return event.wants_reply ? channels_.answer(event.channel, false) : result<void>();
         case Kind::data:
-            if (forward != nullptr) {
+            if (forward != nullptr && event.code == kPlainData) {
                 take_data(*forward, event.body);
+                return {};
             }
-            return {};
+            return channels_.consumed(event.channel, event.body.size());
         case Kind::window:
             if (forward != nullptr) {
                 forward->window.wake_all();
@@ -75,9 +77,16 @@ result<void> Session::take_event(const ChannelEvent& event) {
     return {};
 }
 
+result<void> Session::take_global(const ChannelEvent& event) {
+    if (event.type == "no-more-sessions@openssh.com") {
+        no_more_programs_ = true;
+    }
+    return event.wants_reply ? channels_.answer_global(false) : result<void>();
+}
+
 result<void> Session::take_open(const ChannelEvent& event) {
     if (event.type == "session") {
-        return channels_.refuse(event.channel, OpenFailure::prohibited, kNoShell);
+        return take_program(event.channel);
     }
     if (event.type != "direct-tcpip") {
         return channels_.refuse(event.channel, OpenFailure::unknown_type, kUnknownType);
@@ -158,6 +167,10 @@ task<result<std::unique_ptr<ByteStream>>> Session::connect(Forward& forward) {
 
 void Session::recheck_forwards() {
     for (const auto& [id, forward] : forwards_) {
+        if (forward->program != nullptr) {
+            recheck_program(*forward->program);
+            continue;
+        }
         if (forward->pumps == nullptr) {
             continue;  // it is asked before it is connected
         }
@@ -262,7 +275,11 @@ void Session::done_with(Forward& forward, std::size_t size) {
 
 // From the packet into the socket; the window opens only for what that has taken.
 void Session::take_data(Forward& forward, BytesView data) {
-    if (forward.left().empty()) {
+    if (forward.deaf) {
+        done_with(forward, data.size());
+        return;
+    }
+    if (forward.left().empty() && forward.stream != nullptr) {
         const auto taken = forward.stream->try_write(data);
         if (taken) {  // a failure is met again by the pump
             data = data.subspan(*taken);
@@ -285,6 +302,9 @@ void Session::take_data(Forward& forward, BytesView data) {
 void Session::take_closed(Forward& forward) {
     forward.closed_in = true;
     forward.arrived.set();
+    if (forward.program != nullptr && forward.program->alive != nullptr) {
+        forward.program->alive->request();
+    }
     if (forward.down != nullptr) {
         forward.down->request();
     }

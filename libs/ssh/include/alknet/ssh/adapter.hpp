@@ -8,10 +8,13 @@
 #include <alknet/core/stream_handler.hpp>
 #include <alknet/crypto/node_key.hpp>
 #include <alknet/net/network.hpp>
+#include <alknet/process/user.hpp>
 #include <alknet/ssh/limits.hpp>
+#include <alknet/ssh/places.hpp>
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -22,6 +25,17 @@ namespace alknet::ssh {
 inline constexpr std::string_view kSshAlpn = "alknet/ssh";
 /// To have connections made, to where a forwarding rule allows it.
 inline constexpr std::string_view kConnectScope = "ssh:connect";
+/// To have commands run, and to have a shell.
+inline constexpr std::string_view kExecScope = "ssh:exec";
+inline constexpr std::string_view kShellScope = "ssh:shell";
+
+/// Whom commands and shells run as.
+struct RunAs {
+    process::ProcessUser user;
+    bool own = false;  // the node's own user
+
+    bool operator==(const RunAs&) const = default;
+};
 
 struct SshAdapterOptions {
     std::shared_ptr<const NodeKey> host_key;
@@ -39,6 +53,10 @@ struct SshAdapterOptions {
     std::function<result<std::shared_ptr<const void>>(
         const Identity& identity, std::string_view host, const SocketAddress& resolved)>
         occupy{};
+    /// As at the time; nullopt, and empty: nobody's commands are run. As above.
+    std::function<std::optional<RunAs>()> run_as{};
+    /// The sessions of each identity; null: as many as one connection may have.
+    std::shared_ptr<Places> programs{};
     Log log{};
     std::shared_ptr<AuditSink> audit{};  // null: nobody asks
     std::size_t logins_max = kLoginsMax;

@@ -67,6 +67,10 @@ struct ChannelEvent {
     std::uint32_t code = 0;
 };
 
+/// The streams of a channel: what RFC 4254 section 5.2 calls data, and its extended data.
+inline constexpr std::uint32_t kPlainData = 0;
+inline constexpr std::uint32_t kErrorData = 1;
+
 class Channels final {
 public:
     explicit Channels(Transport& transport) noexcept;
@@ -103,7 +107,8 @@ public:
     /// Room for at most `size` octets, which is at most `sendable`, in the packet itself; only
     /// while the transport is ready. `commit` sends as many as were written there, none if that is
     /// 0.
-    [[nodiscard]] MutableBytes begin(ChannelId id, std::size_t size);
+    [[nodiscard]] MutableBytes begin(ChannelId id, std::size_t size,
+                                     std::uint32_t stream = kPlainData);
     void commit(ChannelId id, std::size_t size);
     /// So much of the data that came is done with: the window opens again.
     result<void> consumed(ChannelId id, std::size_t size);
@@ -141,6 +146,7 @@ private:
     std::deque<bool> asked_;  // global requests whose answers are to come; true: an event
     bool second_streams_ = false;
     MutableBytes building_;
+    std::uint32_t building_stream_ = kPlainData;
 };
 
 }  // namespace alknet::ssh

@@ -41,6 +41,17 @@ inline constexpr std::size_t kHostBytesMax = 255;
 /// Requests of ours that wait for answers: of a channel, and of none.
 inline constexpr std::size_t kQuestionsMax = 64;
 
+// Commands and shells.
+inline constexpr std::size_t kProgramsMax = 64;            // of one connection
+inline constexpr std::size_t kProgramsOfIdentityMax = 128;  // of all of its connections
+inline constexpr std::uint64_t kProgramFilesMax = 1024;
+inline constexpr std::uint64_t kProgramProcessesMax = 1024;  // of the user, in all
+/// Between SIGHUP and SIGKILL, for a program whose client has gone.
+inline constexpr Duration kHangUpTime = std::chrono::seconds(2);
+/// What a program has said is sent on for so long after its end, if somebody else still holds its
+/// output and says nothing.
+inline constexpr Duration kLastWordsTime = std::chrono::seconds(1);
+
 // The driver.
 inline constexpr std::size_t kReadBytesMin = 4 << 10;
 inline constexpr std::size_t kReadBytesMax = 256 << 10;
