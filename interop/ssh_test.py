@@ -1,13 +1,18 @@
 """Stock SSH programs against the SSH of a node: on bare TCP, and through `alknet pipe`."""
 
+import fcntl
 import hashlib
 import json
 import os
 import pathlib
 import random
+import select
 import shutil
+import signal
 import socket
+import struct
 import subprocess
+import termios
 import threading
 import unittest
 
@@ -60,14 +65,14 @@ class SshNode(harness.PeerTest):
         self.assertEqual(made.returncode, 0, made.stderr)
         return path
 
-    def start_node(self, keys, scopes='"ssh:connect"'):
+    def start_node(self, keys, scopes='"ssh:connect"', ssh=""):
         home = self.home / "serve"
         made = harness.alknet("init", "--no-input", "--home", home)
         self.assertEqual(made.returncode, 0, made.stderr)
         shown = json.loads(harness.alknet("id", "--json", "--home", home).stdout)
         self.node_id = shown["node_id"]
         names = [self.name_of(key) for key in keys]
-        config = (home / "alknet.toml").read_text().replace("\n[ssh]\n", '\n[ssh]\nlisten = ["127.0.0.1:0"]\n')
+        config = (home / "alknet.toml").read_text().replace("\n[ssh]\n", f'\n[ssh]\nlisten = ["127.0.0.1:0"]\n{ssh}')
         config += (f'\n[[peer]]\nname = "bob"\nkeys = {json.dumps(names)}\nscopes = [{scopes}]\n\n'
                    f'[[forwarding.rules]]\ntarget = "127.0.0.1:{self.echo.port}"\naction = "allow"\npeers = ["bob"]\n')
         (home / "alknet.toml").write_text(config)
@@ -155,6 +160,153 @@ class StockSsh(SshNode):
         done = harness.run(harness.need("ssh"), *self.options(), "127.0.0.1", "true")
         self.assertEqual(done.returncode, 255)
         self.assertIn(b"administratively prohibited", done.stderr)
+
+    def restart(self, **how):
+        self.serving.stop()
+        shutil.rmtree(self.home / "serve")
+        self.start_node([self.key], **how)
+
+    def run_programs(self):
+        """As nobody, where this runs as root; the shell is one that runs something."""
+        as_whom = 'run_as = "nobody"' if os.geteuid() == 0 else "run_as_self = true"
+        self.restart(scopes='"ssh:connect", "ssh:exec", "ssh:shell"', ssh=f'{as_whom}\nshell = "/bin/bash"\n')
+
+    def command(self, *words, stdin=b"", **how):
+        return harness.run(harness.need("ssh"), *self.options(**how), "127.0.0.1", *words, stdin=stdin)
+
+    def test_exec(self):
+        self.run_programs()
+        for pipe in (False, True):
+            done = self.command("cat; echo err >&2; id -un; exit 7", stdin=b"in\n", pipe=pipe)
+            self.assertEqual((done.returncode, done.stderr), (7, b"err\n"))
+            lines = done.stdout.split()
+            self.assertEqual(lines[0], b"in")
+            self.assertEqual(lines[1] == b"nobody", os.geteuid() == 0)
+        sent = random.Random(6).randbytes(self.SIZE)
+        done = self.command("cat", stdin=sent)
+        self.assertEqual(hashlib.sha256(done.stdout).hexdigest(), hashlib.sha256(sent).hexdigest())
+        done = self.command("kill -KILL $$")
+        self.assertEqual(done.returncode, 255)
+
+    def test_env(self):
+        self.run_programs()
+        os.environ.update(LC_ALKNET="passed", ALKNET_SECRET="not passed")
+        try:
+            done = self.ssh("-o", "SendEnv=LC_ALKNET ALKNET_SECRET", "-o", "RemoteCommand=env")
+        finally:
+            del os.environ["LC_ALKNET"], os.environ["ALKNET_SECRET"]
+        self.assertIn(b"LC_ALKNET=passed\n", done.stdout)
+        self.assertIn(b"ALKNET_PEER=bob\n", done.stdout)
+        self.assertNotIn(b"SECRET", done.stdout)
+
+    def test_shell_with_terminal(self):
+        self.run_programs()
+        terminal, slave = os.openpty()
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 111, 0, 0))
+        ssh = subprocess.Popen([str(part) for part in (harness.need("ssh"), *self.options(), "-tt", "127.0.0.1")],
+                               stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+        self.addCleanup(ssh.kill)
+        os.close(slave)
+
+        def until(what):
+            got = b""
+            while what not in got:
+                got += os.read(terminal, 65536)
+            return got
+
+        os.write(terminal, b"PS1=; stty -echo; echo rea''dy\n")
+        until(b"ready")
+        os.write(terminal, b"stty size; tty; echo $-\n")
+        self.assertIn(b"33 111", until(b"/dev/pts/"))
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 44, 122, 0, 0))
+        ssh.send_signal(signal.SIGWINCH)
+        os.write(terminal, b"until stty size | grep '44 122'; do :; done\n")
+        until(b"44 122")
+        os.write(terminal, b"exit 9\n")
+        self.assertEqual(ssh.wait(30), 9)
+        os.close(terminal)
+
+    def test_shared_connection(self):
+        """Many sessions at a time in one connection (ControlMaster)."""
+        self.run_programs()
+        shared = ["-o", "ControlMaster=auto", "-o", f"ControlPath={self.home}/control", "-o", "ControlPersist=yes"]
+        self.assertEqual(self.ssh(*shared, "-o", "RemoteCommand=true").returncode, 0)
+        self.addCleanup(self.ssh, *shared, "-O", "exit")
+        every = [subprocess.Popen([str(part) for part in (harness.need("ssh"), *self.options(), *shared, "127.0.0.1",
+                                                          f"head -c 100000 /dev/zero | wc -c; exit {number}")],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) for number in range(40)]
+        for number, one in enumerate(every):
+            self.assertEqual(one.communicate(timeout=60)[0], b"100000\n")
+            self.assertEqual(one.returncode, number)
+
+    def test_a_client_that_goes_takes_its_processes_along(self):
+        self.run_programs()
+        ssh = subprocess.Popen([str(part) for part in (
+            harness.need("ssh"), *self.options(), "127.0.0.1",
+            "trap '' HUP TERM; set -m; (trap '' HUP TERM; while :; do sleep 1000; done) & echo $!; wait")],
+            stdout=subprocess.PIPE)
+        process = int(ssh.stdout.readline())
+        descriptor = os.pidfd_open(process)
+        ssh.kill()
+        ssh.wait()
+        ssh.stdout.close()
+        gone, _, _ = select.select([descriptor], [], [], 30)
+        os.close(descriptor)
+        self.assertTrue(gone)
+
+    LISTEN = '\n[[forwarding.rules]]\nclaim = "listen"\ntarget = "127.0.0.1"\naction = "allow"\npeers = ["bob"]\n'
+
+    def listening(self, where, pipe=False):
+        """A client with `-R` to the echo, and the port that it has."""
+        ssh = self.child(harness.need("ssh"), *self.options(pipe=pipe), "-N", "-o", "ExitOnForwardFailure=yes",
+                         "-R", f"{where}:127.0.0.1:{self.echo.port}", "127.0.0.1")
+        return ssh, int(ssh.wait_for(r"Allocated port (\d+)").group(1))
+
+    def echoed(self, port):
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+            connection.sendall(b"x" * 100_000)
+            connection.shutdown(socket.SHUT_WR)
+            got = b""
+            while octets := connection.recv(65536):
+                got += octets
+        return got == b"x" * 100_000
+
+    def test_r(self):
+        self.restart(scopes='"ssh:listen"')
+        done = self.ssh("-N", "-o", "ExitOnForwardFailure=yes", "-R", f"0:127.0.0.1:{self.echo.port}")
+        self.assertEqual(done.returncode, 255)
+        self.assertIn(b"remote port forwarding failed", done.stderr)
+        self.allow(1, self.LISTEN)
+        for pipe in (False, True):
+            ssh, port = self.listening("0", pipe=pipe)
+            for _ in range(20):
+                self.assertTrue(self.echoed(port))
+            ssh.stop()
+
+    def test_r_is_closed_with_its_rule(self):
+        self.restart(scopes='"ssh:listen"')
+        before = (self.home / "serve" / "alknet.toml").read_text()
+        self.allow(1, self.LISTEN)
+        _, port = self.listening("0")
+        self.assertTrue(self.echoed(port))
+        (self.home / "serve" / "alknet.toml").write_text(before)
+        self.assertEqual(harness.alknet("reload", "--home", self.home / "serve").returncode, 0)
+        with self.assertRaises(OSError):
+            while True:  # until the node has closed it
+                socket.create_connection(("127.0.0.1", port), timeout=30).close()
+
+    def test_r_is_taken_over_from_a_silent_client(self):
+        self.restart(scopes='"ssh:listen"')
+        self.allow(1, self.LISTEN)
+        silent, port = self.listening("0")
+        os.kill(silent.process.pid, signal.SIGSTOP)
+        try:
+            ssh = self.child(harness.need("ssh"), *self.options(), "-v", "-N", "-o", "ExitOnForwardFailure=yes",
+                             "-R", f"{port}:127.0.0.1:{self.echo.port}", "127.0.0.1")
+            ssh.wait_for("remote forward success")
+            self.assertTrue(self.echoed(port))
+        finally:
+            os.kill(silent.process.pid, signal.SIGCONT)
 
     def test_j(self):
         """Through the node to an sshd behind it: the echo gives way to one."""

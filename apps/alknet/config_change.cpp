@@ -15,6 +15,7 @@
 
 #include "audit_change.hpp"
 #include "peers.hpp"
+#include "run_as.hpp"
 #include "services.hpp"
 
 namespace alknet::app {
@@ -163,6 +164,7 @@ result<void> check_usable(const config::Home& home, const config::Config& config
                                           .certificates = config.dynamic.certificates,
                                           .authorities = {},
                                           .ticket_keys = nullptr}));
+    ALKNET_CHECK(find_run_as(config.dynamic.ssh));
     return {};
 }
 

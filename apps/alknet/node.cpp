@@ -65,6 +65,7 @@ result<void> Node::build() {
              }});
     ALKNET_TRY(const auto serve_sites, http_->prepare(config_.dynamic));
     serve_sites();
+    ALKNET_TRY(const auto run_as, find_run_as(config_.dynamic.ssh));
     ALKNET_CHECK(register_handlers(*registry_, loop_));
     EndpointOptions options{.network = options_.network,
                             .tls = tls_,
@@ -84,7 +85,7 @@ result<void> Node::build() {
     } else {
         endpoint_ = Endpoint::create(loop_, std::move(options));
     }
-    apply_rules(config_.dynamic);
+    apply_rules(config_.dynamic, run_as);
     record_applied(source_.text);
     audit("node.started", nullptr);
     return {};
@@ -232,6 +233,7 @@ result<void> Node::apply(const Source& source) {
     ALKNET_TRY(auto tls, make_tls(key, config.dynamic, same_key ? tls_.get() : nullptr));
     ALKNET_TRY(auto peers, accepted_peers(home_, config.dynamic, source.stored));
     ALKNET_TRY(const auto serve_sites, http_->prepare(config.dynamic));
+    ALKNET_TRY(const auto run_as, find_run_as(config.dynamic.ssh));
     warn_of_admins(*peers);
     revision_ = identity::config_revision(source.text, source.stored);
     audit_->set_revision(revision_);
@@ -266,7 +268,7 @@ result<void> Node::apply(const Source& source) {
         }
     });
     options_.log_sink->set_level(config.dynamic.log_level);
-    apply_rules(config.dynamic);
+    apply_rules(config.dynamic, run_as);
     apply_token_rules(config.dynamic.signed_tokens);
     if (options_.listeners.empty()) {
         apply_listeners(config.dynamic.listeners);

@@ -39,6 +39,7 @@
 #include "node_info.hpp"
 #include "node_views.hpp"
 #include "peers.hpp"
+#include "run_as.hpp"
 
 namespace alknet::app {
 
@@ -75,6 +76,10 @@ struct NodeOptions {
     std::shared_ptr<EventFeed> events{};
     std::vector<FurtherService> services{};
 };
+
+/// What the SSH of all loops has in common (node_ssh.cpp).
+struct SshShared;
+[[nodiscard]] std::shared_ptr<SshShared> make_ssh_shared();
 
 class Node {
 public:
@@ -186,7 +191,7 @@ private:
     [[nodiscard]] std::optional<std::uint64_t> undone_in() const;
     void log_undone(config::Undone undone) const;
     void apply_listeners(const std::vector<config::Listener>& listeners);
-    void apply_rules(const config::DynamicConfig& config);
+    void apply_rules(const config::DynamicConfig& config, const std::optional<RunAs>& run_as);
     /// Whether a resumable stream that comes through `through` may reach a service: as a connection
     /// of that service could have come there.
     [[nodiscard]] result<void> may_open(const HandlerRegistry& registry, std::string_view alpn,
@@ -196,12 +201,14 @@ private:
     result<void> add_ssh(HandlerRegistry& registry, Loop& loop) const;
     /// On the registry's loop.
     static void give_ssh_key(HandlerRegistry& registry, const std::shared_ptr<const NodeKey>& key);
-    void apply_ssh(const config::DynamicConfig& config);
+    void apply_ssh(const config::DynamicConfig& config, const std::optional<RunAs>& run_as);
     result<void> may_connect(const Identity& identity, std::string_view host,
                              const SocketAddress& resolved) const;
     /// A place by the rule's streams_max; see ssh::SshAdapterOptions.
-    result<std::shared_ptr<const void>> occupy(const Identity& identity, std::string_view host,
-                                               const SocketAddress& resolved) const;
+    result<std::shared_ptr<const void>> occupy(const Identity& identity,
+                                               identity::ForwardQuestion question) const;
+    /// `question` lacks the peer.
+    result<void> may_forward(const Identity& identity, identity::ForwardQuestion question) const;
     [[nodiscard]] bool listens_on(const SocketAddress& address) const;
     task<void> listen_ssh(SocketAddress address, TaskScope& connections);
     task<result<void>> accept_ssh(SocketAddress address, TaskScope& connections);
@@ -246,7 +253,10 @@ private:
         std::map<std::pair<std::string, std::string>, std::uint32_t> taken;
     };
     const std::shared_ptr<ForwardPlaces> forward_places_ = std::make_shared<ForwardPlaces>();
+    const std::shared_ptr<SshShared> ssh_shared_ = make_ssh_shared();
     config::SshRules ssh_;
+    /// Whom commands of SSH run as, for the handlers of all loops.
+    Snapshot<std::optional<RunAs>> run_as_{std::make_shared<const std::optional<RunAs>>()};
     Event ssh_changed_;
     std::shared_ptr<store::Store> state_;
     const std::shared_ptr<Snapshot<KeyNews>> key_news_ =

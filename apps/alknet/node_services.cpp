@@ -141,9 +141,9 @@ std::shared_ptr<ProtocolHandler> Node::make_join_handler() const {
     return std::make_shared<identity::JoinHandler>(std::move(options));
 }
 
-void Node::apply_rules(const config::DynamicConfig& config) {
+void Node::apply_rules(const config::DynamicConfig& config, const std::optional<RunAs>& run_as) {
     ways_.set(std::make_shared<const WaysOfKeys>(ways_of_keys(config.peers)));
-    apply_ssh(config);
+    apply_ssh(config, run_as);
     std::map<std::string, AlpnPolicy> policies;
     for (const std::string& alpn : registry_->alpns()) {
         AlpnPolicy& policy = policies[alpn];

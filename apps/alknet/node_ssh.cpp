@@ -44,6 +44,19 @@ bool is_of_this_machine(const SocketAddress& address) {
 
 #ifdef ALKNET_WITH_SSH
 
+// What the adapters of all loops have in common.
+struct SshShared {
+    std::shared_ptr<ssh::Places> programs =
+        std::make_shared<ssh::Places>(ssh::kProgramsOfIdentityMax);
+    std::shared_ptr<ssh::Listeners> listeners = std::make_shared<ssh::Listeners>();
+    std::shared_ptr<ssh::Places> listener_places =
+        std::make_shared<ssh::Places>(ssh::kListenersOfIdentityMax);
+};
+
+std::shared_ptr<SshShared> make_ssh_shared() {
+    return std::make_shared<SshShared>();
+}
+
 result<void> Node::add_ssh(HandlerRegistry& registry, Loop&) const {
     ssh::SshAdapterOptions options;
     options.host_key = key_;
@@ -55,8 +68,27 @@ result<void> Node::add_ssh(HandlerRegistry& registry, Loop&) const {
     };
     options.occupy = [this](const Identity& identity, std::string_view host,
                             const SocketAddress& resolved) {
-        return occupy(identity, host, resolved);
+        return occupy(identity, {.claim = identity::ForwardClaim::connect,
+                                 .peer = {},
+                                 .host = host,
+                                 .resolved = resolved});
     };
+    options.may_listen = [this](const Identity& identity, std::string_view host,
+                                const SocketAddress& bound) {
+        return may_forward(
+            identity,
+            {.claim = identity::ForwardClaim::listen, .peer = {}, .host = host, .resolved = bound});
+    };
+    options.occupy_listening = [this](const Identity& identity, std::string_view host,
+                                      const SocketAddress& bound) {
+        return occupy(
+            identity,
+            {.claim = identity::ForwardClaim::listen, .peer = {}, .host = host, .resolved = bound});
+    };
+    options.listeners = ssh_shared_->listeners;
+    options.listener_places = ssh_shared_->listener_places;
+    options.run_as = [this] { return *run_as_.get(); };
+    options.programs = ssh_shared_->programs;
     options.log = log_;
     options.audit = decisions_;
     return registry.add(std::make_shared<ssh::SshAdapter>(std::move(options)));
@@ -104,6 +136,10 @@ task<result<void>> Node::accept_ssh(SocketAddress address, TaskScope& connection
 
 #else
 
+std::shared_ptr<SshShared> make_ssh_shared() {
+    return nullptr;
+}
+
 result<void> Node::add_ssh(HandlerRegistry&, Loop&) const {
     return {};
 }
@@ -116,10 +152,12 @@ task<result<void>> Node::accept_ssh(SocketAddress, TaskScope&) {
 
 #endif
 
-void Node::apply_ssh(const config::DynamicConfig& config) {
+void Node::apply_ssh(const config::DynamicConfig& config, const std::optional<RunAs>& run_as) {
+    run_as_.set(std::make_shared<const std::optional<RunAs>>(run_as));
     forwarding_.set(std::make_shared<const std::vector<identity::ForwardRule>>(config.forwarding));
-    if (ssh_ != config.ssh) {
-        ssh_ = config.ssh;
+    const bool listens_elsewhere = ssh_.listen != config.ssh.listen;
+    ssh_ = config.ssh;
+    if (listens_elsewhere) {
         ssh_changed_.set();
     }
 }
@@ -141,42 +179,44 @@ result<void> Node::may_connect(const Identity& identity, std::string_view host,
     if (listens_on(resolved)) {
         return fail(causes::kForbidden, "the node itself is no target");
     }
+    return may_forward(
+        identity,
+        {.claim = identity::ForwardClaim::connect, .peer = {}, .host = host, .resolved = resolved});
+}
+
+result<void> Node::may_forward(const Identity& identity, identity::ForwardQuestion question) const {
     const auto peers = identities_->peers();
     const auto rules = forwarding_.get();
     const identity::PeerRecord* const peer = peers->find(identity.id);
-    if (peer == nullptr ||
-        !identity::decide_forward(*rules, {.claim = identity::ForwardClaim::connect,
-                                           .peer = peer->name,
-                                           .roles = peer->roles,
-                                           .host = host,
-                                           .resolved = resolved})
-             .allowed()) {
+    if (peer != nullptr) {
+        question.peer = peer->name;
+        question.roles = peer->roles;
+    }
+    if (peer == nullptr || !identity::decide_forward(*rules, question).allowed()) {
         return fail(causes::kForbidden, "no forwarding rule allows this");
     }
     return {};
 }
 
-result<std::shared_ptr<const void>> Node::occupy(const Identity& identity, std::string_view host,
-                                                 const SocketAddress& resolved) const {
+result<std::shared_ptr<const void>> Node::occupy(const Identity& identity,
+                                                 identity::ForwardQuestion question) const {
     const auto peers = identities_->peers();
     const auto rules = forwarding_.get();
     const identity::PeerRecord* const peer = peers->find(identity.id);
     if (peer == nullptr) {
         return fail(causes::kForbidden, "no forwarding rule allows this");
     }
-    const auto decision =
-        identity::decide_forward(*rules, {.claim = identity::ForwardClaim::connect,
-                                          .peer = peer->name,
-                                          .roles = peer->roles,
-                                          .host = host,
-                                          .resolved = resolved});
+    question.peer = peer->name;
+    question.roles = peer->roles;
+    const auto decision = identity::decide_forward(*rules, question);
     if (!decision.allowed()) {
         return fail(causes::kForbidden, "no forwarding rule allows this");
     }
     if (decision.rule->streams_max == 0) {
         return std::shared_ptr<const void>();
     }
-    std::pair key(identity.id, decision.rule->target.text());
+    std::pair key(identity.id,
+                  std::string(to_string(question.claim)) + " " + decision.rule->target.text());
     const std::scoped_lock lock(forward_places_->mutex);
     std::uint32_t& taken = forward_places_->taken[key];
     if (taken >= decision.rule->streams_max) {

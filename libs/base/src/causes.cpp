@@ -507,6 +507,7 @@ constexpr std::array kAll = {
     &causes::kInvitationRefused,
     &causes::kNoAlgorithm,
     &causes::kLoginFailed,
+    &causes::kSshUser,
 };
 
 char lower(char c) noexcept {

@@ -27,4 +27,16 @@ constexpr Cause kLoginFailed{
         "There are no passwords.",
 };
 
+constexpr Cause kSshUser{
+    .id = "E-SSH-USER",
+    .condition = errc::invalid,
+    .what = "commands of SSH cannot run as that user",
+    .next = "name a user of its own and run the node as root, or write run_as_self = true",
+    .explain =
+        "Whoever runs a command as the node's own user can read the node's key and become the "
+        "node, so commands and shells of peers run as another user: run_as = \"NAME\" in [ssh] of "
+        "alknet.toml. Only root can start something as somebody else. run_as_self = true in its "
+        "place says that peers with ssh:exec or ssh:shell are trusted with all that the node has.",
+};
+
 }  // namespace alknet::causes

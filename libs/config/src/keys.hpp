@@ -265,6 +265,21 @@ inline constexpr std::array kSshFields = {
                   "reach them learns that this is SSH. Without any, SSH is reached as alknet/ssh "
                   "alone.",
          .example = "[\"127.0.0.1:2222\"]"}),
+    field<&SshRules::run_as, OptionalName>(
+        {.name = "run_as",
+         .about = "Whom the commands and shells run as of peers with ssh:exec and ssh:shell, with "
+                  "that user's first group alone and no way to more rights. Only root can start "
+                  "them as somebody else. Without this they are refused.",
+         .example = "\"guest\""}),
+    field<&SshRules::run_as_self, Flag>(
+        {.name = "run_as_self",
+         .about = "In place of run_as: they run as the node itself does, and can read the node's "
+                  "key and whatever else the node has."}),
+    field<&SshRules::shell, Path>(
+        {.name = "shell",
+         .about = "What runs commands and is their shell, in place of the one that the system "
+                  "knows for the user.",
+         .example = "\"/bin/bash\""}),
 };
 
 inline constexpr std::array kIdentityFields = {

@@ -50,6 +50,7 @@ public:
         plan_forwarding();
         plan_listeners();
         plan_ssh();
+        plan_ssh_programs();
         if (before_.config.fixed != after_.config.fixed) {
             add(Kind::restart_needed, "node", "a key that is read at start only differs");
         }
@@ -278,6 +279,25 @@ private:
             if (not_in(before, address)) {
                 add(Kind::listener_opened, "ssh " + address.to_string(), "opens");
             }
+        }
+    }
+
+    static std::string runs_as(const SshRules& rules) {
+        return rules.run_as_self ? "the node itself" : rules.run_as;
+    }
+
+    void plan_ssh_programs() {
+        constexpr std::string_view kSsh = "alknet/ssh";
+        const SshRules& before = before_.config.dynamic.ssh;
+        const SshRules& after = after_.config.dynamic.ssh;
+        if (before.runs_programs() &&
+            (runs_as(before) != runs_as(after) || before.shell != after.shell)) {
+            add(Kind::alpn_narrowed, std::string(kSsh),
+                fmt::format("ends commands that run as {}", runs_as(before)));
+        }
+        if (after.runs_programs() && runs_as(before) != runs_as(after)) {
+            add(Kind::alpn_widened, std::string(kSsh),
+                fmt::format("runs commands as {}", runs_as(after)));
         }
     }
 

@@ -92,7 +92,11 @@ void read_resume(Reading& in, const toml::node& value, Config& into) {
 
 void read_ssh(Reading& in, const toml::node& value, Config& into) {
     if (const toml::table* table = in.table(value)) {
-        read_fields(in, *table, Fields<SshRules>(kSshFields), into.dynamic.ssh);
+        SshRules& rules = into.dynamic.ssh;
+        read_fields(in, *table, Fields<SshRules>(kSshFields), rules);
+        if (rules.run_as_self && !rules.run_as.empty()) {
+            in.refuse(*table, "has both of 'run_as' and 'run_as_self'");
+        }
     }
 }
 

@@ -80,6 +80,13 @@ struct Name {
     static std::string type() { return "a name of at most 64 letters, digits, '.', '_' or '-'"; }
 };
 
+/// One that need not be there.
+struct OptionalName : Name {
+    static std::string show(const std::string& value) {
+        return value.empty() ? std::string() : Name::show(value);
+    }
+};
+
 struct Address {
     static void read(Reading& in, const toml::node& value, SocketAddress& into);
     static std::string show(const SocketAddress& value) { return toml_text(value.to_string()); }

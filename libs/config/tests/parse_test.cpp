@@ -368,6 +368,14 @@ TEST(ConfigParse, Ssh) {
     EXPECT_TRUE(accepted("").dynamic.ssh.listen.empty());
     EXPECT_EQ(accepted("[ssh]\nlisten = ['127.0.0.1:2222', '[::]:22']\n").dynamic.ssh.listen,
               (std::vector{SocketAddress::v4({127, 0, 0, 1}, 2222), SocketAddress::v6({}, 22)}));
+    EXPECT_FALSE(accepted("[ssh]\nshell = '/bin/sh'\n").dynamic.ssh.runs_programs());
+    const SshRules rules = accepted("[ssh]\nrun_as = 'guest'\nshell = '/bin/sh'\n").dynamic.ssh;
+    EXPECT_TRUE(rules.runs_programs());
+    EXPECT_EQ(rules.run_as, "guest");
+    EXPECT_EQ(rules.shell, "/bin/sh");
+    EXPECT_TRUE(accepted("[ssh]\nrun_as_self = true\n").dynamic.ssh.runs_programs());
+    EXPECT_THAT(complaints("[ssh]\nrun_as_self = true\nrun_as = 'guest'\n"),
+                ElementsAre(HasSubstr("has both of 'run_as' and 'run_as_self'")));
 }
 
 TEST(ConfigParse, UnitsOfTimeAndSize) {

@@ -7,6 +7,7 @@
 #include <alknet/ssh/channels.hpp>
 #include <memory>
 
+#include "listen.hpp"
 #include "program.hpp"
 #include "session.hpp"
 
@@ -16,6 +17,9 @@ struct Session::Forward {
     ChannelId id = 0;
     TcpRoute route;
     SocketAddress resolved;
+    std::shared_ptr<Listening> listening;  // where it came; null: it was asked for
+    Event answered;                        // by the client, about one that came
+    bool refused = false;
     std::shared_ptr<const void> place;   // among those that the peer may have
     std::unique_ptr<ByteStream> stream;  // null until it is connected
     std::unique_ptr<Program> program;    // null: the socket is one
@@ -24,8 +28,8 @@ struct Session::Forward {
     bool eof_in = false;
     bool closed_in = false;
     bool deaf = false;  // what comes is dropped
-    Event arrived;    // pending, or the end
-    WaitList window;  // waits until the channel takes more
+    Event arrived;      // pending, or the end
+    WaitList window;    // waits until the channel takes more
     Cancel* pumps = nullptr;
     Cancel* down = nullptr;
 

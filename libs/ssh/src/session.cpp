@@ -66,6 +66,7 @@ task<result<void>> Session::run() {
     tasks.spawn(watch_exchanges(), "ssh.exchanges");
     tasks.spawn(watch_identity(), "ssh.identity");
     tasks.spawn(keep_alive(), "ssh.alive");
+    tasks.spawn(answer_globals(), "ssh.globals");
     result<void> ended = co_await read_all().under(reading);
     if (why_) {
         ended = unexpected(*why_);
@@ -146,6 +147,7 @@ task<result<void>> Session::read_all() {
         }
         transport_.filled(size);
         heard_ = loop_.now();
+        ++reads_;
     }
 }
 
@@ -307,6 +309,7 @@ task<void> Session::watch_identity() {
             co_return;
         }
         identity_ = *std::move(*found);
+        recheck_listeners();
         recheck_forwards();
     }
 }

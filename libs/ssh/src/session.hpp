@@ -10,10 +10,12 @@
 #include <alknet/ssh/channels.hpp>
 #include <alknet/ssh/transport.hpp>
 #include <alknet/ssh/user_auth.hpp>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace alknet::ssh {
 
@@ -35,6 +37,8 @@ public:
 private:
     struct Forward;
     struct Program;
+    struct Listening;
+    struct Global;
 
     /// Until everything is written.
     task<result<void>> farewell();
@@ -58,12 +62,28 @@ private:
     void check(const result<void>& sent);
     void audit(std::string_view event, const error* why) const;
 
+    // session_listen.cpp
+    task<void> answer_globals();
+    task<result<Bytes>> do_global(const Global& global);
+    result<void> may_listen(std::string_view host, const SocketAddress& bound) const;
+    task<result<std::shared_ptr<Listening>>> listen(std::string host, std::uint16_t port);
+    task<result<std::unique_ptr<net::TcpListener>>> bind(SocketAddress address);
+    [[nodiscard]] bool listens_at(const SocketAddress& address) const noexcept;
+    void keep_listening(const std::shared_ptr<Listening>& made);
+    void stop_listening(std::shared_ptr<Listening> listening);
+    void prove_alive();
+    task<void> await_proof(std::uint64_t reads);
+    task<void> accept_all(std::shared_ptr<Listening> listening);
+    void take_accepted(const std::shared_ptr<Listening>& listening, net::TcpStream accepted);
+    task<void> serve_accepted(std::unique_ptr<Forward> owned);
+    void recheck_listeners();
+
     // session_program.cpp
     result<void> take_program(ChannelId id);
     result<void> take_program_request(Forward& forward, const ChannelEvent& event);
     result<bool> take_start(Forward& forward, const ChannelEvent& event);
     result<bool> take_setting(Program& program, const ChannelEvent& event);
-    result<RunAs> may_run(const Program& program) const;
+    result<process::RunAs> may_run(const Program& program) const;
     task<void> serve_program(std::unique_ptr<Forward> owned);
     task<result<void>> run_program(Forward& forward);
     task<result<void>> start_program(Forward& forward);
@@ -96,16 +116,21 @@ private:
     std::string fingerprint_;           // with which it has logged in, or tried last
     std::optional<Identity> identity_;  // once it has
     std::map<ChannelId, Forward*> forwards_;
+    std::deque<Global> globals_;  // to be answered
+    Event global_came_;
+    std::vector<std::shared_ptr<Listening>> listening_;
+    bool challenged_ = false;
     std::size_t programs_ = 0;
     bool no_more_programs_ = false;  // as the client has said
     TaskScope* tasks_ = nullptr;     // while it runs
-    Cancel* reading_ = nullptr;   // while it reads
-    std::optional<error> why_;    // it ends
+    Cancel* reading_ = nullptr;      // while it reads
+    std::optional<error> why_;       // it ends
     bool closing_ = false;
     std::size_t writing_ = 0;  // octets that the stream is being given
     WaitList to_write_;
     WaitList written_;
     TimePoint heard_;  // of the client, last
+    std::uint64_t reads_ = 0;
     Event logged_in_;
     Event exchanging_;
     Event recheck_;

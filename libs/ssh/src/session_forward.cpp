@@ -67,21 +67,19 @@ result<void> Session::take_event(const ChannelEvent& event) {
                 take_closed(*forward);
             }
             return {};
-        case Kind::none:
         case Kind::opened:
         case Kind::refused:
+            if (forward != nullptr) {
+                forward->refused = event.kind == Kind::refused;
+                forward->answered.set();
+            }
+            return {};
+        case Kind::none:
         case Kind::answered:
         case Kind::global_answered:
             break;
     }
     return {};
-}
-
-result<void> Session::take_global(const ChannelEvent& event) {
-    if (event.type == "no-more-sessions@openssh.com") {
-        no_more_programs_ = true;
-    }
-    return event.wants_reply ? channels_.answer_global(false) : result<void>();
 }
 
 result<void> Session::take_open(const ChannelEvent& event) {
@@ -174,7 +172,9 @@ void Session::recheck_forwards() {
         if (forward->pumps == nullptr) {
             continue;  // it is asked before it is connected
         }
-        const auto may = may_connect(forward->route.host, forward->resolved);
+        const auto may = forward->listening != nullptr
+                             ? may_listen(forward->listening->host, forward->listening->bound)
+                             : may_connect(forward->route.host, forward->resolved);
         if (!may) {
             audit("ssh.forward_refused", &may.error());
             forward->pumps->request();

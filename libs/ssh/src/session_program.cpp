@@ -15,6 +15,7 @@ namespace {
 using process::Process;
 using process::ProcessFiles;
 using process::ProcessOptions;
+using process::RunAs;
 
 constexpr std::string_view kNoPrograms =
     "this node gives no shell and runs no commands; forward with -L or -W, and ssh -N";
@@ -334,9 +335,9 @@ task<result<void>> Session::refuse_program(Forward& forward, error why) {
         co_return unexpected(std::move(why));
     }
     audit("ssh.program_refused", &why);
-    adapter_.options_.log.warn("ssh.program_refused", {{"peer", identity_->id},
-                                                       {"id", why.cause().id},
-                                                       {"detail", why.detail()}});
+    adapter_.options_.log.warn(
+        "ssh.program_refused",
+        {{"peer", identity_->id}, {"id", why.cause().id}, {"detail", why.detail()}});
     ALKNET_CO_CHECK(co_await say(forward, "alknet: " + why.message() + "\r\n", kErrorData));
     const ExitRequest exit = exit_status(kCannotRun);
     check(channels_.finish(forward.id));
@@ -353,8 +354,8 @@ void Session::recheck_program(Program& program) {
     if (may && *may == *program.run_as) {
         return;
     }
-    const error why = may ? error(causes::kForbidden, "commands run as somebody else now")
-                          : may.error();
+    const error why =
+        may ? error(causes::kForbidden, "commands run as somebody else now") : may.error();
     audit("ssh.program_refused", &why);
     program.alive->request();
 }

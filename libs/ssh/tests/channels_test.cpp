@@ -154,21 +154,32 @@ TEST(SshChannels, AWindowIsGivenBackOnceDataIsDoneWith) {
     EXPECT_EQ(pair.client.sendable(here), kDataBytesMax);
 }
 
-TEST(SshChannels, ExtendedDataIsDroppedAndItsWindowGivenBack) {
+TEST(SshChannels, CarriesSeveralStreamsInOneWindow) {
     ChannelPair pair;
     const auto [here, there] = pair.open();
-    const Bytes piece(32 << 10);
-    for (std::uint32_t sent = 0; sent < 2 * kWindowBytes; sent += 32 << 10) {
-        WireWriter out = begin_message(Message::channel_extended_data);
-        out.number(there);
-        out.number<std::uint32_t>(1);
-        put_string(out, piece);
-        pair.by_hand(out);
+    std::ranges::copy(as_bytes("oops"), pair.server.begin(there, 4, kErrorData).begin());
+    pair.server.commit(there, 4);
+    ASSERT_TRUE(pair.server.request(there, "exit-status", as_bytes("1234")));
+    pair.run();
+    ASSERT_EQ(pair.at_client.size(), 3U);
+    EXPECT_EQ(as_text(pair.at_client[1].body), "oops");
+    EXPECT_EQ(pair.at_client[1].code, kErrorData);
+    EXPECT_EQ(pair.at_client[2].type, "exit-status");
+    EXPECT_EQ(as_text(pair.at_client[2].body), "1234");
+    EXPECT_FALSE(pair.at_client[2].wants_reply);
+    std::size_t sent = 4;
+    for (std::uint32_t stream = 0; sent < kWindowBytes; stream = 1 - stream) {
+        const std::size_t size = pair.server.sendable(there);
+        (void)pair.server.begin(there, size, stream);
+        pair.server.commit(there, size);
+        sent += size;
     }
+    EXPECT_EQ(pair.server.sendable(there), 0U);
+    pair.run();
     EXPECT_FALSE(pair.failure);
-    EXPECT_EQ(pair.at_server.size(), 1U);
-    EXPECT_GT(pair.at_client.size(), 4U);
-    EXPECT_EQ(pair.at_client.back().channel, here);
+    ASSERT_TRUE(pair.client.consumed(here, kWindowBytes));
+    pair.run();
+    EXPECT_EQ(pair.at_server.back().kind, Kind::window);
 }
 
 WireWriter about(Message number, ChannelId channel) {

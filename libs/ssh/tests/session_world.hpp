@@ -30,8 +30,51 @@ public:
                                                      const net::UdpOptions&) override {
         return fail(causes::kNotSupported);
     }
-    result<std::unique_ptr<net::TcpListener>> listen_tcp(Loop&, const SocketAddress&) override {
-        return fail(causes::kNotSupported);
+    class Listener final : public net::TcpListener {
+    public:
+        Listener(FakeNetwork& network, SocketAddress address)
+            : network_(network), address_(address) {
+            network_.listeners[address_.to_string()] = this;
+        }
+        ~Listener() override { network_.listeners.erase(address_.to_string()); }
+        task<result<net::TcpStream>> accept() override {
+            while (waiting.empty()) {
+                came.clear();
+                ALKNET_CO_CHECK(co_await came.wait());
+            }
+            auto first = std::move(waiting.front());
+            waiting.pop_front();
+            co_return net::TcpStream{.stream = std::move(first),
+                                     .local = address_,
+                                     .remote = SocketAddress::v4({192, 0, 2, 9}, 999)};
+        }
+        [[nodiscard]] SocketAddress local_address() const noexcept override { return address_; }
+
+        std::deque<std::unique_ptr<ByteStream>> waiting;
+        Event came;
+
+    private:
+        FakeNetwork& network_;
+        SocketAddress address_;
+    };
+    result<std::unique_ptr<net::TcpListener>> listen_tcp(Loop&,
+                                                         const SocketAddress& local) override {
+        const SocketAddress bound = local.port() == 0 ? local.with_port(50'000) : local;
+        if (listeners.contains(bound.to_string())) {
+            return fail(causes::kAddressInUse, bound.to_string());
+        }
+        return std::make_unique<Listener>(*this, bound);
+    }
+    /// Somebody comes to where the node listens; null: it does not listen there.
+    std::unique_ptr<ByteStream> come_to(const std::string& address) {
+        const auto found = listeners.find(address);
+        if (found == listeners.end()) {
+            return nullptr;
+        }
+        auto [near, far] = net::make_memory_streams();
+        found->second->waiting.push_back(std::move(near));
+        found->second->came.set();
+        return std::move(far);
     }
     task<result<net::TcpStream>> connect_tcp(Loop&, SocketAddress remote) override {
         dialled.push_back(remote);
@@ -58,6 +101,7 @@ public:
         co_return all;
     }
 
+    std::map<std::string, Listener*> listeners;
     std::map<std::string, std::vector<SocketAddress>> names;
     std::vector<SocketAddress> dead;
     std::vector<SocketAddress> dialled;
@@ -88,6 +132,7 @@ struct Happened {
     ChannelId channel = 0;
     std::string text;
     std::uint32_t code = 0;
+    Bytes body{};
 };
 
 /// A client whose user is `key`.
@@ -185,7 +230,10 @@ public:
 
 private:
     result<void> take(BytesView message) {
-        if (message_of(message) < Message::global_request) {
+        const bool answer = message_of(message) == Message::request_success ||
+                            message_of(message) == Message::request_failure;
+        if (message_of(message) < Message::global_request ||
+            (answer && !channels.waits_for_answer())) {
             messages.push_back(to_bytes(message));
             return {};
         }
@@ -195,7 +243,8 @@ private:
             events.push_back({.kind = event.kind,
                               .channel = event.channel,
                               .text = std::string(data ? as_text(event.body) : event.type),
-                              .code = event.code});
+                              .code = event.code,
+                              .body = to_bytes(event.body)});
         }
         return {};
     }
@@ -233,6 +282,12 @@ struct SshWorld {
             }
             return std::shared_ptr<const void>(place);
         };
+        options.may_listen = options.may_connect;
+        options.occupy_listening = options.occupy;
+        options.listeners = std::make_shared<Listeners>();
+        options.listener_places = std::make_shared<Places>(kListenerPlaces);
+        options.run_as = [this] { return run_as; };
+        options.programs = programs;
         options.logins_max = logins_max;
         adapter = std::make_shared<SshAdapter>(std::move(options));
     }
@@ -268,6 +323,10 @@ struct SshWorld {
     std::vector<std::string> forbidden;
     std::shared_ptr<int> place = std::make_shared<int>(0);  // those who hold it are counted
     long places_max = 100;
+    static constexpr std::size_t kListenerPlaces = kListenersMax + 1;
+    static constexpr std::size_t kProgramPlaces = kProgramsMax + 1;
+    std::shared_ptr<Places> programs = std::make_shared<Places>(kProgramPlaces);
+    std::optional<process::RunAs> run_as;
     std::shared_ptr<SshAdapter> adapter;
     TaskScope serving;
 };

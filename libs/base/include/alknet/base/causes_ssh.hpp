@@ -7,5 +7,6 @@ namespace alknet::causes {
 
 extern const Cause kNoAlgorithm;
 extern const Cause kLoginFailed;
+extern const Cause kSshUser;
 
 }  // namespace alknet::causes

@@ -216,6 +216,11 @@ struct HttpLimits {
 /// SSH besides the ALPN.
 struct SshRules {
     std::vector<SocketAddress> listen;  // bare TCP; empty: nowhere
+    std::string run_as;                 // whom commands and shells run as
+    bool run_as_self = false;           // as the node; neither: they do not
+    std::filesystem::path shell;        // empty: the user's
+
+    [[nodiscard]] bool runs_programs() const noexcept { return run_as_self || !run_as.empty(); }
 
     bool operator==(const SshRules&) const = default;
 };

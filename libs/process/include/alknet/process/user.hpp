@@ -23,4 +23,12 @@ struct ProcessUser {
     [[nodiscard]] static ProcessUser current();
 };
 
+/// Whom something runs as for others.
+struct RunAs {
+    ProcessUser user;
+    bool own = false;  // this process's own user, whom nothing needs to become
+
+    bool operator==(const RunAs&) const = default;
+};
+
 }  // namespace alknet::process

@@ -10,6 +10,7 @@
 #include <alknet/net/network.hpp>
 #include <alknet/process/user.hpp>
 #include <alknet/ssh/limits.hpp>
+#include <alknet/ssh/listeners.hpp>
 #include <alknet/ssh/places.hpp>
 #include <cstddef>
 #include <functional>
@@ -25,17 +26,11 @@ namespace alknet::ssh {
 inline constexpr std::string_view kSshAlpn = "alknet/ssh";
 /// To have connections made, to where a forwarding rule allows it.
 inline constexpr std::string_view kConnectScope = "ssh:connect";
+/// To have the node listen, where a forwarding rule allows it.
+inline constexpr std::string_view kListenScope = "ssh:listen";
 /// To have commands run, and to have a shell.
 inline constexpr std::string_view kExecScope = "ssh:exec";
 inline constexpr std::string_view kShellScope = "ssh:shell";
-
-/// Whom commands and shells run as.
-struct RunAs {
-    process::ProcessUser user;
-    bool own = false;  // the node's own user
-
-    bool operator==(const RunAs&) const = default;
-};
 
 struct SshAdapterOptions {
     std::shared_ptr<const NodeKey> host_key;
@@ -53,8 +48,18 @@ struct SshAdapterOptions {
     std::function<result<std::shared_ptr<const void>>(
         const Identity& identity, std::string_view host, const SocketAddress& resolved)>
         occupy{};
-    /// As at the time; nullopt, and empty: nobody's commands are run. As above.
-    std::function<std::optional<RunAs>()> run_as{};
+    /// The same for listening on `bound`, and for connections that come there.
+    std::function<result<void>(const Identity& identity, std::string_view host,
+                               const SocketAddress& bound)>
+        may_listen{};
+    std::function<result<std::shared_ptr<const void>>(
+        const Identity& identity, std::string_view host, const SocketAddress& bound)>
+        occupy_listening{};
+    /// Of all loops; null: no listener is taken over.
+    std::shared_ptr<Listeners> listeners{};
+    std::shared_ptr<Places> listener_places{};  // null: as many as one connection may have
+    /// Whom commands and shells run as, at the time; nullopt, and empty: there are none. As above.
+    std::function<std::optional<process::RunAs>()> run_as{};
     /// The sessions of each identity; null: as many as one connection may have.
     std::shared_ptr<Places> programs{};
     Log log{};

@@ -41,8 +41,16 @@ inline constexpr std::size_t kHostBytesMax = 255;
 /// Requests of ours that wait for answers: of a channel, and of none.
 inline constexpr std::size_t kQuestionsMax = 64;
 
+inline constexpr std::size_t kGlobalsMax = 64;    // global requests that wait for their answers
+inline constexpr std::size_t kListenersMax = 64;  // of one connection
+inline constexpr std::size_t kListenersOfIdentityMax = 128;  // of all of its connections
+/// A silent predecessor has so long to show that it is there …
+inline constexpr Duration kProofTime = std::chrono::seconds(2);
+/// … and whoever wants its listener waits so long for it.
+inline constexpr Duration kTakeOverTime = std::chrono::seconds(3);
+
 // Commands and shells.
-inline constexpr std::size_t kProgramsMax = 64;            // of one connection
+inline constexpr std::size_t kProgramsMax = 64;             // of one connection
 inline constexpr std::size_t kProgramsOfIdentityMax = 128;  // of all of its connections
 inline constexpr std::uint64_t kProgramFilesMax = 1024;
 inline constexpr std::uint64_t kProgramProcessesMax = 1024;  // of the user, in all

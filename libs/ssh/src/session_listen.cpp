@@ -1,0 +1,306 @@
+// Where the node listens for a client (RFC 4254 section 7.1), and the channels of what comes there.
+#include <algorithm>
+#include <alknet/base/causes.hpp>
+#include <alknet/identity/policy.hpp>
+#include <alknet/rt/combine.hpp>
+#include <array>
+#include <utility>
+
+#include "forward.hpp"
+#include "listen.hpp"
+#include "messages.hpp"
+#include "session.hpp"
+
+namespace alknet::ssh {
+
+namespace {
+
+constexpr Duration kBindAgain = std::chrono::milliseconds(100);
+constexpr Duration kAcceptAgain = std::chrono::seconds(1);
+
+Bytes port_body(std::uint16_t port) {
+    WireWriter out;
+    out.number<std::uint32_t>(port);
+    return out.take();
+}
+
+/// What the names mean that RFC 4254 has for this; nothing: it is another name.
+std::vector<SocketAddress> addresses_of(std::string_view host, std::uint16_t port) {
+    constexpr std::array<std::uint8_t, 16> kAny6{};
+    constexpr std::array<std::uint8_t, 16> kLoop6 = {0, 0, 0, 0, 0, 0, 0, 0,
+                                                     0, 0, 0, 0, 0, 0, 0, 1};
+    if (host.empty() || host == "*") {
+        return {SocketAddress::v6(kAny6, port), SocketAddress::v4({0, 0, 0, 0}, port)};
+    }
+    if (host == "localhost") {
+        return {SocketAddress::v4({127, 0, 0, 1}, port), SocketAddress::v6(kLoop6, port)};
+    }
+    return {};
+}
+
+}  // namespace
+
+result<void> Session::take_global(const ChannelEvent& event) {
+    if (event.type == "no-more-sessions@openssh.com") {
+        no_more_programs_ = true;
+    }
+    Global global{.wants_reply = event.wants_reply, .host = {}};
+    if (event.type == "tcpip-forward" || event.type == "cancel-tcpip-forward") {
+        WireReader in(event.body);
+        const std::string_view host = take_text(in);
+        const auto port = in.number<std::uint32_t>();
+        constexpr std::uint32_t kPortMax = 65'535;
+        if (!in.complete() || host.size() > kHostBytesMax || port > kPortMax) {
+            return fail(causes::kProtocol, "a malformed global request");
+        }
+        global.kind = event.type == "tcpip-forward" ? Global::Kind::listen : Global::Kind::cancel;
+        global.host = host;
+        global.port = static_cast<std::uint16_t>(port);
+    } else if (!event.wants_reply) {
+        return {};
+    }
+    if (globals_.size() >= kGlobalsMax) {
+        return fail(causes::kLimit, "global requests that wait for their answers");
+    }
+    globals_.push_back(std::move(global));
+    global_came_.set();
+    return {};
+}
+
+task<void> Session::answer_globals() {
+    for (;;) {
+        global_came_.clear();
+        while (!globals_.empty()) {
+            const Global global = std::move(globals_.front());
+            globals_.pop_front();
+            const auto done = co_await do_global(global);
+            if (!done && done.error().is(errc::cancelled)) {
+                co_return;
+            }
+            if (global.wants_reply) {
+                check(channels_.answer_global(done.has_value(),
+                                              done ? BytesView(*done) : BytesView()));
+            }
+        }
+        if (!co_await global_came_.wait()) {
+            co_return;
+        }
+    }
+}
+
+// Gives what is in the answer.
+task<result<Bytes>> Session::do_global(const Global& global) {
+    if (global.kind == Global::Kind::listen) {
+        auto listening = co_await listen(global.host, global.port);
+        if (!listening) {
+            const error& why = listening.error();
+            if (!why.is(errc::cancelled)) {
+                audit("ssh.listen_refused", &why);
+            }
+            co_return unexpected(why);
+        }
+        co_return global.port == 0 ? port_body((*listening)->port) : Bytes();
+    }
+    const auto found = std::ranges::find_if(listening_, [&](const auto& one) {
+        return one->host == global.host && one->port == global.port;
+    });
+    if (global.kind == Global::Kind::unknown || found == listening_.end()) {
+        co_return fail(causes::kNotSupported);
+    }
+    const std::shared_ptr<Listening> listening = *found;
+    stop_listening(listening);
+    ALKNET_CO_CHECK(co_await listening->closed.wait());
+    co_return Bytes();
+}
+
+result<void> Session::may_listen(std::string_view host, const SocketAddress& bound) const {
+    ALKNET_CHECK(identity::require(*identity_, *identity::Scope::parse_exact(kListenScope)));
+    if (!adapter_.options_.may_listen) {
+        return fail(causes::kForbidden, "nothing is listened for");
+    }
+    return adapter_.options_.may_listen(*identity_, host, bound);
+}
+
+task<result<std::shared_ptr<Session::Listening>>> Session::listen(std::string host,
+                                                                  std::uint16_t port) {
+    ALKNET_CO_CHECK(identity::require(*identity_, *identity::Scope::parse_exact(kListenScope)));
+    if (listening_.size() >= kListenersMax) {
+        co_return fail(causes::kLimit, "too many listeners");
+    }
+    auto addresses = addresses_of(host, port);
+    if (addresses.empty()) {
+        auto resolving = adapter_.options_.network->resolve(loop_, host, port);
+        ALKNET_CO_TRY(addresses, co_await with_timeout(kConnectTime, std::move(resolving)));
+    }
+    auto made = std::make_shared<Listening>();
+    made->host = std::move(host);
+    if (adapter_.options_.listener_places != nullptr) {
+        ALKNET_CO_TRY(made->place, adapter_.options_.listener_places->take(identity_->id));
+    }
+    error why(causes::kResolve);
+    for (const SocketAddress& address : addresses) {
+        // Which port the system gives is asked for when it is known.
+        const auto may = port == 0 ? result<void>() : may_listen(made->host, address);
+        auto bound = may ? co_await bind(address) : unexpected(may.error());
+        if (!bound && bound.error().is(causes::kAddressInUse)) {
+            co_return unexpected(std::move(bound).error());  // another is not what was meant
+        }
+        if (!bound) {
+            why = bound.error();
+            continue;
+        }
+        made->bound = (*bound)->local_address();
+        made->listener = *std::move(bound);
+        // A scope or a rule may have gone in the meantime.
+        ALKNET_CO_CHECK(may_listen(made->host, made->bound));
+        made->port = made->bound.port();
+        keep_listening(made);
+        co_return made;
+    }
+    co_return unexpected(std::move(why));
+}
+
+// A silent predecessor of the same identity is given a moment to say something.
+task<result<std::unique_ptr<net::TcpListener>>> Session::bind(SocketAddress address) {
+    const TimePoint until = loop_.now() + kTakeOverTime;
+    const Listeners* const all = adapter_.options_.listeners.get();
+    bool challenged = false;
+    for (;;) {
+        auto bound = adapter_.options_.network->listen_tcp(loop_, address);
+        const bool in_the_way = !bound && bound.error().is(causes::kAddressInUse);
+        if (!in_the_way || all == nullptr || loop_.now() >= until || listens_at(address)) {
+            co_return bound;
+        }
+        if (!std::exchange(challenged, true) && !all->challenge(address, identity_->id)) {
+            co_return bound;
+        }
+        ALKNET_CO_CHECK(co_await loop_.sleep(kBindAgain));
+    }
+}
+
+bool Session::listens_at(const SocketAddress& address) const noexcept {
+    return std::ranges::any_of(listening_,
+                               [&](const auto& one) { return one->port == address.port(); });
+}
+
+void Session::keep_listening(const std::shared_ptr<Listening>& made) {
+    if (adapter_.options_.listeners != nullptr) {
+        const auto challenge = [&loop = loop_, weak = std::weak_ptr(made), session = this] {
+            loop.post([weak, session] {
+                if (weak.lock() != nullptr) {  // and so the session is there
+                    session->prove_alive();
+                }
+            });
+        };
+        made->entry = adapter_.options_.listeners->add(made->bound, identity_->id, challenge);
+    }
+    listening_.push_back(made);
+    tasks_->spawn(accept_all(made), "ssh.listen");
+    audit("ssh.listening", nullptr);
+}
+
+// Its task closes it.
+void Session::stop_listening(std::shared_ptr<Listening> listening) {
+    std::erase(listening_, listening);
+    listening->stopped = true;
+    if (listening->accepting != nullptr) {
+        listening->accepting->request();
+    }
+}
+
+// One that says nothing for a while loses its listeners at once, and then ends.
+void Session::prove_alive() {
+    if (tasks_ == nullptr || std::exchange(challenged_, true)) {
+        return;
+    }
+    if (!channels_.waits_for_answer()) {
+        check(channels_.ask("keepalive@openssh.com"));
+    }
+    tasks_->spawn(await_proof(reads_), "ssh.proof");
+}
+
+task<void> Session::await_proof(std::uint64_t reads) {
+    const auto waited = co_await loop_.sleep(kProofTime);
+    challenged_ = false;
+    if (!waited || reads_ > reads) {
+        co_return;
+    }
+    while (!listening_.empty()) {
+        stop_listening(listening_.back());
+    }
+    end(error(causes::kTimeout, "nothing was heard of it, and its listener is wanted"));
+}
+
+task<void> Session::accept_all(std::shared_ptr<Listening> listening) {
+    const TaskContext context = co_await current_context();
+    Cancel accepting(context.cancel);
+    listening->accepting = &accepting;
+    while (!listening->stopped) {
+        auto accepted = co_await listening->listener->accept().under(accepting);
+        if (accepted && !listening->stopped) {
+            take_accepted(listening, *std::move(accepted));
+        } else if (!co_await loop_.sleep(kAcceptAgain).under(accepting)) {
+            break;
+        }
+    }
+    listening->accepting = nullptr;
+    listening->listener.reset();
+    listening->entry.reset();
+    listening->place.reset();
+    listening->closed.set();
+}
+
+// Whoever came is let go where the client has no room or place for it.
+void Session::take_accepted(const std::shared_ptr<Listening>& listening, net::TcpStream accepted) {
+    auto forward = std::make_unique<Forward>();
+    forward->listening = listening;
+    if (adapter_.options_.occupy_listening) {
+        auto place =
+            adapter_.options_.occupy_listening(*identity_, listening->host, listening->bound);
+        if (!place) {
+            audit("ssh.forward_refused", &place.error());
+            return;
+        }
+        forward->place = *std::move(place);
+    }
+    forward->stream = std::move(accepted.stream);
+    const TcpRoute route{.host = listening->host,
+                         .port = listening->port,
+                         .from_host = accepted.remote.ip_text(),
+                         .from_port = accepted.remote.port()};
+    auto id = channels_.open("forwarded-tcpip", route.encode());
+    if (!id) {
+        return;
+    }
+    flush();
+    forward->id = *id;
+    forwards_[*id] = forward.get();
+    tasks_->spawn(serve_accepted(std::move(forward)), "ssh.forward");
+}
+
+task<void> Session::serve_accepted(std::unique_ptr<Forward> owned) {
+    Forward& forward = *owned;
+    const auto answered = co_await forward.answered.wait();
+    if (!answered || forward.refused) {
+        forwards_.erase(forward.id);
+        co_return;
+    }
+    // It is rechecked once it is carried, and may have lost its rule before.
+    if (may_listen(forward.listening->host, forward.listening->bound)) {
+        (void)co_await carry(forward);
+    }
+    forwards_.erase(forward.id);
+    check(channels_.close(forward.id));
+}
+
+void Session::recheck_listeners() {
+    const auto all = listening_;
+    for (const auto& one : all) {
+        if (const auto may = may_listen(one->host, one->bound); !may) {
+            audit("ssh.listen_refused", &may.error());
+            stop_listening(one);
+        }
+    }
+}
+
+}  // namespace alknet::ssh
