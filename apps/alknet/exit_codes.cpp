@@ -6,6 +6,7 @@
 #include <alknet/base/causes_config.hpp>
 #include <alknet/base/causes_exec.hpp>
 #include <alknet/base/causes_invitation.hpp>
+#include <alknet/base/causes_ssh.hpp>
 #include <array>
 
 namespace alknet::app {
@@ -42,6 +43,7 @@ constexpr std::array kByCause = {
     Mapping{&causes::kInvitationInvalid, ExitCode::usage},
     Mapping{&causes::kConfigInvalid, ExitCode::config},
     Mapping{&causes::kProgramUser, ExitCode::config},
+    Mapping{&causes::kSshUser, ExitCode::config},
     Mapping{&causes::kConfigMissing, ExitCode::config},
     Mapping{&causes::kAssertionFailed, ExitCode::config},
     Mapping{&causes::kConfigBusy, ExitCode::config},

@@ -2,6 +2,8 @@
 
 import fcntl
 import json
+import os
+import pwd
 import re
 import signal
 import unittest
@@ -40,6 +42,23 @@ class Missing(ConfigTest):
             self.assertEqual(self.refused(command, none, id="E-FILE-MISSING"), str(none))
             self.assertIn("next: check the path",
                           self.node_home.run("config", command, none, expect=EXIT_CONFIG).stderr)
+
+
+class SshUser(ConfigTest):
+    def test_commands_need_a_user_of_their_own(self):
+        own = pwd.getpwuid(os.geteuid()).pw_name
+        mistakes = {"no-such-user": "there is no user 'no-such-user'", own: f"{own} is the node's own user"}
+        if os.geteuid() != 0:
+            mistakes["root"] = "the node itself is not root"
+        for user, why in mistakes.items():
+            self.node_home.configure(f'[ssh]\nrun_as = "{user}"\n')
+            self.assertIn(why, self.refused("check", id="E-SSH-USER"))
+            self.assertIn(why, self.node_home.error("serve", expect=EXIT_CONFIG)["detail"])
+            self.node_home.configure("")
+            new = self.file(f'[ssh]\nrun_as = "{user}"\n')
+            self.assertIn(why, self.refused("apply", new, id="E-SSH-USER"))
+        self.node_home.configure("[ssh]\nrun_as_self = true\n")
+        self.node_home.run("config", "check")
 
 
 class Show(ConfigTest):
