@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <alknet/base/causes.hpp>
-#include <alknet/base/number.hpp>
 #include <alknet/call/envelope.hpp>
+#include <alknet/call/schema.hpp>
 #include <array>
 #include <fstream>
 #include <iostream>
@@ -78,57 +78,86 @@ result<Json> parsed(std::string_view text) {
     return value;
 }
 
-Json list_of(std::string_view text) {
+// Quotes and the word null stand for themselves: := is for JSON.
+Json json_or_text(std::string_view text) {
+    auto value = call::parse_json(text);
+    const bool plain = !value || value->is_null() || value->as_string() != nullptr;
+    return plain ? Json(text) : *std::move(value);
+}
+
+Json list_of(std::string_view text, Json (*element)(std::string_view)) {
     Json::Array all;
     while (!text.empty()) {
         const std::size_t comma = text.find(',');
-        all.emplace_back(text.substr(0, comma));
+        all.push_back(element(text.substr(0, comma)));
         text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
     }
     return all;
 }
 
-// What a value has to be; null beside it is what is left out.
-std::string_view type_of(const Json& property) {
-    const Json* type = property.find("type");
-    if (type != nullptr && type->as_array() != nullptr) {
-        for (const Json& one : *type->as_array()) {
-            if (one.as_string() != nullptr && *one.as_string() != "null") {
-                return *one.as_string();
-            }
-        }
-    }
-    return property.text_of("type");
+Json text_alone(std::string_view text) {
+    return Json(text);
 }
 
-// As the schema says, else JSON if it is, else a text.
-result<Json> typed(const Assignment& given, const Json& schema) {
-    const Json* properties = schema.find("properties");
-    const Json* property = properties == nullptr ? nullptr : properties->find(given.key);
-    const std::string_view type = property == nullptr ? "" : type_of(*property);
-    const std::string name(given.key);
-    if (type == "string") {
-        return Json(given.value);
-    }
-    if (type == "array") {
-        return list_of(given.value);
-    }
-    if (type == "integer") {
-        const auto number = parse_number<std::uint64_t>(given.value);
-        return number ? result<Json>(Json(*number))
-                      : fail(causes::kUsage, name + " takes a whole number");
-    }
-    if (type == "boolean") {
-        if (given.value != "true" && given.value != "false") {
-            return fail(causes::kUsage, name + " takes true or false");
+// The rest of the document is there for what refers to it.
+call::Schema schema_of(const Json& document, const Json& property) {
+    Json::Object alone{{"properties", Json::object({{"value", property}})}};
+    for (const std::string_view definitions : {"$defs", "definitions"}) {
+        if (const Json* found = document.find(definitions); found != nullptr) {
+            alone.emplace_back(definitions, *found);
         }
-        return Json(given.value == "true");
     }
-    if (properties != nullptr) {
-        return fail(causes::kUsage, "the operation takes no " + name);
+    auto schema = call::Schema::compile(alone, {}, call::UnknownKeywords::noted);
+    return schema ? *std::move(schema) : call::Schema();
+}
+
+bool has_type(const Json& property, std::string_view wanted) {
+    const Json* type = property.find("type");
+    if (type != nullptr && type->as_array() != nullptr) {
+        return std::ranges::any_of(*type->as_array(), [&](const Json& one) {
+            return one.as_string() != nullptr && *one.as_string() == wanted;
+        });
     }
-    auto value = call::parse_json(given.value);
-    return value ? std::move(value) : result<Json>(Json(given.value));
+    return property.text_of("type") == wanted;
+}
+
+std::string wanted_kind(const Json& property) {
+    return has_type(property, "integer")   ? "takes a whole number"
+           : has_type(property, "number")  ? "takes a number"
+           : has_type(property, "boolean") ? "takes true or false"
+                                           : std::string();
+}
+
+// The first reading of the words that the schema allows: numbers and the like, a text, a list of
+// what stands between commas.
+result<Json> typed(const Assignment& given, const Json& document) {
+    const Json* properties = document.find("properties");
+    const Json* property = properties == nullptr ? nullptr : properties->find(given.key);
+    const std::string name(given.key);
+    if (property == nullptr) {
+        const Json* more = document.find("additionalProperties");
+        const bool closed = more != nullptr && more->as_bool() != nullptr && !*more->as_bool();
+        return closed ? fail(causes::kUsage, "the operation takes no " + name)
+                      : result<Json>(json_or_text(given.value));
+    }
+    const call::Schema schema = schema_of(document, *property);
+    const auto problem = [&](const Json& value) {
+        return schema.check(Json::object({{"value", value}}));
+    };
+    const std::array readings = {json_or_text(given.value), Json(given.value),
+                                 list_of(given.value, json_or_text),
+                                 list_of(given.value, text_alone)};
+    for (const Json& value : readings) {
+        if (!problem(value)) {
+            return value;
+        }
+    }
+    const std::string kind = wanted_kind(*property);
+    // Of a number that is one, what is wrong with it.
+    return fail(causes::kUsage, name + " " +
+                                    (kind.empty() || readings[0].as_string() == nullptr
+                                         ? problem(readings[0])->reason
+                                         : kind));
 }
 
 void set(Json::Object& object, std::string_view key, Json value) {

@@ -159,6 +159,7 @@ class Programs(TestCase):
                 def call(*arguments, **options):
                     return self.bob.json("call", node.address, *arguments, "--only", transport, **options)
                 self.assertEqual(call("sums/add", '{"a": 1, "b": 2.5}'), {"sum": 3.5, "for": bob["id"]})
+                self.assertEqual(call("sums/add", "a=1", "b=2.5")["sum"], 3.5)
                 (listed,) = [one for one in call("--list")["operations"] if one["name"].startswith("/sums")]
                 self.assertEqual(listed["scope"], "exec:call:sums/add")
                 self.assertEqual(call("--schema", "sums/add")["input"]["required"], ["a", "b"])
