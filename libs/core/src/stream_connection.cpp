@@ -25,6 +25,7 @@ public:
           options_(std::move(options)),
           stream_(std::move(stream)),
           idle_timer_(loop, [this] { idle_check(); }),
+          last_words_(loop, [this] { end(*write_error_); }),
           last_byte_(loop.now()),
           draining_(loop) {
         set_idle_timeout(options_.idle_timeout);
@@ -81,6 +82,8 @@ private:
     void end(error why) noexcept;
     /// What an operation failed with: the end of the connection explains it, or it is the end.
     error failed(error why, bool ends);
+    /// Of writing: what has come before is not lost with it.
+    error write_failed(error why);
 
     Loop& loop_;
     StreamConnectionOptions options_;
@@ -88,12 +91,14 @@ private:
     Cancel closed_;
     Event ended_;
     std::optional<error> reason_;
+    std::optional<error> write_error_;
     bool yielded_ = false;
     bool read_to_end_ = false;
     bool stopped_ = false;
     bool finished_ = false;
     ConnectionStats stats_;
     Timer idle_timer_;
+    Timer last_words_;
     TimePoint last_byte_;
     TaskScope draining_;  // last: its task uses the rest
 };
@@ -162,6 +167,9 @@ task<result<std::size_t>> StreamConnectionImpl::read(MutableBytes into) {
     }
     if (*got == 0) {
         read_to_end_ = true;
+        if (write_error_) {
+            end(*write_error_);
+        }
         half_ended();
     }
     moved(stats_.bytes_received, *got);
@@ -175,6 +183,9 @@ task<result<void>> StreamConnectionImpl::write(BytesView data) {
     if (finished_) {
         co_return fail(causes::kClosed, "the stream is finished");
     }
+    if (write_error_) {
+        co_return unexpected(*write_error_);
+    }
     const TaskContext context = co_await current_context();
     EitherCancel either(context.cancel, closed_);
     const std::shared_ptr<BiStream> stream = stream_;
@@ -182,7 +193,7 @@ task<result<void>> StreamConnectionImpl::write(BytesView data) {
         const BytesView piece = data.first(std::min(data.size(), kPieceBytes));
         const result<void> written = co_await stream->write(piece).under(either.token());
         if (!written) {
-            co_return unexpected(failed(written.error(), true));
+            co_return unexpected(write_failed(written.error()));
         }
         moved(stats_.bytes_sent, piece.size());
         data = data.subspan(piece.size());
@@ -197,12 +208,15 @@ task<result<void>> StreamConnectionImpl::finish() {
     if (finished_) {
         co_return result<void>{};
     }
+    if (write_error_) {
+        co_return unexpected(*write_error_);
+    }
     const TaskContext context = co_await current_context();
     EitherCancel either(context.cancel, closed_);
     const std::shared_ptr<BiStream> stream = stream_;
     const result<void> finished = co_await stream->finish().under(either.token());
     if (!finished) {
-        co_return unexpected(failed(finished.error(), true));
+        co_return unexpected(write_failed(finished.error()));
     }
     finished_ = true;
     half_ended();
@@ -229,7 +243,7 @@ void StreamConnectionImpl::dropped() noexcept {
     }
     if (!finished_) {
         stream_->reset(0);
-        end(error(causes::kClosed, "the stream was dropped"));
+        end(write_error_.value_or(error(causes::kClosed, "the stream was dropped")));
     } else if (stopped_) {
         end(error(causes::kClosed));
     } else {
@@ -284,6 +298,16 @@ error StreamConnectionImpl::failed(error why, bool ends) {
     return why;
 }
 
+error StreamConnectionImpl::write_failed(error why) {
+    const bool may_have_said_more = !reason_ && !read_to_end_ && !stopped_;
+    why = failed(std::move(why), !may_have_said_more);
+    if (may_have_said_more && !why.is(errc::cancelled) && !write_error_) {
+        write_error_ = why;
+        last_words_.arm_after(kLastWordsTimeout);
+    }
+    return why;
+}
+
 task<result<void>> StreamConnectionImpl::deny() {
     if (reason_ || yielded_ || !options_.deny) {
         co_return result<void>();
@@ -320,6 +344,7 @@ void StreamConnectionImpl::end(error why) noexcept {
     }
     reason_ = std::move(why);
     idle_timer_.disarm();
+    last_words_.disarm();
     draining_.cancel();
     closed_.request();
     ended_.set();

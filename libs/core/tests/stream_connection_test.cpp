@@ -296,6 +296,69 @@ ALKNET_CO_TEST(StreamConnection, TheExporterIsNotAskedOnceTheStreamHasGone) {
     co_return;
 }
 
+/// What is left of a peer that has answered and hung up: nothing can be written, and what it said
+/// is there, or comes a little later.
+class HungUp final : public BiStream {
+public:
+    HungUp(Loop& loop, std::string last, bool ends)
+        : loop_(loop), last_(std::move(last)), ends_(ends) {}
+    task<result<std::size_t>> read(MutableBytes into) override {
+        ALKNET_CO_CHECK(co_await loop_.sleep(std::chrono::milliseconds(1)));
+        if (last_.empty() && !ends_) {
+            ALKNET_CO_CHECK(co_await loop_.sleep(Duration::max()));
+        }
+        const std::size_t count = std::min(into.size(), last_.size());
+        std::ranges::copy(as_bytes(last_).first(count), into.begin());
+        last_.erase(0, count);
+        co_return count;
+    }
+    task<result<void>> write(BytesView /*data*/) override { co_return fail(causes::kReset); }
+    task<result<void>> finish() override { co_return fail(causes::kReset); }
+    void reset(std::uint64_t /*code*/) noexcept override {}
+    void stop(std::uint64_t /*code*/) noexcept override {}
+    [[nodiscard]] std::uint64_t id() const noexcept override { return 0; }
+
+private:
+    Loop& loop_;
+    std::string last_;
+    bool ends_;
+};
+
+ALKNET_CO_TEST(StreamConnection, ReadsWhatHadComeBeforeAWriteFailed) {
+    const auto connection =
+        make_stream_connection(loop, std::make_unique<HungUp>(loop, "bye", true), {});
+    auto stream = co_await connection->open_bi();
+    ALKNET_CO_ASSERT_OK(stream);
+    const Bytes data = noise(10);
+    EXPECT_FALSE(co_await (*stream)->write(data));
+    EXPECT_FALSE(co_await (*stream)->write(data));
+    EXPECT_FALSE(co_await (*stream)->finish());
+    EXPECT_FALSE(connection->close_reason()) << "it may have said something";
+    Bytes buffer(100);
+    const auto last = co_await (*stream)->read(buffer);
+    ALKNET_CO_ASSERT_OK(last);
+    EXPECT_EQ(as_text(BytesView(buffer).first(*last)), "bye");
+    EXPECT_EQ((co_await (*stream)->read(buffer)).value_or(1), 0U);
+    ALKNET_CO_ASSERT(connection->close_reason().has_value());
+    EXPECT_TRUE(connection->close_reason()->is(causes::kReset));
+}
+
+ALKNET_CO_TEST(StreamConnection, WaitsForLastWordsSoLongAndNoLonger) {
+    const auto connection =
+        make_stream_connection(loop, std::make_unique<HungUp>(loop, "", false), {});
+    auto stream = co_await connection->open_bi();
+    ALKNET_CO_ASSERT_OK(stream);
+    const Bytes data = noise(10);
+    const TimePoint before = loop.now();
+    EXPECT_FALSE(co_await (*stream)->write(data));
+    Bytes buffer(100);
+    const auto nothing = co_await (*stream)->read(buffer);
+    ALKNET_CO_ASSERT(!nothing);
+    EXPECT_TRUE(nothing.error().is(causes::kReset));
+    EXPECT_EQ(loop.now() - before, StreamConnection::kLastWordsTimeout);
+    EXPECT_TRUE(connection->closed().requested());
+}
+
 ALKNET_CO_TEST(StreamConnection, AConnectionThatNobodyTookResetsItsStream) {
     Ends ends = make_ends(loop);
     auto server = co_await ends.server->accept_bi();

@@ -79,6 +79,8 @@ private:
     task<result<void>> send_alert(std::uint8_t alert);
     task<result<void>> send_ticket();
     task<result<void>> linger();
+    /// The same for writing: where the stream below no longer takes anything, it may still give.
+    error broken_writing(int code);
     /// The error for a fatal code; the stream is of no use afterwards.
     error broken(int code);
     [[nodiscard]] gnutls_session_t native() const noexcept { return session_->native(); }
@@ -89,6 +91,7 @@ private:
     const bool server_;
     Established established_;
     std::optional<error> lower_error_;
+    std::optional<error> write_error_;  // what had come before can still be read
     std::optional<error> failed_;
     std::optional<std::uint8_t> alert_;                       // to be sent for `failed_`
     std::array<std::byte, kHttpPrefixBytes> first_octets_{};  // of what the peer sent
@@ -162,6 +165,7 @@ ssize_t Stream::give_octets(std::span<const giovec_t> parts) {
         const BytesView data{static_cast<const std::byte*>(part.iov_base), part.iov_len};
         result<std::size_t> given = lower_->try_write(data);
         if (!given) {
+            write_error_ = given.error();
             return lower_failed(std::move(given).error());
         }
         total += static_cast<ssize_t>(*given);
@@ -207,6 +211,14 @@ error Stream::broken(int code) {
         alert_ = session_->alert_for(code);
     }
     return *failed_;
+}
+
+error Stream::broken_writing(int code) {
+    if (!write_error_) {
+        return broken(code);
+    }
+    lower_error_.reset();
+    return *write_error_;
 }
 
 task<result<void>> Stream::send_alert(std::uint8_t alert) {
@@ -363,8 +375,8 @@ task<result<void>> Stream::write(BytesView data) {
     // it has.
     bool pending = false;
     while (!data.empty()) {
-        if (failed_) {
-            co_return std::unexpected(*failed_);
+        if (failed_ || write_error_) {
+            co_return std::unexpected(failed_ ? *failed_ : *write_error_);
         }
         if (write_ended_) {
             co_return fail(causes::kClosed, "writing has ended");
@@ -382,15 +394,15 @@ task<result<void>> Stream::write(BytesView data) {
             pending = true;
             ALKNET_CO_CHECK(co_await await_edge());
         } else {
-            co_return std::unexpected(broken(static_cast<int>(sent)));
+            co_return std::unexpected(broken_writing(static_cast<int>(sent)));
         }
     }
     co_return result<void>();
 }
 
 task<result<void>> Stream::finish() {
-    if (failed_) {
-        co_return std::unexpected(*failed_);
+    if (failed_ || write_error_) {
+        co_return std::unexpected(failed_ ? *failed_ : *write_error_);
     }
     if (write_ended_) {
         co_return result<void>();
@@ -403,7 +415,7 @@ task<result<void>> Stream::finish() {
             break;
         }
         if (!wants_more(code)) {
-            co_return std::unexpected(broken(code));
+            co_return std::unexpected(broken_writing(code));
         }
         ALKNET_CO_CHECK(co_await await_edge());
     }

@@ -61,7 +61,9 @@ public:
         }
         return count;
     }
-    result<std::size_t> try_write(BytesView data) override { return lower_->try_write(data); }
+    result<std::size_t> try_write(BytesView data) override {
+        return deaf ? fail(causes::kReset) : lower_->try_write(data);
+    }
     task<result<void>> readable() override {
         if (!injected.empty() || cut) {
             co_return result<void>();
@@ -76,6 +78,7 @@ public:
     Bytes injected;
     bool cut = false;
     bool flip = false;
+    bool deaf = false;  // it takes nothing any more
 
 private:
     std::unique_ptr<ByteStream> lower_;
@@ -285,6 +288,20 @@ TEST_F(StreamTest, ACutIsAnEndOnTheWeb) {
     EXPECT_EQ(read(*server).value(), "");
     EXPECT_TRUE(write(*server, "answer"));
     EXPECT_EQ(read(*client).value(), "answer");
+}
+
+TEST_F(StreamTest, WhatHadComeBeforeAWriteFailedCanBeRead) {
+    connect();
+    ASSERT_TRUE(write(*client, "last words"));
+    tap->deaf = true;
+    EXPECT_FALSE(write(*server, "too late"));
+    EXPECT_FALSE(write(*server, "too late"));
+    EXPECT_FALSE(finish(*server));
+    EXPECT_EQ(read(*server).value(), "last words");
+    tap->cut = true;
+    const auto end = read(*server);
+    ASSERT_FALSE(end);
+    EXPECT_TRUE(end.error().is(causes::kReset));
 }
 
 TEST_F(StreamTest, AResetReachesThePeer) {

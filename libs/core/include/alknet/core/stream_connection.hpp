@@ -40,6 +40,10 @@ public:
     static constexpr Duration kDrainTimeout = std::chrono::seconds(2);
     static constexpr std::uint64_t kDrainBytesMax = 1 << 20;
 
+    /// Once nothing can be written any more (the peer has hung up), what it had said before can
+    /// still be read for so long.
+    static constexpr Duration kLastWordsTimeout = std::chrono::seconds(2);
+
     /// Before anybody has its stream; see StreamConnectionOptions. `close` comes after.
     virtual task<result<void>> deny() = 0;
 
