@@ -85,6 +85,7 @@ result<void> Node::build() {
     } else {
         endpoint_ = Endpoint::create(loop_, std::move(options));
     }
+    outgoing_ = make_dialer();
     apply_rules(config_.dynamic, run_as);
     record_applied(source_.text);
     audit("node.started", nullptr);
@@ -248,6 +249,7 @@ result<void> Node::apply(const Source& source) {
     }
     tls_ = std::move(tls);
     endpoint_->set_tls(tls_);
+    outgoing_->set_tls(tls_);
     if (!same_key) {
         take_key(std::move(key));
     }
@@ -280,6 +282,7 @@ result<void> Node::apply(const Source& source) {
 
 task<void> Node::stop() {
     co_await endpoint_->shutdown();
+    co_await outgoing_->shutdown();
     audit("node.stopped", nullptr);
 }
 

@@ -110,6 +110,16 @@ public:
     [[nodiscard]] NodeInfo info() const;
     /// Looks at each way to a peer, in a few seconds. Errors: kUnknownPeer; kCancelled.
     task<result<PathsOfPeer>> paths(std::string name);
+    /// A connection to a peer that has a node id and an address, as what alknet.toml says of it
+    /// allows. Errors: kUnknownPeer; kForbidden for one that is disabled or whose term has ended;
+    /// those of Dialer::dial.
+    task<result<std::shared_ptr<Connection>>> dial_peer(std::string name, std::string alpn);
+    /// Whether whoever has proven this key is the peer of this name, today.
+    [[nodiscard]] bool is_peer(std::string_view name, const std::string& fingerprint) const;
+    /// By which the node knows the peer, whatever its name. Errors: kUnknownPeer.
+    [[nodiscard]] result<std::string> id_of_peer(std::string_view name) const;
+    /// Awaited each time that somebody may have lost what they had.
+    void set_recheck(std::function<task<void>()> recheck) { also_recheck_ = std::move(recheck); }
     /// The addresses that are open, with the ports that they have.
     [[nodiscard]] std::vector<SocketAddress> listening() const;
     [[nodiscard]] Endpoint& endpoint() noexcept { return *endpoint_; }
@@ -168,6 +178,14 @@ private:
     result<void> register_handlers(HandlerRegistry& registry, Loop& loop) const;
     [[nodiscard]] std::shared_ptr<ProtocolHandler> make_join_handler() const;
     [[nodiscard]] std::shared_ptr<ProtocolHandler> make_rotate_handler() const;
+    /// How a peer is dialled; nullopt: it has no address, or no node id.
+    struct PeerTarget {
+        NodeAddress address;
+        DialOptions options;
+    };
+    [[nodiscard]] std::optional<PeerTarget> target_of(const identity::PeerRecord& peer,
+                                                      std::string_view alpn) const;
+    [[nodiscard]] std::unique_ptr<Dialer> make_dialer() const;
     result<void> read_key_news();
     /// The key that the file has, if statements lead from the node's own to it; else the node's.
     [[nodiscard]] std::shared_ptr<const NodeKey> key_now() const;
@@ -239,6 +257,7 @@ private:
     std::shared_ptr<identity::SignedTokenProvider> signed_tokens_;
     std::shared_ptr<IdentityProvider> resolver_;
     std::weak_ptr<ProtocolHandler> local_{};
+    std::function<task<void>()> also_recheck_{};
     std::shared_ptr<Snapshot<identity::PeerList>> written_;  // the peers of alknet.toml
     /// Where the doctor may dial back.
     Snapshot<WaysOfKeys> ways_{std::make_shared<const WaysOfKeys>()};
@@ -271,6 +290,7 @@ private:
     std::shared_ptr<HttpService> http_;
     const std::shared_ptr<resume::StreamDirectory> resumable_ = resume::make_stream_directory();
     std::unique_ptr<Endpoint> endpoint_;
+    std::unique_ptr<Dialer> outgoing_;
     const TimePoint began_ = loop_.now();
     std::vector<Listening> listening_;
     /// The same, for the handlers of all loops.

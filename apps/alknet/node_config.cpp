@@ -41,6 +41,9 @@ task<void> Node::recheck_identities() {
     if (const auto local = local_.lock()) {
         co_await local->recheck_identities();
     }
+    if (also_recheck_) {
+        co_await also_recheck_();
+    }
 }
 
 // The two clocks drift, and the one on the wall may be set while nothing waits for it, or go on

@@ -18,7 +18,6 @@ namespace {
 /// Between attempts to reach those who have not heard of the key yet.
 constexpr std::array<Duration, 3> kAnnounceAgain = {
     std::chrono::minutes(1), std::chrono::minutes(10), std::chrono::hours(1)};
-constexpr Duration kAnnounceTimeout = std::chrono::seconds(10);
 
 bool over(const std::vector<identity::Rotation>& chain, WallTime now) {
     return chain.empty() || std::chrono::seconds(chain.back().not_after) <= now.time_since_epoch();
@@ -82,28 +81,16 @@ result<void> Node::read_key_news() {
 
 // Under the key that the node shows: the peer knows one of those that the statements name.
 task<bool> Node::announce_to(Dialer& dialer, identity::PeerRecord peer) {
-    const config::Peer entry = as_entry(peer);
-    const auto id = entry.node_id();
-    if (!entry.address || !id) {
+    auto target = target_of(peer, identity::kRotateAlpn);
+    if (!target) {
         co_return true;  // it asks when it comes
     }
     std::vector<identity::Rotation> news = key_news_->get()->tell();
     if (news.empty()) {
         co_return false;
     }
-    NodeAddress address = *entry.address;
-    address.id = *id;
-    DialOptions options;
-    options.alpns = {std::string(identity::kRotateAlpn)};
-    options.transport.handshake_timeout = kAnnounceTimeout;
-    const auto& written = config_.dynamic.peers;
-    const auto rules = std::ranges::find(written, peer.name, &config::Peer::name);
-    if (rules != written.end()) {  // nothing else is tried
-        options.quic = rules->transports.quic;
-        options.tcp = rules->transports.tcp;
-        options.proxy = rules->transports.proxy;
-    }
-    const auto connection = co_await dialer.dial(std::move(address), std::move(options));
+    const auto connection =
+        co_await dialer.dial(std::move(target->address), std::move(target->options));
     if (!connection) {
         co_return false;
     }
@@ -131,10 +118,7 @@ task<result<void>> Node::announce_key() {
         }
         bool all = true;
         if (!nothing) {
-            const auto dialer = Dialer::create(loop_, options_.network, tls_, log_);
-            dialer->set_place({.proxies = net::ProxySettings::from_environment(),
-                               .memory = nullptr,
-                               .network = {}});
+            const auto dialer = make_dialer();
             const auto peers = identities_->peers();
             for (const identity::PeerRecord& peer : peers->peers()) {
                 if (peer.address.empty() || told.contains(peer.id)) {

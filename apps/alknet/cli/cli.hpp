@@ -173,6 +173,11 @@ struct TokenOptions {
     std::string expires;
     std::string label;
 };
+struct ImportOptions {
+    enum class Action : std::uint8_t { list, accept, remove };
+    Action action = Action::list;
+    std::string prefix;
+};
 struct TokenSignOptions {
     std::string audience;  // a peer, or an address with a node id
     std::string purpose;
@@ -218,9 +223,9 @@ using Verb =
                  PathsOptions, PipeOptions, SshOptions, CallOptions, ProbeOptions, DoctorOptions,
                  BenchOptions, ExplainOptions, ConfigCheckOptions, ConfigShowOptions,
                  ConfigDiffOptions, ConfigApplyOptions, ConfigPendingOptions, PeerOptions,
-                 InvitationOptions, JoinOptions, TokenOptions, TokenSignOptions, AccessCheckOptions,
-                 AuditOptions, KeyOptions, KnownOptions, CompletionOptions, ManualOptions,
-                 HelpOptions, VersionOptions>;
+                 InvitationOptions, JoinOptions, ImportOptions, TokenOptions, TokenSignOptions,
+                 AccessCheckOptions, AuditOptions, KeyOptions, KnownOptions, CompletionOptions,
+                 ManualOptions, HelpOptions, VersionOptions>;
 
 struct CommandLine {
     std::optional<std::filesystem::path> home;

@@ -23,6 +23,7 @@ Grammar::Grammar() {
     add_node_commands(*this);
     add_config_commands(*this);
     add_peer_commands(*this);
+    add_import_commands(*this);
     add_token_commands(*this);
     add_access_commands(*this);
     add_audit_commands(*this);

@@ -73,6 +73,7 @@ void add_invitation_commands(Grammar& grammar, CLI::App& peer);
 void add_token_commands(Grammar& grammar);
 void add_access_commands(Grammar& grammar);
 void add_audit_commands(Grammar& grammar);
+void add_import_commands(Grammar& grammar);
 void add_key_commands(Grammar& grammar);
 void add_known_commands(Grammar& grammar);
 void add_network_commands(Grammar& grammar);

@@ -34,6 +34,7 @@ result<ExitCode> run(const CommandLine& line, const ConfigPendingOptions& option
 result<ExitCode> run(const CommandLine& line, const PeerOptions& options);
 result<ExitCode> run(const CommandLine& line, const InvitationOptions& options);
 result<ExitCode> run(const CommandLine& line, const JoinOptions& options);
+result<ExitCode> run(const CommandLine& line, const ImportOptions& options);
 result<ExitCode> run(const CommandLine& line, const TokenOptions& options);
 result<ExitCode> run(const CommandLine& line, const TokenSignOptions& options);
 result<ExitCode> run(const CommandLine& line, const AccessCheckOptions& options);

@@ -19,6 +19,7 @@
 #include "commands.hpp"
 #include "control_client.hpp"
 #include "control_server.hpp"
+#include "imports.hpp"
 #include "node.hpp"
 #include "node_operations.hpp"
 #include "notify.hpp"
@@ -71,6 +72,7 @@ struct Serving {
     std::shared_ptr<call::OperationHome> operation_home{};
     std::shared_ptr<call::OperationRegistry> operations{};
     std::unique_ptr<NodePrograms> programs{};  // null: there are none
+    std::unique_ptr<NodeImports> imports{};
 };
 
 // Each connection over TCP is a descriptor, and the usual soft limit is 1024.
@@ -187,6 +189,8 @@ task<result<void>> reload_when_wanted(Serving& serving) {
         // Somebody who asks may have new certificates.
         if (asked || co_await serving.node->edited()) {
             serving.reload_outcome = co_await reload(serving);
+        } else {
+            co_await serving.imports->recheck();
         }
         serving.reloads_done = wanted;
         serving.reloaded.wake_all();
@@ -325,6 +329,7 @@ result<void> offer_operations(Serving& serving) {
         .logs = serving.logs,
         .metrics = serving.node->metrics(),
         .paths = [&serving](std::string peer) { return serving.node->paths(std::move(peer)); }};
+    ALKNET_CHECK(add_import_operations(*serving.operations, *serving.imports));
     return add_node_operations(*serving.operations, std::move(operations));
 }
 
@@ -374,6 +379,14 @@ task<result<void>> run_until_told(Serving& serving, Signals& signals) {
     co_return ended;
 }
 
+void prepare_imports(Serving& serving) {
+    serving.imports = std::make_unique<NodeImports>(serving.loop, serving.config.fixed.imports,
+                                                    Log(serving.node_options.log_sink));
+    for (auto& source : serving.imports->operations()) {
+        serving.operations->add(source);
+    }
+}
+
 result<void> prepare_programs(Serving& serving) {
     ALKNET_TRY(serving.programs,
                make_programs(serving.loop, serving.config.fixed.programs, serving.home.directory(),
@@ -394,12 +407,16 @@ task<result<void>> serve(Serving& serving, Signals& signals) {
     serving.node_options.operations = serving.operations;
     serving.node_options.events = std::make_shared<EventFeed>(serving.loop);
     ALKNET_CO_CHECK(prepare_programs(serving));
+    prepare_imports(serving);
     ALKNET_CO_TRY(serving.node,
                   Node::create(serving.loop, serving.home, serving.config, serving.node_options));
     ALKNET_CO_CHECK(offer_operations(serving));
-    TaskScope programs(serving.loop);
+    serving.node->set_recheck([&serving] { return serving.imports->recheck(); });
+    // What calls need that are answered until the end.
+    TaskScope behind(serving.loop);
+    behind.spawn(serving.imports->run(*serving.node), "serve.imports");
     if (serving.programs != nullptr) {
-        programs.spawn(serving.programs->run(), "serve.programs");
+        behind.spawn(serving.programs->run(), "serve.programs");
     }
     result<void> outcome;
     const auto open = serving.node->listen();
@@ -414,8 +431,8 @@ task<result<void>> serve(Serving& serving, Signals& signals) {
     }
     co_await serving.node->stop();
     co_await serving.operation_home->close();
-    programs.cancel();
-    (void)co_await programs.join();
+    behind.cancel();
+    (void)co_await behind.join();
     co_return outcome;
 }
 

@@ -139,6 +139,7 @@ constexpr DeskOperation configuring(DeskOperation operation) {
 [[nodiscard]] std::span<const DeskOperation> config_operations() noexcept;
 [[nodiscard]] std::span<const DeskOperation> invitation_operations() noexcept;
 [[nodiscard]] std::span<const DeskOperation> key_operations() noexcept;
+[[nodiscard]] std::span<const DeskOperation> import_operations() noexcept;
 /// All of these.
 [[nodiscard]] std::vector<const DeskOperation*> desk_operations();
 inline constexpr std::string_view kConfigApply = "config/apply";

@@ -105,6 +105,12 @@ struct TokenInput {
     static constexpr About<1> kAbout = {"of the token"};
 };
 
+/// imports/accept, remove
+struct ImportInput {
+    Word prefix;
+    static constexpr About<1> kAbout = {"of the names of its operations here"};
+};
+
 struct InvitationAddInput {
     Words scopes{};
     std::optional<Word> ttl{};

@@ -69,6 +69,31 @@ struct TokenRemoved {
     static constexpr About<1> kAbout = {"the token's id"};
 };
 
+struct ImportedOperation {
+    std::string name;
+    std::string standing;
+    std::string digest;
+    static constexpr About<3> kAbout = {"as it is called there", "accepted, new, changed or gone",
+                                        "of what it is now, 16 hex digits"};
+};
+struct ImportEntry {
+    std::string prefix;
+    std::string peer;
+    std::vector<ImportedOperation> operations;
+    static constexpr About<3> kAbout = {"of the names here",
+                                        "whose they are; empty: alknet.toml has it no more",
+                                        "that the peer has offered"};
+};
+struct ImportEntries {
+    std::vector<ImportEntry> imports;
+};
+struct ImportChanged {
+    std::string done;
+    std::string prefix;
+    std::uint64_t operations = 0;
+    static constexpr About<3> kAbout = {kAboutDone, "of the import", "how many of its operations"};
+};
+
 struct InvitationAdded {
     std::string invitation;
     std::string id;

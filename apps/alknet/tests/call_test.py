@@ -251,7 +251,8 @@ class Calls(TestCase):
             node.stop()
         gone = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True,
                               timeout=PATIENCE_S, env=support.clean_environment())
-        self.assertEqual(done.stdout.splitlines(), ["node/connections node/info", "services/list", "", "--batch"])
+        self.assertEqual(done.stdout.splitlines(),
+                         ["node/connections node/info", "services/list services/list-peers", "", "--batch"])
         self.assertEqual(gone.stdout.splitlines(), ["", "", "", "--batch"])
         self.assertEqual(done.stderr + gone.stderr, "")
 

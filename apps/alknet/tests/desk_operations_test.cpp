@@ -5,11 +5,13 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/base/causes_call.hpp>
 #include <alknet/base/causes_config.hpp>
+#include <alknet/identity/import_state.hpp>
 #include <alknet/identity/key_files.hpp>
 #include <set>
 
 #include "desk.hpp"
 #include "operations_world.hpp"
+#include "peers.hpp"
 
 namespace alknet::app {
 namespace {
@@ -126,6 +128,17 @@ TEST_F(DeskOperations, GiveWhatTheySay) {
         (void)given(name_of_end);
         EXPECT_TRUE(apply(local(), ""));
     }
+    ASSERT_TRUE(apply(local(), "[[call.import]]\npeer = \"office\"\nprefix = \"far\"\n"));
+    EXPECT_EQ(given("imports/list").find("imports")->as_array()->size(), 1U);
+    (void)given("imports/accept", {{"prefix", "far"}});
+    ASSERT_TRUE(apply(local(), ""));
+    {
+        const auto state = open_state(home());
+        ASSERT_TRUE(state);
+        ASSERT_TRUE(identity::offer_operations(**state, "far", "office",
+                                               {{.operation = "a/b", .digest = "1"}}));
+    }
+    EXPECT_EQ(given("imports/remove", {{"prefix", "far"}}).find("operations")->as_unsigned(), 1U);
     const auto key = identity::prepare_key(identity::KeyFiles(home().directory() / "node.key"),
                                            virtual_loop_.clock().wall_now(), std::chrono::hours(1));
     ASSERT_TRUE(key);

@@ -503,6 +503,8 @@ constexpr std::array kAll = {
     &causes::kProgramStart,
     &causes::kProgramUser,
     &causes::kNoRun,
+    &causes::kImportAway,
+    &causes::kImportRefused,
     &causes::kInvitationInvalid,
     &causes::kInvitationRefused,
     &causes::kNoAlgorithm,

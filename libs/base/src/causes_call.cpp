@@ -35,4 +35,27 @@ constexpr Cause kNoRun{
         "is there for the identity that began it, and for nobody else.",
 };
 
+constexpr Cause kImportAway{
+    .id = "E-CALL-IMPORT-AWAY",
+    .condition = errc::unavailable,
+    .what = "the node that this operation is imported from cannot be reached",
+    .next = "try again in a minute; alknet call NODE services/list-peers says why",
+    .explain =
+        "A node can offer operations of another one among its own ([[call.import]] in "
+        "alknet.toml). The connection between the two is lost, or was never there, or has ended "
+        "while this call ran; nothing says then how far the call had come. The node dials again by "
+        "itself: after a second at first, later every 30 seconds, and when somebody calls.",
+};
+
+constexpr Cause kImportRefused{
+    .id = "E-CALL-IMPORT-REFUSED",
+    .condition = errc::unavailable,
+    .what = "the node that this operation is imported from does not let this one call it",
+    .next = "whoever runs that node can give this one the scope that the detail names",
+    .explain =
+        "A node that offers operations of another one calls them with its own key, and may do "
+        "there what that key may. Whoever called was allowed to do so here; what is missing is "
+        "missing between the two nodes.",
+};
+
 }  // namespace alknet::causes

@@ -51,6 +51,7 @@ CallOptions options_within(const CallContext& context, TimePoint now) {
     CallOptions options;
     options.timeout = std::min(options.timeout, time_left(context.deadline, now));
     options.traceparent = context.traceparent;
+    options.depth = context.depth + 1;
     return options;
 }
 

@@ -53,6 +53,10 @@ result<RemoteOperation> read_entry(const Json& entry) {
         about = about.substr(0, end);
     }
     one.about = std::string(about);
+    if (const Json* hops = entry.find("hops"); hops != nullptr) {
+        // Nothing comes from farther away than this.
+        one.hops = std::min<std::uint64_t>(hops->as_unsigned().value_or(kHopsMax), kHopsMax);
+    }
     return one;
 }
 

@@ -33,6 +33,7 @@ EventBody requested(Members& payload) {
     request.resume_after = payload.number("resume_after");
     request.credit = payload.number("credit");
     request.detach = payload.flag("detach");
+    request.depth = payload.number("depth").value_or(0);
     request.forwarded_for = payload.any("forwarded_for");
     if (!operation.starts_with('/') || !is_operation_name(std::string_view(operation).substr(1))) {
         payload.refuse("operationId is no /SERVICE/NAME");
@@ -131,6 +132,9 @@ Json payload_of(const Requested& request) {
     add(payload, "credit", request.credit);
     if (request.detach) {
         payload.emplace_back("detach", true);
+    }
+    if (request.depth > 0) {
+        payload.emplace_back("depth", request.depth);
     }
     if (!request.forwarded_for.is_null()) {
         payload.emplace_back("forwarded_for", request.forwarded_for);

@@ -27,7 +27,7 @@ std::string imported_name(std::string_view prefix, std::string_view remote) {
 }
 
 result<const Operation*> ImportedOperations::define(const RemoteOperation& one) {
-    const std::string key = one.name + " " + one.digest();
+    const std::string key = one.name + " " + std::to_string(one.hops) + " " + one.digest();
     if (const auto found = definitions_.find(key); found != definitions_.end()) {
         return found->second.get();
     }
@@ -42,6 +42,7 @@ result<const Operation*> ImportedOperations::define(const RemoteOperation& one) 
     made->kind = one.kind;
     ALKNET_TRY(made->scope, options_.scope(one.name));
     made->about = one.about;
+    made->hops = one.hops + options_.hops;
     ALKNET_TRY(made->input, Schema::compile(one.input, {}, UnknownKeywords::noted));
     ALKNET_TRY(made->output, Schema::compile(one.output, {}, UnknownKeywords::noted));
     const auto calls = options_.calls;

@@ -11,25 +11,66 @@
 #include <array>
 #include <utility>
 
+#include "json_pointer.hpp"
 #include "runs.hpp"
 
 namespace alknet::call {
 
 namespace {
 
+// Whether any of the grants has the scope with a resource.
+result<void> may_some(const Identity& caller, const identity::Scope& scope) {
+    const auto fits = [](const std::string& granted, const std::string& wanted) {
+        return granted == "*" || granted == wanted;
+    };
+    for (const std::string& text : caller.scopes) {
+        const auto grant = identity::Scope::parse(text);
+        if (grant && fits(grant->service, scope.service) && fits(grant->action, scope.action) &&
+            !grant->resource.empty()) {
+            return {};
+        }
+    }
+    return fail(causes::kScopeMissing, scope.text() + ":*");
+}
+
+// Whatever the input is.
 result<void> may_call(const Operation& operation, const std::optional<Identity>& caller) {
     const bool open = !operation.scope && !operation.known_only;
     if (!caller && !open) {
         return fail(causes::kAuthRequired, "/" + operation.name);
     }
-    return operation.scope ? identity::require(*caller, *operation.scope) : result<void>();
+    if (!operation.scope) {
+        return {};
+    }
+    return operation.resource_at.empty() ? identity::require(*caller, *operation.scope)
+                                         : may_some(*caller, *operation.scope);
+}
+
+// With this one. Whoever this is asked about may_call.
+result<void> may_use(const Operation& operation, const std::optional<Identity>& caller,
+                     const Json& input) {
+    if (operation.resource_at.empty()) {
+        return {};
+    }
+    const Json* found = at_pointer(input, operation.resource_at);
+    if (found == nullptr || found->as_string() == nullptr) {
+        return fail(causes::kUsage, operation.resource_at + ": must be a text");
+    }
+    const auto wanted =
+        identity::Scope::parse_exact(operation.scope->text() + ":" + *found->as_string());
+    if (!wanted) {
+        return fail(causes::kUsage, operation.resource_at + ": is no resource of a scope");
+    }
+    return identity::require(*caller, *wanted);
 }
 
 struct OperationSummary {
     std::string name;
     std::string kind;
     std::optional<std::string> scope{};
+    std::optional<std::string> resource_at{};
     std::string about;
+    std::optional<std::uint64_t> hops{};
 };
 struct OperationList {
     std::vector<OperationSummary> operations;
@@ -42,13 +83,17 @@ struct DeclaredError {
     std::string code;
     std::string cause;
     std::string about;
-    static constexpr std::array<std::string_view, 3> kAbout = {
-        "of the call.error", "in its details; alknet explain knows it", "what has happened"};
+    bool retryable = false;
+    Json details;
+    static constexpr std::array<std::string_view, 5> kAbout = {
+        "of the call.error", "in its details; alknet explain knows it", "what has happened",
+        "it may go well another time", "JSON Schema of its details"};
 };
 struct OperationSchema {
     std::string name;
     std::string kind;
     std::optional<std::string> scope{};
+    std::optional<std::string> resource_at{};
     std::string about;
     Json input;
     Json output;
@@ -56,8 +101,26 @@ struct OperationSchema {
 };
 struct Nothing {};
 
+std::optional<std::string> resource_text(const Operation& operation) {
+    return operation.resource_at.empty() ? std::nullopt : std::optional(operation.resource_at);
+}
+
+// Of every error whose cause this is.
+Json details_of(const Cause& cause) {
+    const Json one = Json::object({{"const", cause.id}});
+    const Json text = Json::object({{"type", "string"}});
+    return Json::object({{"type", "object"},
+                         {"properties", Json::object({{"cause", one}, {"detail", text}})},
+                         {"required", Json::Array{"cause", "detail"}}});
+}
+
 std::optional<std::string> scope_text(const Operation& operation) {
     return operation.scope ? std::optional(operation.scope->text()) : std::nullopt;
+}
+
+// What runs here says nothing of it.
+std::optional<std::uint64_t> hops_of(const Operation& operation) {
+    return operation.hops == 0 ? std::nullopt : std::optional<std::uint64_t>(operation.hops);
 }
 
 task<result<OperationList>> list_services(const OperationRegistry& registry, CallContext context) {
@@ -66,7 +129,9 @@ task<result<OperationList>> list_services(const OperationRegistry& registry, Cal
         list.operations.push_back({.name = "/" + one->name,
                                    .kind = std::string(to_string(one->kind)),
                                    .scope = scope_text(*one),
-                                   .about = one->about});
+                                   .resource_at = resource_text(*one),
+                                   .about = one->about,
+                                   .hops = hops_of(*one)});
     }
     co_return list;
 }
@@ -81,6 +146,7 @@ task<result<OperationSchema>> show_schema(const OperationRegistry& registry, Cal
     OperationSchema shown{.name = "/" + operation->name,
                           .kind = std::string(to_string(operation->kind)),
                           .scope = scope_text(*operation),
+                          .resource_at = resource_text(*operation),
                           .about = operation->about,
                           .input = operation->input.document(),
                           .output = operation->output.document(),
@@ -89,7 +155,9 @@ task<result<OperationSchema>> show_schema(const OperationRegistry& registry, Cal
         const Failed failed = to_failed(error(*cause));
         shown.errors.push_back({.code = failed.code,
                                 .cause = std::string(cause->id),
-                                .about = std::string(cause->what)});
+                                .about = std::string(cause->what),
+                                .retryable = failed.retryable,
+                                .details = details_of(*cause)});
     }
     co_return shown;
 }
@@ -162,6 +230,11 @@ result<void> OperationRegistry::add(Operation operation) {
         !std::ranges::all_of(operation.authority->reach, is_operation_name)) {
         return fail(causes::kConfigInvalid, "operation " + operation.name + " reaches no name");
     }
+    if (!operation.resource_at.empty() &&
+        (!operation.scope || !operation.scope->resource.empty())) {
+        return fail(causes::kConfigInvalid,
+                    "operation " + operation.name + " has no scope that takes a resource");
+    }
     if (operations_.size() >= kOperationsMax) {
         return fail(causes::kLimit, "there are 4096 operations");
     }
@@ -198,6 +271,7 @@ const Operation* OperationRegistry::lookup(std::string_view name) const {
 task<result<Json>> OperationRegistry::call(std::string name, CallContext context,
                                            Json input) const {
     ALKNET_CO_TRY(const Operation* operation, find(name, context.identity));
+    ALKNET_CO_CHECK(may_use(*operation, context.identity, input));
     co_return co_await run(*operation, std::move(context), std::move(input));
 }
 
@@ -216,7 +290,11 @@ task<result<Json>> OperationRegistry::call_composed(std::string name, CallContex
     if (found == nullptr) {
         co_return fail(causes::kInternal, "there is no /" + name);
     }
-    if (const auto may = may_call(*found, context.identity); !may) {
+    auto may = may_call(*found, context.identity);
+    if (may) {
+        may = may_use(*found, context.identity, input);
+    }
+    if (!may) {
         co_return fail(causes::kInternal, context.identity->id + " may not call /" + name);
     }
     co_return co_await run(*found, std::move(context), std::move(input));
@@ -247,6 +325,7 @@ task<result<void>> OperationRegistry::subscribe(std::string name, CallContext co
     if (operation->kind != Operation::Kind::subscription) {
         co_return fail(causes::kOperationType, "/" + name + " is no subscription");
     }
+    ALKNET_CO_CHECK(may_use(*operation, context.identity, input));
     ALKNET_CO_TRY(input, checked_input(operation->input, std::move(input)));
     if (operation->authority) {
         context.composition = std::make_shared<Composition>(*this, *operation, context);
@@ -267,6 +346,7 @@ task<result<std::string>> OperationRegistry::detach(std::string name, CallContex
     if (operation->kind == Operation::Kind::subscription || runs_ == nullptr) {
         co_return fail(causes::kOperationType, "/" + name + " cannot be detached");
     }
+    ALKNET_CO_CHECK(may_use(*operation, context.identity, input));
     ALKNET_CO_TRY(input, checked_input(operation->input, std::move(input)));
     const CallFunction begin = [this, operation, still = std::move(still)](CallContext whose,
                                                                            Json with) {

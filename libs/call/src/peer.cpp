@@ -2,6 +2,7 @@
 
 #include <alknet/base/causes.hpp>
 #include <alknet/base/encoding.hpp>
+#include <alknet/base/mutation.hpp>
 #include <alknet/call/failure.hpp>
 #include <alknet/crypto/digest.hpp>
 #include <array>
@@ -200,7 +201,9 @@ task<result<void>> CallPeer::take(EventEnvelope envelope, std::size_t bytes, Str
         (void)pending_.end(id, Json());
     } else if (std::holds_alternative<Aborted>(envelope.event)) {
         if (const auto found = in_flight_.find(id); found != in_flight_.end()) {
-            found->second->cancel.request();
+            if (!ALKNET_MUTATION(forget_abort)) {
+                found->second->cancel.request();
+            }
         } else {
             (void)pending_.end(id, fail(causes::kCancelled, "the other end aborted the call"));
         }

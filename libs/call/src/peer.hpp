@@ -103,6 +103,7 @@ private:
                                          Duration limit) const;
     task<result<void>> tell(StreamPtr stream, std::string id, EventBody event);
     task<void> send(StreamPtr stream, Bytes frame);
+    task<result<void>> wait_gone(std::uint64_t stream);
     /// Errors: kUsage; kLimit.
     result<void> may_ask(std::string_view operation) const;
     task<result<StreamPtr>> outgoing();

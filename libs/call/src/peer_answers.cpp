@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/causes_call.hpp>
+#include <alknet/call/composition.hpp>
 #include <alknet/call/failure.hpp>
 #include <alknet/crypto/secret_bytes.hpp>
 #include <alknet/rt/combine.hpp>
@@ -154,7 +155,8 @@ CallContext CallPeer::context_of(Requested& request, const InFlight& entry, Dura
             .connected = began_,
             .deadline = time_after(loop_.now(), limit),
             .traceparent = std::move(request.traceparent),
-            .resume_after = request.resume_after};
+            .resume_after = request.resume_after,
+            .depth = request.depth};
 }
 
 task<result<Json>> CallPeer::run_call(Requested request, InFlight& entry) {
@@ -249,6 +251,10 @@ task<result<EventBody>> CallPeer::outcome_of(Requested request, Place& place) {
     }
     ALKNET_CO_TRY(const Operation* found,
                   options_.registry->find(request.operation, entry.stream->identity));
+    if (request.depth > Composition::kDepthMax) {
+        co_return fail(causes::kLimit, "depth_max: " + std::to_string(Composition::kDepthMax) +
+                                           " calls inside one another");
+    }
     if (request.detach) {
         ALKNET_CO_TRY(Json run, co_await detach(std::move(request), entry));
         co_return Responded{.output = std::move(run)};

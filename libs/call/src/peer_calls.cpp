@@ -12,6 +12,9 @@ namespace alknet::call {
 
 namespace {
 
+/// After a write that has failed, for what had been said before.
+constexpr Duration kLastWordsTimeout = std::chrono::seconds(2);
+
 std::uint64_t milliseconds_of(Duration duration) {
     return static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
@@ -36,11 +39,21 @@ task<result<CallPeer::StreamPtr>> CallPeer::outgoing() {
     co_return add(*std::move(opened));
 }
 
+// What had come before may have answers. The reader of the stream, which is not told of this, ends
+// what has none.
 task<void> CallPeer::send(StreamPtr stream, Bytes frame) {
     const auto written = co_await stream->write(std::move(frame));
     if (!written) {
+        (void)co_await with_timeout(kLastWordsTimeout, wait_gone(stream->number));
         pending_.end_stream(stream->number, written.error());
     }
+}
+
+task<result<void>> CallPeer::wait_gone(std::uint64_t stream) {
+    while (streams_.contains(stream)) {
+        ALKNET_CO_CHECK(co_await stream_changed_.wait());
+    }
+    co_return result<void>();
 }
 
 result<void> CallPeer::may_ask(std::string_view operation) const {
@@ -64,6 +77,7 @@ task<result<Json>> CallPeer::call(std::string operation, Json input, CallOptions
                       .input = std::move(input),
                       .traceparent = std::move(options.traceparent),
                       .auth_token = std::move(options.auth_token),
+                      .depth = options.depth,
                       .forwarded_for = std::move(options.forwarded_for)};
     request.timeout_ms = milliseconds_of(options.detached_for.value_or(options.timeout));
     request.detach = options.detached_for.has_value();
@@ -162,6 +176,7 @@ task<result<std::unique_ptr<Subscription>>> CallPeer::subscribe(std::string oper
                       .input = std::move(input),
                       .traceparent = std::move(options.traceparent),
                       .resume_after = options.resume_after,
+                      .depth = options.depth,
                       .forwarded_for = std::move(options.forwarded_for)};
     if (!own) {
         request.credit = Subscription::kItemsMax;

@@ -3,7 +3,9 @@
 #include <alknet/base/encoding.hpp>
 #include <alknet/call/envelope.hpp>
 #include <alknet/call/failure.hpp>
+#include <alknet/call/schema.hpp>
 #include <alknet/testing/vectors.hpp>
+#include <fstream>
 
 namespace alknet::call {
 namespace {
@@ -20,6 +22,7 @@ std::map<std::string, EventEnvelope> events() {
     full.resume_after = 7;
     full.credit = 32;
     full.detach = true;
+    full.depth = 3;
     full.forwarded_for = Json::object({{"id", "peer-1"}});
     return {
         {"requested",
@@ -43,6 +46,54 @@ std::map<std::string, EventEnvelope> events() {
                           .retryable = true,
                           .details = Json::object({{"cause", "E-LIMIT"}})}}},
     };
+}
+
+/// What docs/protocol/call.md says of all events: the last of its blocks.
+Schema documented() {
+    std::ifstream file(ALKNET_CALL_DOCUMENT);
+    std::string line;
+    std::string block;
+    while (std::getline(file, line)) {
+        if (line.starts_with("## ")) {
+            block.clear();
+        } else if (line.starts_with("    ")) {
+            block += line + "\n";
+        }
+    }
+    const auto json = parse_json(block);
+    EXPECT_TRUE(json) << block;
+    const auto schema = Schema::compile(json.value_or(Json(true)));
+    EXPECT_TRUE(schema) << schema.error().detail();
+    return schema.value_or(Schema());
+}
+
+TEST(CallEvents, FitTheSchemaThatIsDocumented) {
+    const Schema schema = documented();
+    for (const auto& [name, envelope] : events()) {
+        const auto violation = schema.check(parse_json(encode_event(envelope)).value());
+        EXPECT_FALSE(violation) << name << " " << violation->pointer << " " << violation->reason;
+    }
+    for (const std::string_view wrong :
+         {R"({"id":"1"})", R"({"type":"","id":"1"})", R"({"type":"call.aborted","id":""})",
+          R"({"type":"call.requested","id":"1"})",
+          R"({"type":"call.requested","id":"1","payload":{"operationId":"a/b"}})",
+          R"({"type":"call.requested","id":"1","payload":{"operationId":"/a/b","depth":-1}})",
+          R"({"type":"call.requested","id":"1","payload":{"operationId":"/a/b","detach":1}})",
+          R"({"type":"call.responded","id":"1","payload":{"seq":"1"}})",
+          R"({"type":"call.error","id":"1","payload":{"code":""}})",
+          R"({"type":"call.credit","id":"1","payload":{"credit":0}})"}) {
+        EXPECT_TRUE(schema.check(parse_json(wrong).value())) << wrong;
+        const auto event = decode_event(wrong);
+        EXPECT_TRUE(!event || std::holds_alternative<Malformed>(event->event)) << wrong;
+    }
+    for (const std::string_view good :
+         {R"({"type":"call.requested","id":"1","payload":{"operationId":"/a/b","depth":null}})",
+          R"({"type":"call.later","id":"1","payload":7,"more":1})",
+          R"({"type":"call.heartbeat","id":""})"}) {
+        EXPECT_FALSE(schema.check(parse_json(good).value())) << good;
+        const auto event = decode_event(good);
+        EXPECT_TRUE(event && !std::holds_alternative<Malformed>(event->event)) << good;
+    }
 }
 
 result<EventEnvelope> decode(BytesView octets, std::size_t piece) {

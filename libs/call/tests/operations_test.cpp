@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/causes_call.hpp>
+#include <alknet/call/failure.hpp>
 #include <alknet/call/operations.hpp>
 #include <alknet/call/typed_operation.hpp>
 #include <alknet/testing/co_test.hpp>
@@ -215,6 +216,59 @@ TEST(CallOperations, AreAtMost4096) {
         ASSERT_TRUE(registry.add(operation("a/" + std::to_string(i), "")));
     }
     EXPECT_TRUE(registry.add(operation("a/more", "")).error().is(causes::kLimit));
+}
+
+ALKNET_CO_TEST(CallOperations, MayTakeTheResourceOfTheirScopeFromTheInput) {
+    OperationRegistry registry;
+    Operation read = operation("git/read", "git:read");
+    read.resource_at = "/repo/name";
+    ALKNET_CO_ASSERT_OK(registry.add(read));
+    for (const std::string_view wrong : {"", "git:read:website"}) {
+        Operation other = operation("git/other", wrong);
+        other.resource_at = "/repo";
+        EXPECT_FALSE(registry.add(other)) << "there is nothing to add a resource to";
+    }
+    const auto ask = [&](std::vector<std::string> scopes, std::string_view repo) {
+        Json input = Json::object({{"repo", Json::object({{"name", repo}})}});
+        return registry.call("git/read", {.identity = caller(std::move(scopes))}, input);
+    };
+    EXPECT_TRUE(co_await ask({"git:read:website"}, "website"));
+    EXPECT_TRUE(co_await ask({"git:read:*"}, "website"));
+    EXPECT_TRUE(co_await ask({"git:read:team/*"}, "team/website"));
+    const auto other = co_await ask({"git:read:website", "git:write:secret"}, "secret");
+    ALKNET_CO_ASSERT(!other);
+    EXPECT_TRUE(other.error().is(causes::kScopeMissing));
+    EXPECT_EQ(other.error().detail(), "git:read:secret");
+    for (const std::string_view odd : {"", "*", "team/*", "team/../secret", "a b"}) {
+        EXPECT_FALSE(co_await ask({"git:read:website", "git:read:team/*"}, odd)) << odd;
+    }
+    const auto none =
+        co_await registry.call("git/read", {.identity = caller({"git:read:website"})}, Json());
+    ALKNET_CO_ASSERT(!none);
+    EXPECT_TRUE(none.error().is(causes::kUsage));
+    // Whoever has it for nothing at all is not told of it.
+    const auto missing = registry.find("git/read", caller({"git:read", "git:write:*"}));
+    ALKNET_CO_ASSERT(!missing);
+    EXPECT_EQ(missing.error().detail(), "git:read:*");
+    EXPECT_EQ(registry.visible_to(caller({"git:read"})).size(), 2U);
+    EXPECT_EQ(registry.visible_to(caller({"git:read:website"})).size(), 3U);
+    EXPECT_TRUE(co_await registry.call_internal("git/read", {}, Json()));
+}
+
+ALKNET_CO_TEST(CallOperations, DescribeTheirErrors) {
+    OperationRegistry registry;
+    Operation one = operation("a/one", "");
+    one.errors = {&causes::kUnknownPeer};
+    ALKNET_CO_ASSERT_OK(registry.add(one));
+    const auto shown =
+        co_await registry.call("services/schema", {}, Json::object({{"name", "/a/one"}}));
+    ALKNET_CO_ASSERT_OK(shown);
+    const Json& error = shown->find("errors")->as_array()->front();
+    EXPECT_EQ(error.text_of("cause"), causes::kUnknownPeer.id);
+    const auto schema = Schema::compile(*error.find("details"));
+    ALKNET_CO_ASSERT_OK(schema);
+    EXPECT_FALSE(schema->check(to_failed(fail(causes::kUnknownPeer, "bob").error()).details));
+    EXPECT_TRUE(schema->check(to_failed(fail(causes::kUsage, "bob").error()).details));
 }
 
 }  // namespace

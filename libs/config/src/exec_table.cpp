@@ -1,7 +1,6 @@
 // [[exec]] of alknet.toml.
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 #include "fields.hpp"
 #include "values.hpp"
@@ -12,17 +11,10 @@ namespace {
 
 constexpr std::size_t kWordsMax = 256;      // of one command
 constexpr std::size_t kVariablesMax = 256;  // of one environment
-constexpr std::size_t kPrefixBytesMax = 32;
 constexpr std::uint64_t kMemoryMax = std::uint64_t{1} << 50U;
 
 bool has_nul(std::string_view text) noexcept {
     return text.find('\0') != std::string_view::npos;
-}
-
-bool is_word(std::string_view text, std::string_view more) {
-    return !text.empty() && std::ranges::all_of(text, [&](unsigned char c) {
-        return std::isalnum(c) != 0 || more.find(static_cast<char>(c)) != std::string_view::npos;
-    });
 }
 
 /// The words of a command: unlike those of a List they may repeat.
@@ -181,8 +173,9 @@ constexpr std::array kProgramFields = {
 
 constexpr std::span<const Field<Program>> kFields(kProgramFields);
 
+// What "call" has was read before, as tables come in the order of their names.
 void check_program(Reading& in, const toml::table& table, const Program& program,
-                   const std::vector<Program>& others) {
+                   const std::vector<Program>& others, const std::vector<Import>& imports) {
     if (program.alpn.empty() != program.operations) {
         in.refuse(table, program.operations ? "has both of 'alpn' and 'operations'"
                                             : "needs the key 'alpn', or operations = true");
@@ -199,6 +192,11 @@ void check_program(Reading& in, const toml::table& table, const Program& program
     if (program.proxy_header && program.alpn.empty()) {
         in.refuse(table, "'proxy_header' belongs to an 'alpn'");
     }
+    for (const Import& import : imports) {
+        if (program.operations) {
+            check_prefixes(in, table, program.name, import.prefix);
+        }
+    }
     for (const Program& other : others) {
         const auto same = [&](const std::string& mine, const std::string& theirs,
                               std::string_view key) {
@@ -207,14 +205,8 @@ void check_program(Reading& in, const toml::table& table, const Program& program
                                      mine + "'");
             }
         };
-        // Operations of another name get one that begins with the program's: "sums-math/add".
-        const auto begins = [](const std::string& longer, const std::string& shorter) {
-            return longer.starts_with(shorter + "-");
-        };
-        if (program.operations && other.operations &&
-            (begins(program.name, other.name) || begins(other.name, program.name))) {
-            in.refuse(table, "the names of operations of '" + program.name + "' and of '" +
-                                 other.name + "' could be the same");
+        if (program.operations && other.operations) {
+            check_prefixes(in, table, program.name, other.name);
         }
         same(program.name, other.name, "name");
         same(program.alpn, other.alpn, "alpn");
@@ -233,7 +225,7 @@ void read_programs(Reading& in, const toml::node& value, Config& into) {
         if (const toml::table* table = in.table(node)) {
             Program program;
             read_fields(in, *table, kFields, program);
-            check_program(in, *table, program, all);
+            check_program(in, *table, program, all, into.fixed.imports);
             all.push_back(std::move(program));
         }
     }

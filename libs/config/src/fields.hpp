@@ -141,6 +141,9 @@ void read_audit(Reading& in, const toml::node& value, Config& into);
 [[nodiscard]] std::vector<Entry> audit_entries(const Config& config);
 
 // [[exec]], likewise.
+void read_imports(Reading& in, const toml::node& value, Config& into);
+[[nodiscard]] std::vector<KeyInfo> import_keys();
+[[nodiscard]] std::vector<Entry> import_entries(const Config& config);
 void read_programs(Reading& in, const toml::node& value, Config& into);
 [[nodiscard]] std::vector<KeyInfo> program_keys();
 [[nodiscard]] std::vector<Entry> program_entries(const Config& config);

@@ -354,6 +354,10 @@ constexpr std::array kTables = {
           read_forwarding, keys_of<identity::ForwardRule, kForwardFields>, forwarding_entries},
     Table{"alpn", Shape::named, "Rules for one service, named by its ALPN.", read_alpns,
           keys_of<AlpnRules, kAlpnFields>, alpn_entries},
+    Table{"call.import", Shape::list,
+          "Operations of another node, which this one offers among its own and calls there with "
+          "its own key. Who may call them is said here.",
+          read_imports, import_keys, import_entries},
     Table{"exec", Shape::list,
           "A service that is a program of its own, which the node starts, restarts and ends. It "
           "accepts connections on descriptor 3.",

@@ -17,6 +17,13 @@ namespace alknet::config {
 /// TOML text of a string.
 [[nodiscard]] std::string toml_text(std::string_view text);
 
+/// Letters, digits and what `more` has.
+[[nodiscard]] bool is_word(std::string_view text, std::string_view more);
+/// Two beginnings of names of operations, of which one of another service gets that and a "-":
+/// "sums-math/add". Refuses those by which different operations could have one name.
+void check_prefixes(Reading& in, const toml::table& table, const std::string& one,
+                    const std::string& other);
+
 void read_integer(Reading& in, const toml::node& value, std::uint64_t min, std::uint64_t max,
                   std::uint64_t& into);
 void read_size(Reading& in, const toml::node& value, std::uint64_t min, std::uint64_t max,

@@ -98,6 +98,17 @@ CREATE TABLE key_change (
     used INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 )";
+// Of import_state.hpp. Digests are empty where there is nothing.
+constexpr std::string_view kSchema5 = R"(
+CREATE TABLE import_pin (
+    prefix    TEXT NOT NULL,
+    peer      TEXT NOT NULL,          -- of alknet.toml too, so no reference
+    operation TEXT NOT NULL,
+    accepted  TEXT NOT NULL,
+    offered   TEXT NOT NULL,
+    PRIMARY KEY (prefix, peer, operation)
+) STRICT, WITHOUT ROWID;
+)";
 constexpr std::int32_t kApplicationId = 0x616c6b31;  // "alk1"
 
 Value seconds(const std::optional<WallTime>& time) {
@@ -258,7 +269,8 @@ result<bool> remove_from(Database& state, const std::string& table, std::string_
 }  // namespace
 
 store::DatabaseOptions state_options() {
-    return {.schema = {kSchema1, kSchema2, kSchema3, kSchema4}, .application_id = kApplicationId};
+    return {.schema = {kSchema1, kSchema2, kSchema3, kSchema4, kSchema5},
+            .application_id = kApplicationId};
 }
 
 std::string make_peer_id() {

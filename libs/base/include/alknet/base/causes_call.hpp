@@ -8,5 +8,7 @@ namespace alknet::causes {
 extern const Cause kNoOperation;
 extern const Cause kOperationType;
 extern const Cause kNoRun;
+extern const Cause kImportAway;
+extern const Cause kImportRefused;
 
 }  // namespace alknet::causes

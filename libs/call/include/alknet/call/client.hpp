@@ -25,11 +25,12 @@ struct CallOptions {
     std::optional<std::string> auth_token{};
     /// The run goes on for so long without whoever called: the answer has its id, as `run`.
     std::optional<Duration> detached_for{};
-    Json forwarded_for{};  // for whom, as the other end may believe or not
+    Json forwarded_for{};   // for whom, as the other end may believe or not
+    std::size_t depth = 0;  // how many calls it is inside of
 };
 
 /// Of a call that an operation makes on another node while it runs: it has the time that is left,
-/// and the same trace. Cancelling the operation aborts it there.
+/// the same trace, and is one deeper. Cancelling the operation aborts it there.
 [[nodiscard]] CallOptions options_within(const CallContext& context, TimePoint now);
 
 struct SubscribeOptions {
@@ -37,6 +38,7 @@ struct SubscribeOptions {
     std::string traceparent{};
     std::optional<std::uint64_t> resume_after{};  // the number of the last item that was taken
     Json forwarded_for{};
+    std::size_t depth = 0;
 };
 
 /// Of a client, which outlives it. Its end aborts what has not ended.

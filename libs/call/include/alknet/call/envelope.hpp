@@ -31,7 +31,8 @@ struct Requested {
     std::optional<std::uint64_t> resume_after{};
     std::optional<std::uint64_t> credit{};
     bool detach = false;
-    Json forwarded_for{};  // a claim, for records alone
+    std::uint64_t depth = 0;  // how many calls it is inside of
+    Json forwarded_for{};     // a claim, for records alone
 
     bool operator==(const Requested&) const = default;
 };

@@ -25,8 +25,9 @@ struct RemoteOperation {
     std::string about;
     Json input = true;  // JSON Schema
     Json output = true;
+    std::size_t hops = 0;  // over how many nodes a call goes from there
 
-    /// Of all of it, 64 hex digits: two that have the same are the same.
+    /// Of what it does, 64 hex digits: two that have the same differ in `hops` alone.
     [[nodiscard]] std::string digest() const;
     bool operator==(const RemoteOperation&) const = default;
 };
@@ -34,6 +35,9 @@ struct RemoteOperation {
 /// Most that one end can offer here.
 inline constexpr std::size_t kRemoteOperationsMax = 256;
 inline constexpr std::size_t kAboutBytesMax = 512;  // longer ones are cut
+/// Nodes between a caller and an operation. Two nodes that import from each other would offer ever
+/// longer names otherwise.
+inline constexpr std::size_t kHopsMax = 16;
 
 /// Asks `services/list`, and `services/schema` for each that has no `input` there already. What is
 /// for discovery itself is left out. Errors: those of the calls; kProtocol for what is no answer;
@@ -57,6 +61,7 @@ struct ImportOptions {
     /// What a caller needs for an operation of this name there.
     std::function<result<identity::Scope>(std::string_view remote)> scope;
     std::shared_ptr<RemoteCalls> calls;
+    std::size_t hops = 0;  // on the way there
 };
 
 /// Thread-safe.
@@ -84,7 +89,7 @@ private:
 
     const ImportOptions options_;
     mutable std::mutex mutex_;
-    std::map<std::string, std::unique_ptr<const Operation>> definitions_;  // by name and digest
+    std::map<std::string, std::unique_ptr<const Operation>> definitions_;  // by all of it
     std::map<std::string, const Operation*, std::less<>> offered_;
 };
 

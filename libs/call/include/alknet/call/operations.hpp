@@ -90,9 +90,14 @@ struct Operation {
     /// What the caller needs, exact; nullopt: nothing, and without `known_only` not even to be
     /// known.
     std::optional<identity::Scope> scope;
+    /// Where in the input the resource of that scope stands, which has none itself: a JSON pointer
+    /// to a text, without which there is no call. Empty: the scope is all that is asked for.
+    std::string resource_at{};
     bool known_only = false;
     std::optional<Authority> authority{};
     std::string about;  // one line, for lists
+    /// Over how many nodes a call goes from here; 0: it runs here.
+    std::size_t hops = 0;
     /// What it takes, which is checked before `run`, and what it gives, which is not: see
     /// typed_operation.hpp.
     Schema input{};
@@ -129,14 +134,16 @@ public:
     OperationRegistry& operator=(const OperationRegistry&) = delete;
     ~OperationRegistry() = default;
 
-    /// Errors: kConfigInvalid for a name that is taken, or none, also in its reach; kLimit.
+    /// Errors: kConfigInvalid for a name that is taken, or none, also in its reach, and for a place
+    /// of a resource where there is no scope for it; kLimit.
     result<void> add(Operation operation);
     /// Before it is used. Of two of one name, the one that was added counts, or the first source's.
     void add(std::shared_ptr<const OperationSource> source) {
         sources_.push_back(std::move(source));
     }
 
-    /// Whether the caller could call it: there is one, it is external, and the scope allows it.
+    /// Whether the caller could call it: there is one, it is external, and the scope allows it,
+    /// where the input has the resource, for some input.
     /// Errors: for somebody known kNoOperation and kScopeMissing. For a stranger kAuthRequired,
     /// whether there is one or not.
     [[nodiscard]] result<const Operation*> find(std::string_view name,

@@ -38,11 +38,26 @@ inline constexpr std::size_t kRolesMax = 256;
 inline constexpr std::size_t kRulePeersMax = 256;  // of one forwarding rule
 inline constexpr std::size_t kAlpnsMax = 256;
 inline constexpr std::size_t kCertificatesMax = 64;
+inline constexpr std::size_t kImportsMax = 64;
 inline constexpr std::size_t kProgramsMax = 64;
+inline constexpr std::size_t kPrefixBytesMax = 32;  // of names of operations
 inline constexpr std::size_t kTextBytesMax = 4096;  // of one value
 inline constexpr std::size_t kSitesMax = 256;
 inline constexpr std::size_t kSiteNamesMax = 64;  // of one site
 inline constexpr std::size_t kRoutesMax = 64;     // likewise
+
+/// Operations of another node, offered here.
+struct Import {
+    std::string peer;    // its name
+    std::string prefix;  // of their names here
+    /// Which, as they are called there: SERVICE/NAME, either of which may be *; empty: all.
+    std::vector<std::string> operations;
+    std::string scope;     // that a peer needs here; empty: what the name says
+    std::size_t hops = 0;  // of what the peer has imported itself: over how many more nodes
+
+    bool operator==(const Import&) const = default;
+    [[nodiscard]] bool wants(std::string_view operation) const;
+};
 
 /// A service that is a program of its own.
 struct Program {
@@ -72,6 +87,7 @@ struct StaticConfig {
     LogFormat log_format = LogFormat::key_value;
     std::filesystem::path qlog_directory;  // empty: none
     std::size_t loops = 1;
+    std::vector<Import> imports;
     std::vector<Program> programs;
 
     bool operator==(const StaticConfig&) const = default;

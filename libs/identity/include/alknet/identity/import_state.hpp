@@ -1,0 +1,50 @@
+// What operations of other nodes were when somebody accepted them: a table of state.db. Everything
+// here blocks; call it within a transaction.
+#pragma once
+
+#include <alknet/base/result.hpp>
+#include <alknet/store/database.hpp>
+#include <cstddef>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace alknet::identity {
+
+/// One operation that a peer has offered to an import.
+struct OperationPin {
+    std::string prefix;     // of the import
+    std::string peer;       // the id of whoever offers it
+    std::string operation;  // as it is called there
+    std::string accepted;   // the digest of what may be offered here; empty: nothing yet
+    std::string offered;    // the digest of what the peer offers; empty: nothing any more
+
+    [[nodiscard]] bool in_force() const noexcept { return !offered.empty() && offered == accepted; }
+    [[nodiscard]] bool waits() const noexcept { return !offered.empty() && offered != accepted; }
+    bool operator==(const OperationPin&) const = default;
+};
+
+/// What a peer offers to an import now.
+struct OfferedOperation {
+    std::string operation;
+    std::string digest;
+};
+
+/// In the order of their names. Errors: those of Database.
+result<std::vector<OperationPin>> load_pins(store::Database& state);
+
+/// Writes down what the peer offers to the import. The first time all of it is accepted; from then
+/// on what is new, or not what it was, waits for `accept_pins`. Gives the operations that are in
+/// force. Errors: those of Database.
+result<std::set<std::string, std::less<>>> offer_operations(
+    store::Database& state, const std::string& prefix, const std::string& peer,
+    const std::vector<OfferedOperation>& offered);
+
+/// What waits is accepted as it is offered. How many those are. Errors: those of Database.
+result<std::size_t> accept_pins(store::Database& state, const std::string& prefix);
+
+/// Forgets all. How many those are. Errors: those of Database.
+result<std::size_t> remove_pins(store::Database& state, const std::string& prefix);
+
+}  // namespace alknet::identity
