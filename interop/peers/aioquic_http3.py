@@ -68,6 +68,8 @@ async def run(client, case):
     if case == "cancel":
         stream = client.ask("/large")
         client._quic.stop_stream(stream, 0x10C)
+        client.transmit()
+        del client.ends[stream]
     elif case == "unknown":
         client._quic.send_stream_data(client._quic.get_next_available_stream_id(is_unidirectional=True),
                                       bytes([0x21]) + b"nothing that anybody knows")

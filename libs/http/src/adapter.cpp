@@ -154,7 +154,8 @@ task<result<void>> HttpAdapter::handle_stream(BiStream& stream, const StreamCont
 task<result<void>> HttpAdapter::handle_h3(std::unique_ptr<StreamContext> context) {
     const TaskContext task = co_await current_context();
     const Counted counted(shared_->h3_running, shared_->h3_ended);
-    H3Connection connection(*task.loop, *context->connection, driver_options(*context));
+    H3Connection connection(*task.loop, *context->connection, driver_options(*context),
+                            shared_->options.h3_extension.get());
     co_return co_await run(connection);
 }
 

@@ -27,8 +27,9 @@ constexpr std::int64_t other_stream(std::size_t index) noexcept {
 
 }  // namespace
 
-H3Connection::H3Connection(Loop& loop, Connection& connection, DriverOptions options)
-    : loop_(loop), connection_(connection), options_(std::move(options)) {}
+H3Connection::H3Connection(Loop& loop, Connection& connection, DriverOptions options,
+                           Http3Extension* extension)
+    : loop_(loop), connection_(connection), options_(std::move(options)), extension_(extension) {}
 
 H3Connection::~H3Connection() = default;
 
@@ -137,10 +138,14 @@ void H3Connection::on_output(std::int64_t stream, BytesView octets, bool end) {
 
 task<result<void>> H3Connection::run() {
     ALKNET_CO_CHECK(co_await with_timeout(options_.limits.connection.header_timeout, open()));
-    ALKNET_CO_TRY(
-        session_,
-        H3Session::create(options_.limits.message,
-                          {.own_streams = kOwnStreams, .streams_max = kRequestsAtOnceMax}, *this));
+    H3Options announced{.own_streams = kOwnStreams, .streams_max = kRequestsAtOnceMax};
+    if (extension_ != nullptr) {
+        announced.connect_protocol = extension_->wants_connect();
+        announced.datagrams = extension_->wants_datagrams();
+        announced.settings = extension_->settings();
+    }
+    ALKNET_CO_TRY(session_,
+                  H3Session::create(options_.limits.message, std::move(announced), *this));
     const TaskContext context = co_await current_context();
     TaskScope tasks(loop_, context.cancel);
     tasks_ = &tasks;
@@ -149,7 +154,7 @@ task<result<void>> H3Connection::run() {
     }
     pump();
     auto outcome = co_await race(accept_requests(), accept_others(), write_own(), end_when_idle(),
-                                 until_failed());
+                                 receive_datagrams(), until_failed());
     tasks.cancel();
     (void)co_await tasks.join();
     tasks_ = nullptr;
@@ -169,7 +174,9 @@ task<result<void>> H3Connection::finish(const result<void>& ended) {
     if (connection_.closed().requested()) {
         co_return result<void>();
     }
-    if (const std::uint64_t code = flooded_ ? h3_code::kExcessiveLoad : session_->code();
+    if (const std::uint64_t code = flooded_        ? h3_code::kExcessiveLoad
+                                   : bad_datagram_ ? h3_code::kDatagramError
+                                                   : session_->code();
         code != h3_code::kNoError) {
         connection_.close(code, "");
         co_return result<void>();
@@ -229,6 +236,17 @@ task<result<void>> H3Connection::accept_others() {
 
 task<void> H3Connection::read_other(std::int64_t id) {
     RecvStream& stream = *others_[id];
+    H3Opening opening;
+    if (extension_ != nullptr) {
+        if (co_await hand_over_uni(id, opening)) {
+            co_return;
+        }
+        note(session_->receive(id, opening.octets, opening.ended));
+        pump();
+        if (opening.ended) {
+            co_return;
+        }
+    }
     std::array<std::byte, 1024> buffer{};
     for (;;) {
         const auto count = co_await stream.read(buffer);

@@ -6,6 +6,7 @@
 
 #include <alknet/base/bytes.hpp>
 #include <alknet/http/exchange.hpp>
+#include <alknet/http/h3_extension.hpp>
 #include <alknet/http/limits.hpp>
 #include <alknet/net/connection.hpp>
 #include <alknet/rt/cancel.hpp>
@@ -33,10 +34,23 @@ inline constexpr std::size_t kOwnStreamBytesMax = 64 << 10;
 /// How long the last responses may take to arrive before the connection is closed.
 inline constexpr Duration kDeliveryTimeout = std::chrono::seconds(5);
 
-class H3Connection final : public Draining, private H3Events {
+/// What has been read of a stream before it is known whose it is.
+struct H3Opening {
+    std::optional<std::uint64_t> type;  // nullopt: it ended before
+    Bytes octets;                       // with the type
+    std::size_t type_size = 0;
+    bool ended = false;
+
+    [[nodiscard]] Bytes behind_type() const {
+        return to_bytes(BytesView(octets).subspan(type_size));
+    }
+};
+
+class H3Connection final : public Draining, private H3Events, private Http3Link {
 public:
-    /// The connection and what the options refer to must outlive it.
-    H3Connection(Loop& loop, Connection& connection, DriverOptions options);
+    /// The connection, the extension (null: none) and what the options refer to must outlive it.
+    H3Connection(Loop& loop, Connection& connection, DriverOptions options,
+                 Http3Extension* extension = nullptr);
     H3Connection(const H3Connection&) = delete;
     H3Connection& operator=(const H3Connection&) = delete;
     ~H3Connection() override;
@@ -63,6 +77,16 @@ private:
     std::optional<BytesView> on_send(std::int64_t stream, bool& end) override;
     void on_output(std::int64_t stream, BytesView octets, bool end) override;
 
+    [[nodiscard]] Connection& connection() noexcept override { return connection_; }
+    [[nodiscard]] bool takes_datagrams() const noexcept override;
+    result<void> send_datagram(std::uint64_t stream, BytesView payload) override;
+
+    // What is the extension's.
+    task<result<void>> read_opening(RecvStream& stream, H3Opening& opening);
+    task<result<void>> receive_datagrams();
+    task<bool> hand_over_bidi(std::unique_ptr<BiStream>& stream, H3Opening& opening);
+    task<bool> hand_over_uni(std::int64_t id, H3Opening& opening);
+
     // The connection.
     task<result<void>> open();
     task<result<void>> accept_requests();
@@ -81,6 +105,7 @@ private:
     task<void> serve(std::unique_ptr<BiStream> stream);
     void settle(Exchange& exchange, BiStream& stream, const result<void>* answered);
     task<result<void>> receive(Exchange& exchange);
+    result<void> take_in(Exchange& exchange, BytesView octets);
     task<result<void>> until_taken(Exchange& exchange, TimePoint head_until);
     task<result<void>> answer(Exchange& exchange);
     task<result<void>> send(Exchange& exchange, Response response);
@@ -93,6 +118,7 @@ private:
     Loop& loop_;
     Connection& connection_;
     const DriverOptions options_;
+    Http3Extension* const extension_;
     std::unique_ptr<H3Session> session_;
     std::array<OwnStream, 3> own_;
     std::map<std::int64_t, Exchange*> exchanges_;
@@ -107,7 +133,8 @@ private:
     Event failed_;
     WaitList idle_;  // a request has begun or ended
     bool draining_ = false;
-    bool flooded_ = false;  // with requests that were taken back
+    bool flooded_ = false;       // with requests that were taken back
+    bool bad_datagram_ = false;  // one that names no request
 };
 
 }  // namespace alknet::http

@@ -65,7 +65,15 @@ private:
 
 task<void> H3Connection::serve(std::unique_ptr<BiStream> stream) {
     const TimePoint began = loop_.now();
+    H3Opening opening;
+    if (extension_ != nullptr && co_await hand_over_bidi(stream, opening)) {
+        --running_;
+        idle_.wake_all();
+        co_return;
+    }
     Exchange exchange(*stream);
+    exchange.begun = std::move(opening.octets);
+    exchange.stream_ended = opening.ended;
     exchanges_.emplace(exchange.id, &exchange);
     auto outcome = co_await race(receive(exchange), stream->wait_stopped(), answer(exchange));
     exchanges_.erase(exchange.id);
@@ -115,6 +123,9 @@ void H3Connection::settle(Exchange& exchange, BiStream& stream, const result<voi
 task<result<void>> H3Connection::receive(Exchange& exchange) {
     Bytes buffer(kHeadPieceBytes);
     const TimePoint head_until = time_after(loop_.now(), options_.limits.connection.header_timeout);
+    if (!exchange.begun.empty() || exchange.stream_ended) {
+        ALKNET_CO_CHECK(take_in(exchange, std::exchange(exchange.begun, {})));
+    }
     while (!exchange.stream_ended) {
         while (!exchange.received.empty() || session_->waits(exchange.id)) {
             ALKNET_CO_CHECK(co_await until_taken(exchange, head_until));
@@ -128,14 +139,7 @@ task<result<void>> H3Connection::receive(Exchange& exchange) {
                       asked ? co_await std::move(reading)
                             : co_await with_timeout(head_until - loop_.now(), std::move(reading)));
         exchange.stream_ended = count == 0;
-        const auto taken =
-            session_->receive(exchange.id, BytesView(buffer).first(count), exchange.stream_ended);
-        note(taken);
-        pump();
-        ALKNET_CO_CHECK(taken);
-        if (exchange.refused) {
-            co_return fail(causes::kProtocol);
-        }
+        ALKNET_CO_CHECK(take_in(exchange, BytesView(buffer).first(count)));
     }
     buffer = {};
     while (!exchange.asked.is_set()) {
@@ -145,6 +149,14 @@ task<result<void>> H3Connection::receive(Exchange& exchange) {
         }
     }
     co_return co_await for_ever();
+}
+
+result<void> H3Connection::take_in(Exchange& exchange, BytesView octets) {
+    const auto taken = session_->receive(exchange.id, octets, exchange.stream_ended);
+    note(taken);
+    pump();
+    ALKNET_CHECK(taken);
+    return exchange.refused ? fail(causes::kProtocol) : result<void>();
 }
 
 task<result<void>> H3Connection::until_taken(Exchange& exchange, TimePoint head_until) {
@@ -163,8 +175,11 @@ task<result<void>> H3Connection::answer(Exchange& exchange) {
     exchange.head.chunked = exchange.head.chunked && has_body;
     exchange.head.expects_continue = exchange.head.expects_continue && has_body;
     Body body(*this, exchange);
-    Request request{
-        .head = exchange.head, .body = body, .auth = options_.auth, .trace_id = options_.trace_id};
+    Request request{.head = exchange.head,
+                    .body = body,
+                    .auth = options_.auth,
+                    .trace_id = options_.trace_id,
+                    .local = options_.local};
     Response response;
     if (exchange.refusal.status == 0) {
         response = co_await options_.answer(request);

@@ -14,6 +14,7 @@ struct H3Connection::Exchange {
     const std::int64_t id;
     RequestHead head;
     Refusal refusal{.status = 0, .reason = {}};
+    Bytes begun;     // read before it was known to be a request
     Event asked;     // the head is there
     Bytes received;  // of the body, not yet read: what one read of the stream has brought
     std::size_t received_read = 0;

@@ -23,6 +23,7 @@ namespace alknet::http {
 
 /// RFC 9114 section 8.1.
 namespace h3_code {
+inline constexpr std::uint64_t kDatagramError = 0x33;  // RFC 9297
 inline constexpr std::uint64_t kNoError = 0x100;
 inline constexpr std::uint64_t kInternalError = 0x102;
 inline constexpr std::uint64_t kExcessiveLoad = 0x107;

@@ -78,7 +78,7 @@ struct H3Answer {
 
 struct H3World {
     explicit H3World(Loop& its_loop, const Limits& limits = {},
-                     MemoryConnectionOptions options = {})
+                     MemoryConnectionOptions options = {}, Http3Extension* extension = nullptr)
         : loop(its_loop), scope(its_loop) {
         pair = make_memory_connection_pair(std::move(options));
         connection = std::make_unique<H3Connection>(
@@ -91,7 +91,8 @@ struct H3World {
                               [this](const Served& one) {
                                   served.push_back(one.head.path + " " +
                                                    std::to_string(one.status));
-                              }});
+                              }},
+            extension);
         scope.spawn(run(*this), "http");
     }
     static task<void> run(H3World& world) { world.outcome = co_await world.connection->run(); }

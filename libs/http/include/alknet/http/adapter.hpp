@@ -5,6 +5,7 @@
 #include <alknet/base/log.hpp>
 #include <alknet/base/metrics.hpp>
 #include <alknet/core/stream_handler.hpp>
+#include <alknet/http/h3_extension.hpp>
 #include <alknet/http/site.hpp>
 #include <alknet/rt/snapshot.hpp>
 #include <memory>
@@ -30,6 +31,8 @@ struct HttpAdapterOptions {
     std::shared_ptr<const Snapshot<Sites>> sites;
     Log log;
     std::shared_ptr<Metrics> metrics;  // null: nobody looks
+    /// What HTTP/3 carries besides requests; null: nothing.
+    std::shared_ptr<Http3Extension> h3_extension{};
 };
 
 /// Belongs to one loop.
