@@ -282,7 +282,7 @@ result<ChannelEvent> Channels::take_data(BytesView message, bool extended) {
     if (channel->closed_out || data.empty()) {
         return ChannelEvent();
     }
-    if (extended && (!second_streams_ || stream == kPlainData)) {
+    if (extended && stream == kPlainData) {  // which is none
         ALKNET_CHECK(consumed(id, data.size()));
         return ChannelEvent();
     }

@@ -58,9 +58,7 @@ ClientDriver::ClientDriver(Loop& loop, std::unique_ptr<BiStream> stream, SshClie
       stream_(std::move(stream)),
       options_(std::move(options)),
       transport_(transport_options(options_)),
-      tasks_(loop) {
-    channels_.want_second_streams();
-}
+      tasks_(loop) {}
 
 ClientDriver::~ClientDriver() {
     fail_all(error(causes::kClosed, "the connection is gone"));

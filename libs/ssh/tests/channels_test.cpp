@@ -159,7 +159,7 @@ TEST(SshChannels, CarriesSeveralStreamsInOneWindow) {
     const auto [here, there] = pair.open();
     std::ranges::copy(as_bytes("oops"), pair.server.begin(there, 4, kErrorData).begin());
     pair.server.commit(there, 4);
-    ASSERT_TRUE(pair.server.request(there, "exit-status", as_bytes("1234")));
+    ASSERT_TRUE(pair.server.request(there, "exit-status", false, as_bytes("1234")));
     pair.run();
     ASSERT_EQ(pair.at_client.size(), 3U);
     EXPECT_EQ(as_text(pair.at_client[1].body), "oops");

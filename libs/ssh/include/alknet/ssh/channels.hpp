@@ -99,8 +99,6 @@ public:
     /// (kQuestionsMax).
     result<void> request(ChannelId id, std::string_view type, bool wants_reply,
                          BytesView body = {});
-    /// Data of second streams (standard error) is told from now on; without this it is dropped.
-    void want_second_streams() noexcept { second_streams_ = true; }
 
     /// Octets of data that the window has room for now, at most a message's worth.
     [[nodiscard]] std::size_t sendable(ChannelId id) const noexcept;
@@ -144,7 +142,6 @@ private:
     std::vector<ChannelId> free_;
     std::size_t open_ = 0;
     std::deque<bool> asked_;  // global requests whose answers are to come; true: an event
-    bool second_streams_ = false;
     MutableBytes building_;
     std::uint32_t building_stream_ = kPlainData;
 };
