@@ -15,7 +15,7 @@ async function overHttp2() {
   }, { endStream: false });
   const [headers] = await once(stream, "response");
   if (headers[":status"] !== 200) throw new Error(`status ${headers[":status"]}`);
-  const socket = new WebSocket(null);
+  const socket = new WebSocket(null, undefined, {});
   socket._isServer = false; // it masks, as clients do
   socket.setSocket(stream, Buffer.alloc(0), { allowSynchronousEvents: true, maxPayload: 16 << 20 });
   socket.on("close", () => session.close());

@@ -131,12 +131,12 @@ TEST(ConfigPlan, NamesListenersByTheirAddresses) {
                             "there are stay",
                             "listener opened ssh 127.0.0.1:4: opens"));
     EXPECT_THAT(texts("[ssh]\nrun_as = 'guest'\n", "[ssh]\nrun_as_self = true\n"),
-                ElementsAre("service narrowed alknet/ssh: ends commands that run as guest",
+                ElementsAre("! service narrowed alknet/ssh: ends commands that run as guest",
                             "service widened alknet/ssh: runs commands as the node itself"));
     EXPECT_THAT(texts("", "[ssh]\nrun_as = 'guest'\n"),
                 ElementsAre("service widened alknet/ssh: runs commands as guest"));
     EXPECT_THAT(texts("[ssh]\nrun_as = 'guest'\n", "[ssh]\n"),
-                ElementsAre("service narrowed alknet/ssh: ends commands that run as guest"));
+                ElementsAre("! service narrowed alknet/ssh: ends commands that run as guest"));
     EXPECT_THAT(
         texts(first,
               "[[listener]]\nname = 'c'\naddresses = ['127.0.0.1:1']\n"
