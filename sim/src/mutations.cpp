@@ -34,6 +34,7 @@ constexpr std::array kMutations = std::to_array<KnownMutation>({
     {"keep_half_open", "one handshake that has ended is still counted", "calm", 1},
     {"forget_unacknowledged", "what was under way when a connection broke is not sent again",
      "resume"},
+    {"forget_abort", "what somebody has aborted goes on", "call"},
     {"trust_resumed_session", "the pin is not checked on resumption", "strangers"},
     {"trust_resumed_guest", "the identity is not asked for on resumption", "strangers"},
 });

@@ -88,6 +88,7 @@ public:
     std::unique_ptr<Dialer> dialer;
     std::unique_ptr<TaskScope> calls;
     std::shared_ptr<resume::ResumeHandler> resumable;
+    std::unique_ptr<NodePart> part;
 
 private:
     task<void> descend();
@@ -130,6 +131,11 @@ Node::Incarnation::Incarnation(Node& node)
     resumable = resume::ResumeHandler::create(process->loop(), std::move(streams));
     context.expect(options.registry->add(resumable).has_value(),
                    "so can that of resumable streams");
+    if (node.options_.part) {
+        part = node.options_.part(process->loop());
+        context.expect(options.registry->add(part->handler()).has_value(),
+                       "so can that of the part");
+    }
     options.limits = node.options_.limits;
     options.secrets = node.secrets_;
     options.log = log;
@@ -145,6 +151,9 @@ Node::Incarnation::Incarnation(Node& node)
     }
     dialer = Dialer::create(process->loop(), process->network(), tls, log);
     calls = std::make_unique<TaskScope>(process->loop());
+    if (part != nullptr) {
+        calls->spawn(part->run(*dialer), "sim.part");
+    }
 }
 
 task<result<std::shared_ptr<Connection>>> Node::Incarnation::dial(Call call) {
@@ -297,6 +306,7 @@ std::string Node::Incarnation::leftovers() {
     calls.reset();
     dialer.reset();
     endpoint.reset();
+    part.reset();
     for (const std::string_view name : process->loop().task_names()) {
         left += fmt::format(" task {}", name);
     }
@@ -387,6 +397,7 @@ void Node::admit(const std::vector<const Node*>& guests) {
     for (const Node* guest : guests) {
         StaticPeer peer;
         peer.identity.id = guest->name();
+        peer.identity.scopes = {"*:*:*"};
         peer.fingerprints = {guest->key_->id().fingerprint()};
         peers.push_back(std::move(peer));
     }

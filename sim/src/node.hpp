@@ -10,6 +10,7 @@
 #include <alknet/resume/client.hpp>
 #include <alknet/rt/scope.hpp>
 #include <alknet/tls/context.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,12 +26,22 @@ inline constexpr std::string_view kPrivateAlpn = "sim/private";  // for those wh
 inline constexpr std::string_view kLastingAlpn = "sim/lasting";  // by resumable streams
 inline constexpr std::uint16_t kNodePort = 4433;
 
+/// More of a node than its work, for a scenario of its own: made anew each time that it starts.
+class NodePart {
+public:
+    virtual ~NodePart() = default;
+    [[nodiscard]] virtual std::shared_ptr<ProtocolHandler> handler() = 0;
+    /// Goes on until it is cancelled: with the node's other calls, before its dialer ends.
+    virtual task<void> run(Dialer& dialer) = 0;
+};
+
 struct NodeOptions {
     EndpointLimits limits;
     quic::Congestion congestion = quic::Congestion::bbr;
     quic::TransportOptions transport;  // of what it dials
     std::size_t server_plan = 3;       // operations that it begins on a connection it accepted
     std::uint64_t bytes_max = 50'000;  // of one of those
+    std::function<std::unique_ptr<NodePart>(Loop& loop)> part{};  // null: none
 };
 
 /// One call to another node, and what is then done.

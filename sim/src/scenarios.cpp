@@ -115,6 +115,7 @@ const std::vector<Scenario>& scenarios() {
         {"storm", "two nodes, a lot of everything", storm},
         {"resume", "resumable streams over connections that break: each octet once",
          resume_streams},
+        {"call", "five nodes that call across one another: every call ends once", call_across},
         {"late", "a network that is away for a moment costs that moment", late},
         {"hole", "a path that becomes narrower without a word is used all the same", hole},
         {"forgotten", "a node that comes back tells those whom it has forgotten", forgotten},

@@ -10,5 +10,6 @@ void hole(Context& context);
 void forgotten(Context& context);
 void strangers(Context& context);
 void resume_streams(Context& context);
+void call_across(Context& context);
 
 }  // namespace alknet::sim

@@ -124,6 +124,11 @@ private:
         std::erase_if(*found, [&](const RemoteOperation& one) {
             return one.hops > options_.hops_max || !options_.wanted(one.name);
         });
+        // Who this node is was looked up when it connected: later it may be somebody.
+        if (found->empty()) {
+            co_return fail(causes::kImportRefused,
+                           options_.peer + ": it offers nothing to this node");
+        }
         list_ = std::move(list);
         found_ = *std::move(found);
         co_return co_await admit(true);

@@ -38,7 +38,7 @@ public:
         made.hops_max = hops_max;
         made.dial = [this] { return dial(); };
         made.still = [this](const Connection&) { return known_here; };
-        made.wanted = [](std::string_view remote) { return remote != "test/fail"; };
+        made.wanted = [this](std::string_view remote) { return !nobody && remote != "test/fail"; };
         made.admit = [this](std::vector<RemoteOperation> found) { return admit(std::move(found)); };
         made.scope = [](std::string_view name) {
             return identity::Scope::parse_exact("import:call:" + std::string(name));
@@ -122,6 +122,7 @@ public:
     bool up = true;
     bool known_here = true;
     bool rude = false;
+    bool nobody = false;
     std::vector<std::string> scopes = {"*:*:*"};
     std::set<std::string, std::less<>> held_back;
     std::size_t dials = 0;
@@ -278,6 +279,18 @@ ALKNET_CO_TEST(PeerImports, LookAgainNowAndThen) {
     (void)co_await loop.sleep(PeerImport::kLookAgain * 2);
     EXPECT_TRUE(co_await world.call("far-more/here"));
     EXPECT_EQ(world.dials, 1U);
+    co_await world.end();
+}
+
+ALKNET_CO_TEST(PeerImports, ConnectAgainWhereTheyAreNobodyYet) {
+    Imports world(loop);
+    world.nobody = true;
+    (void)co_await loop.sleep(std::chrono::minutes(5));
+    EXPECT_FALSE(world.import->status().connected);
+    EXPECT_THAT(world.import->status().problem, HasSubstr("does not let this one"));
+    world.nobody = false;
+    (void)co_await loop.sleep(PeerImport::kAgainLongest * 2);
+    EXPECT_TRUE(co_await world.call("far-test/echo"));
     co_await world.end();
 }
 
