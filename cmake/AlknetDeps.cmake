@@ -30,8 +30,7 @@ set(ALKNET_DEP_benchmark benchmark)
 set(ALKNET_DEP_threads PACKAGE Threads TARGET Threads::Threads)
 set(ALKNET_DEP_wslay LIBRARY wslay HEADER wslay/wslay.h)
 set(ALKNET_DEP_rapidcheck PACKAGE rapidcheck TARGET rapidcheck)
-set(ALKNET_DEP_boost_json PACKAGE boost_json TARGET Boost::json)
-set(Boost_USE_STATIC_LIBS ON) # a few functions of a library that is otherwise unused
+set(ALKNET_DEP_boost_headers PACKAGE boost_headers TARGET Boost::headers)
 
 # Defines alknet_dep::<name> for each alknet_dep::<name> among the arguments; leaves others alone.
 function(alknet_find_deps)

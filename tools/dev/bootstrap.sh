@@ -33,7 +33,7 @@ packages_of() {
 # Packages that must be at least kNgtcp2Version, or that Debian 12 itself has under an older name.
 backports_of() {
     case $1 in
-    build) echo libngtcp2-dev libngtcp2-crypto-gnutls-dev libnghttp3-dev libboost-json1.83-dev ;;
+    build) echo libngtcp2-dev libngtcp2-crypto-gnutls-dev libnghttp3-dev libboost1.83-dev ;;
     test) echo ngtcp2-client ngtcp2-server ;;
     esac
 }

@@ -460,7 +460,7 @@ ALKNET_CO_TEST(SshSession, RequestsGetAnAnswerAndNothingElse) {
     put_bool(request, true);
     ALKNET_CO_ASSERT_OK(client->transport.send(request.view()));
     const auto answer = co_await client->step();  // that the client did not ask through Channels
-    EXPECT_TRUE(!answer && answer.error().is(causes::kProtocol)) << (answer ? "an answer" : answer.error().message());
+    EXPECT_TRUE(!answer && answer.error().is(causes::kProtocol)) << (answer ? "kind " + std::to_string(int(answer->kind)) + " " + std::string(answer->type) : answer.error().message());
     client->end();
     co_await world.end();
 }
