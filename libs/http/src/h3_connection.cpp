@@ -220,7 +220,7 @@ task<result<void>> H3Connection::accept_requests() {
             ALKNET_CO_CHECK(co_await idle_.wait());
         }
         ALKNET_CO_TRY(auto stream, co_await connection_.accept_bi());
-        ++running_;
+        ++running_;  // the task has it from now on
         idle_.wake_all();
         tasks_->spawn(serve(std::move(stream)), "http3");
     }

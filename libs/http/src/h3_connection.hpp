@@ -64,6 +64,7 @@ public:
 private:
     struct Exchange;
     class Body;
+    class Place;
     struct OwnStream {
         std::unique_ptr<SendStream> stream;
         Bytes out;

@@ -63,30 +63,50 @@ private:
     Exchange& exchange_;
 };
 
+/// A request's place among those that are running, and later among those that events find.
+class H3Connection::Place {
+public:
+    explicit Place(H3Connection& connection) : connection_(connection) {}
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+    ~Place() {
+        if (exchange_ != nullptr) {
+            connection_.exchanges_.erase(exchange_->id);
+        }
+        --connection_.running_;
+        connection_.idle_.wake_all();
+    }
+    void enter(Exchange& exchange) {
+        exchange_ = &exchange;
+        connection_.exchanges_.emplace(exchange.id, exchange_);
+    }
+
+private:
+    H3Connection& connection_;
+    Exchange* exchange_ = nullptr;
+};
+
 task<void> H3Connection::serve(std::unique_ptr<BiStream> stream) {
     const TimePoint began = loop_.now();
     H3Opening opening;
+    std::unique_ptr<Exchange> exchange;
+    Place place(*this);
     if (extension_ != nullptr && co_await hand_over_bidi(stream, opening)) {
-        --running_;
-        idle_.wake_all();
         co_return;
     }
-    Exchange exchange(*stream);
-    exchange.begun = std::move(opening.octets);
-    exchange.stream_ended = opening.ended;
-    exchanges_.emplace(exchange.id, &exchange);
-    auto outcome = co_await race(receive(exchange), stream->wait_stopped(), answer(exchange));
-    exchanges_.erase(exchange.id);
-    settle(exchange, *stream, std::get_if<2>(&outcome));
-    if (exchange.asked.is_set()) {
-        options_.served({.head = exchange.head,
-                         .status = exchange.status,
-                         .bytes = exchange.sent_bytes,
+    exchange = std::make_unique<Exchange>(*stream);
+    exchange->begun = std::move(opening.octets);
+    exchange->stream_ended = opening.ended;
+    place.enter(*exchange);
+    auto outcome = co_await race(receive(*exchange), stream->wait_stopped(), answer(*exchange));
+    settle(*exchange, *stream, std::get_if<2>(&outcome));
+    if (exchange->asked.is_set()) {
+        options_.served({.head = exchange->head,
+                         .status = exchange->status,
+                         .bytes = exchange->sent_bytes,
                          .duration = loop_.now() - began});
     }
     stream.reset();
-    --running_;
-    idle_.wake_all();
 }
 
 // `answered` is null where the request ended before its answer did.
@@ -110,7 +130,8 @@ void H3Connection::settle(Exchange& exchange, BiStream& stream, const result<voi
     }
     note(session_->close(exchange.id, !exchange.request_ended, code));
     pump();
-    if (answered == nullptr && !may_be_taken_back()) {
+    const bool taken_back = answered == nullptr && !tasks_->token().requested();
+    if (taken_back && !may_be_taken_back()) {
         flooded_ = true;
         failed_.set();
     }
