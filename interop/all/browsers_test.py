@@ -67,6 +67,11 @@ class Chromium(Browser):
         self.assert_loads("h2", self.visit("--disable-quic"))
 
 
+    def test_h3(self):
+        self.assert_loads("h3", self.visit(f"--origin-to-force-quic-on=localhost:{self.port}",
+                                               "--host-resolver-rules=MAP localhost 127.0.0.1"))
+
+
 class Firefox(Browser):
     peer = "Firefox"
 
@@ -78,10 +83,16 @@ class Firefox(Browser):
         return browser.firefox_visit(self, self.url, HASHED, self.home / "ca.pem", **preferences)
 
     def test_h1(self):
-        self.assert_loads("http/1.1", self.visit(**{"network.http.http2.enabled": False}))
+        self.assert_loads("http/1.1", self.visit(**{"network.http.http2.enabled": False, "network.http.http3.enable": False}))
 
     def test_h2(self):
-        self.assert_loads("h2", self.visit())
+        self.assert_loads("h2", self.visit(**{"network.http.http3.enable": False}))
+
+    def test_h3(self):
+        self.assert_loads("h3", self.visit(**{
+            "network.http.http3.enable": True,
+            "network.http.http3.alt-svc-mapping-for-testing": f"localhost;h3=:{self.port}",
+            "network.http.http3.disable_when_third_party_roots_found": False}))
 
 
 if __name__ == "__main__":
