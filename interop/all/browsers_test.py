@@ -83,7 +83,8 @@ class Firefox(Browser):
         return browser.firefox_visit(self, self.url, HASHED, self.home / "ca.pem", **preferences)
 
     def test_h1(self):
-        self.assert_loads("http/1.1", self.visit(**{"network.http.http2.enabled": False, "network.http.http3.enable": False}))
+        self.assert_loads("http/1.1", self.visit(**{
+            "network.http.http2.enabled": False, "network.http.http3.enable": False}))
 
     def test_h2(self):
         self.assert_loads("h2", self.visit(**{"network.http.http3.enable": False}))
