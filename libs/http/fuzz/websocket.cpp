@@ -44,7 +44,12 @@ std::string outcome(BytesView octets, std::size_t step, WebSocketRole role) {
     const bool good = session->send("data", false) && session->send("text", true).has_value();
     ALKNET_ASSERT(good || session->sent_all());
     session->ping();
-    session->close(websocket_code::kNormal, std::string(130, 'x'));
+    ALKNET_ASSERT(!session->send("\xff", true) && !session->next_message());
+    std::string reason;
+    while (reason.size() < 130) {
+        reason += "\xc3\xa9";  // which is cut between its two octets
+    }
+    session->close(websocket_code::kNormal, reason);
     const Bytes output = session->take_output();
     ALKNET_ASSERT(session->sent_all() && session->take_output().empty());
     ALKNET_ASSERT(!session->send("late", true));

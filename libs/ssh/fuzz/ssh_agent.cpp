@@ -1,5 +1,6 @@
 // What any program says that claims to be an SSH agent.
 #include <alknet/base/assert.hpp>
+#include <alknet/base/wire.hpp>
 #include <alknet/ssh/agent.hpp>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -8,5 +9,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto keys = ssh::agent::parse_keys(answer);
     ALKNET_ASSERT(!keys || keys->size() <= ssh::kAgentKeysMax);
     (void)ssh::agent::parse_signature(answer);
+    // Questions of any size have their size in front.
+    for (const Bytes& question :
+         {ssh::agent::list_request(), ssh::agent::sign_request(answer, answer, 4)}) {
+        ALKNET_ASSERT(WireReader(question).number<std::uint32_t>() + 4 == question.size());
+    }
     return 0;
 }

@@ -79,8 +79,11 @@ struct Fuzzed {
             case ChannelEvent::Kind::closed:
                 return bool(channels.close(event.channel));
             case ChannelEvent::Kind::request:
+                (void)channels.request(event.channel, "again", event.wants_reply, event.body);
                 return !event.wants_reply || bool(channels.answer(event.channel, false));
             case ChannelEvent::Kind::global:
+                (void)channels.ask("anybody there");
+                (void)channels.ask_for("again", event.body);
                 return !event.wants_reply || bool(channels.answer_global(true, event.body));
             case ChannelEvent::Kind::opened:
                 return bool(channels.close(event.channel));
