@@ -57,7 +57,12 @@ endfunction()
 # For a room that runs once in a while: small counts for more than fast. Of the target alone, since
 # the precompiled header of the tests has none of it.
 function(alknet_prefer_size target)
-    target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-Os>)
+    target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-Oz>)
+endfunction()
+
+# The same for files of the current room, beside others that are to be fast.
+function(alknet_prefer_size_of)
+    set_property(SOURCE ${ARGN} APPEND PROPERTY COMPILE_OPTIONS $<$<CONFIG:Release>:-Oz>)
 endfunction()
 
 # One translation unit per public header, which includes it twice and nothing else.

@@ -41,13 +41,29 @@ result<Version> read_version(const config::Home& home, std::string text, const s
     return Version{.text = std::move(text), .config = std::move(config), .peers = std::move(peers)};
 }
 
-// Whoever names a root makes every file below it that the node can read public.
+bool has_upstream(const std::vector<config::HttpSite>& sites, const config::HttpUpstream& one) {
+    return std::ranges::any_of(sites, [&](const config::HttpSite& site) {
+        return std::ranges::find(site.routes, one, &config::HttpRoute::proxy) != site.routes.end();
+    });
+}
+
+// Whoever names a root makes every file below it that the node can read public, and whoever names a
+// server may have a socket in mind that only this machine's users get to.
 bool serves_more(const config::DynamicConfig& before, const config::DynamicConfig& after) {
     return std::ranges::any_of(after.http_sites, [&](const config::HttpSite& site) {
-        return !site.root.empty() &&
-               std::ranges::find(before.http_sites, site.root, &config::HttpSite::root) ==
-                   before.http_sites.end();
+        const bool files = !site.root.empty() &&
+                           std::ranges::find(before.http_sites, site.root,
+                                             &config::HttpSite::root) == before.http_sites.end();
+        return files || std::ranges::any_of(site.routes, [&](const config::HttpRoute& route) {
+                   return !has_upstream(before.http_sites, route.proxy);
+               });
     });
+}
+
+bool runs_more(const config::SshRules& before, const config::SshRules& after) {
+    return after.runs_programs() &&
+           (after.run_as != before.run_as || after.run_as_self != before.run_as_self ||
+            after.shell != before.shell);
 }
 
 // What was accepted last, if it can still be read; else what the file says; else nothing at all.
@@ -229,6 +245,7 @@ result<Proposal> propose(const DeskRequest& request, const identity::PeerList& s
     }
     proposal.needs_restart = before.config.fixed != after.config.fixed;
     proposal.serves_more = serves_more(before.config.dynamic, after.config.dynamic);
+    proposal.runs_more = runs_more(before.config.dynamic.ssh, after.config.dynamic.ssh);
     proposal.revision = identity::config_revision(before.text, stored);
     proposal.revision_then = identity::config_revision(after.text, stored);
     return proposal;
@@ -242,7 +259,10 @@ result<void> apply(const DeskRequest& request, const Proposal& proposal,
     }
     if (!request.caller.local() && proposal.serves_more) {
         return fail(causes::kForbidden,
-                    "http.site: directories to serve are named at the machine itself");
+                    "http.site: directories and servers are named at the machine itself");
+    }
+    if (!request.caller.local() && proposal.runs_more) {
+        return fail(causes::kForbidden, "ssh: whom commands run as is said at the machine itself");
     }
     if (!options.force) {
         ALKNET_CHECK(proposal.guard);

@@ -61,8 +61,10 @@ struct Proposal {
     result<void> guard;
     /// Whether it changes what is read at start only.
     bool needs_restart = false;
-    /// A directory would be served to browsers that was not.
+    /// Browsers would get to a directory or a server that they did not.
     bool serves_more = false;
+    /// Commands over SSH would run as somebody else, or by another shell.
+    bool runs_more = false;
     std::string revision;       // before
     std::string revision_then;  // once it is applied
 };

@@ -65,7 +65,7 @@ result<void> Node::build() {
              }});
     ALKNET_TRY(const auto serve_sites, http_->prepare(config_.dynamic));
     serve_sites();
-    ALKNET_TRY(const auto run_as, find_run_as(config_.dynamic.ssh));
+    const auto run_as = who_runs_commands(config_.dynamic.ssh);
     ALKNET_CHECK(register_handlers(*registry_, loop_));
     EndpointOptions options{.network = options_.network,
                             .tls = tls_,
@@ -225,6 +225,17 @@ NodeInfo Node::info() const {
             .undone_in_s = undone_in()};
 }
 
+// A user who is gone runs nothing, and whatever else has changed holds all the same: a peer that is
+// removed most of all.
+std::optional<RunAs> Node::who_runs_commands(const config::SshRules& rules) {
+    auto found = find_run_as(rules);
+    if (!found) {
+        log_.error("ssh.no_user", {{"detail", found.error().detail()}});
+        return std::nullopt;
+    }
+    return *std::move(found);
+}
+
 // Everything that can fail comes first.
 result<void> Node::apply(const Source& source) {
     ALKNET_TRY(config::Config config, home_.parse_config(source.text));
@@ -234,7 +245,7 @@ result<void> Node::apply(const Source& source) {
     ALKNET_TRY(auto tls, make_tls(key, config.dynamic, same_key ? tls_.get() : nullptr));
     ALKNET_TRY(auto peers, accepted_peers(home_, config.dynamic, source.stored));
     ALKNET_TRY(const auto serve_sites, http_->prepare(config.dynamic));
-    ALKNET_TRY(const auto run_as, find_run_as(config.dynamic.ssh));
+    const auto run_as = who_runs_commands(config.dynamic.ssh);
     warn_of_admins(*peers);
     revision_ = identity::config_revision(source.text, source.stored);
     audit_->set_revision(revision_);

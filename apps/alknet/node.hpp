@@ -196,6 +196,7 @@ private:
         const config::DynamicConfig& config, const identity::PeerList& stored) const;
     task<result<Source>> read();
     void audit(std::string_view event, const error* why) const;
+    std::optional<RunAs> who_runs_commands(const config::SshRules& rules);
     result<void> apply(const Source& source);
     void warn_of_terms() const;
     task<void> recheck_identities();

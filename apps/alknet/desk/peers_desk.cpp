@@ -154,6 +154,9 @@ result<void> change_scopes(PeerRecord& peer, const PeerOptions& options) {
     if (options.none || !set.empty()) {
         peer.grants = set;
     }
+    if (options.none) {
+        peer.roles.clear();
+    }
     for (const identity::Grant& one : removed) {
         if (!has(peer.grants, one)) {
             return fail(causes::kUsage, peer.name + " does not have " + one.scope.text());

@@ -108,6 +108,20 @@ TEST_F(ConfigOperations, WhatIsServedToBrowsersIsNamedAtTheMachineAlone) {
     EXPECT_TRUE(apply(remote(), site + "names = [\"a.example\"]\n", {{"confirm", "30s"}}));
 }
 
+TEST_F(ConfigOperations, ServersAndUsersOfCommandsAreNamedAtTheMachineAlone) {
+    const std::string route =
+        "[[http.site]]\nhealth = true\n[[http.site.route]]\npath = \"/a\"\nproxy = "
+        "\"unix:/run/other.sock\"\n";
+    for (const std::string& text : {route, std::string("[ssh]\nrun_as_self = true\n")}) {
+        const auto refused = apply(remote(), text);
+        ASSERT_FALSE(refused);
+        EXPECT_TRUE(refused.error().is(causes::kForbidden));
+        ASSERT_TRUE(apply(local(), text));
+        EXPECT_TRUE(apply(remote(), text + "# the same\n", {{"confirm", "30s"}}));
+        ASSERT_TRUE(call("config/undo", remote(), Json::object({})));
+    }
+}
+
 constexpr std::string_view kCarol =
     "[[peer]]\nname = \"carol\"\nkeys = [\"ed25519:"
     "1dc626ded96a2f4fce2d379a0783293be6aa7ec481e5a61ea9ba1c3cbf5e5265"

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include <alknet/config/plan.hpp>
+#include <alknet/core/grants.hpp>
 #include <iterator>
 #include <set>
 
@@ -29,6 +30,20 @@ Words scopes_of(const PeerRecord& peer) {
 
 Words keys_of(const PeerRecord& peer) {
     return {peer.fingerprints.begin(), peer.fingerprints.end()};
+}
+
+// Those that no grant of the other one covers.
+Words scopes_lost(const PeerRecord& before, const PeerRecord& after) {
+    Words lost;
+    for (const identity::Grant& grant : before.grants) {
+        const bool covered = std::ranges::any_of(after.grants, [&](const identity::Grant& one) {
+            return grant_covers(one.scope.text(), grant.scope.text());
+        });
+        if (!covered) {
+            lost.insert(grant.scope.text());
+        }
+    }
+    return lost;
 }
 
 // "loses a, b" for what is in `before` alone.
@@ -96,7 +111,7 @@ private:
         if (after.expires && (!before.expires || *after.expires < *before.expires)) {
             less.emplace_back("has a term that ends sooner");
         }
-        say(less, "loses", scopes_of(before), scopes_of(after));
+        say(less, "loses", scopes_lost(before, after), Words());
         say(less, "is known no longer by", keys_of(before), keys_of(after));
         add_all(Kind::peer_narrowed, before.name, less);
         std::vector<std::string> more;

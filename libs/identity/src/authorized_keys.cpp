@@ -18,6 +18,23 @@ constexpr std::string_view kKeyType = "ssh-ed25519";
 // They give back what `restrict` takes, and alone they change nothing.
 constexpr std::array<std::string_view, 5> kPermissions = {"agent-forwarding", "port-forwarding",
                                                           "pty", "user-rc", "x11-forwarding"};
+/// Others of OpenSSH. What is none may be a line of any other file, a secret even, and is not told.
+constexpr std::array<std::string_view, 16> kOthers = {"agent-forwarding",
+                                                      "cert-authority",
+                                                      "command",
+                                                      "environment",
+                                                      "from",
+                                                      "no-agent-forwarding",
+                                                      "no-port-forwarding",
+                                                      "no-pty",
+                                                      "no-touch-required",
+                                                      "no-user-rc",
+                                                      "no-x11-forwarding",
+                                                      "permitlisten",
+                                                      "permitopen",
+                                                      "principals",
+                                                      "restrict",
+                                                      "tunnel"};
 
 std::string_view without_blanks(std::string_view text) noexcept {
     const std::size_t begin = std::min(text.find_first_not_of(kBlank), text.size());
@@ -126,7 +143,6 @@ struct Line {
 };
 
 void apply(Line& line, const Option& option) {
-    const std::string shown = to_valid_utf8(option.name.substr(0, 64));
     if (option.name == "expiry-time" && option.value) {
         const auto time = parse_time(*option.value);
         if (!time) {
@@ -139,7 +155,9 @@ void apply(Line& line, const Option& option) {
     const bool harmless =
         !option.value && std::ranges::find(kPermissions, option.name) != kPermissions.end();
     if (!harmless) {
-        line.refuse("the option '" + shown + "' is not known here, and cannot be kept");
+        const bool known = std::ranges::find(kOthers, option.name) != kOthers.end();
+        line.refuse((known ? "the option '" + std::string(option.name) + "'" : "an option") +
+                    " is not known here, and cannot be kept");
     }
 }
 

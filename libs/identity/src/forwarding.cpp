@@ -153,6 +153,12 @@ bool is_for(const ForwardRule& rule, const ForwardQuestion& question) {
                                [&](const std::string& role) { return has(rule.roles, role); });
 }
 
+// Who listens on every address listens on each that a rule denies.
+bool denies_a_part(const ForwardRule& rule, const SocketAddress& address) {
+    return rule.claim == ForwardClaim::listen && !rule.allow && address.is_any() &&
+           rule.target.ports.contains(address.port());
+}
+
 bool matches(const ForwardTarget& target, const std::string& host, const SocketAddress& address) {
     if (!target.ports.contains(address.port())) {
         return false;
@@ -253,7 +259,7 @@ ForwardDecision decide_forward(std::span<const ForwardRule> rules,
     const std::string host = plain_name(question.host);
     for (const ForwardRule& rule : rules) {
         if (rule.claim != question.claim || !is_for(rule, question) ||
-            !matches(rule.target, host, address)) {
+            !(matches(rule.target, host, address) || denies_a_part(rule, address))) {
             continue;
         }
         if (!rule.allow) {

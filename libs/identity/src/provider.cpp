@@ -63,6 +63,7 @@ task<result<std::optional<Identity>>> AuditedIdentities::recheck_token(std::stri
     if (outcome ? !*outcome : outcome.error().is(errc::forbidden)) {
         AuditEntry entry{.event = "token.ended"};
         entry.service = std::move(purpose);
+        entry.repeats = true;  // strangers may ask as well, before a session begins
         entry.reason = causes::kTokenInvalid.id;
         audit_->record(std::move(entry));
     }

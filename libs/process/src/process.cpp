@@ -121,24 +121,31 @@ struct Process::Files {
     static result<Files> make(const ProcessOptions& options) {
         switch (options.files) {
             case ProcessFiles::output:
-                return make_output_alone();
+                return make_output_alone(options);
             case ProcessFiles::pipes:
-                return make_pipes();
+                return make_pipes(options);
             case ProcessFiles::terminal:
                 break;
         }
         return make_terminal(options);
     }
-    static result<Files> make_output_alone() {
+    // So that the child can open it by name, as /dev/stderr.
+    static result<void> give(const UniqueFd& end, const ProcessOptions& options) {
+        const bool given =
+            !options.user || ::fchown(end.get(), options.user->user, static_cast<gid_t>(-1)) == 0;
+        return given ? result<void>() : os_fail("fchown", errno);
+    }
+    static result<Files> make_output_alone(const ProcessOptions& options) {
         Files files;
         const UniqueFd null(open("/dev/null", O_RDONLY | O_CLOEXEC));
         ALKNET_TRY(files.child_input, move_up(null.get()));
         ALKNET_TRY(Pipe output, make_output());
         files.output = std::move(output.reader);
         files.child_output = std::move(output.writer);
+        ALKNET_CHECK(give(files.child_output, options));
         return files;
     }
-    static result<Files> make_pipes() {
+    static result<Files> make_pipes(const ProcessOptions& options) {
         Files files;
         ALKNET_TRY(Pipe input, make_pipe());
         files.input = std::move(input.writer);
@@ -149,6 +156,9 @@ struct Process::Files {
         ALKNET_TRY(Pipe errors, make_output());
         files.errors = std::move(errors.reader);
         files.child_errors = std::move(errors.writer);
+        for (const UniqueFd* end : {&files.child_input, &files.child_output, &files.child_errors}) {
+            ALKNET_CHECK(give(*end, options));
+        }
         return files;
     }
     static result<Files> make_terminal(const ProcessOptions& options) {

@@ -188,6 +188,9 @@ task<result<void>> Session::carry(Forward& forward) {
     const TaskContext context = co_await current_context();
     Cancel down(context.cancel);
     TaskScope pumps(loop_, context.cancel);
+    if (forward.closed_in) {
+        co_return result<void>();  // before this has begun
+    }
     forward.pumps = &pumps.token();
     forward.down = &down;
     pumps.spawn(pump_down(forward).under(down), "ssh.down");

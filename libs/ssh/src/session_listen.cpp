@@ -152,7 +152,11 @@ task<result<std::shared_ptr<Session::Listening>>> Session::listen(std::string ho
         made->bound = (*bound)->local_address();
         made->listener = *std::move(bound);
         // A scope or a rule may have gone in the meantime.
-        ALKNET_CO_CHECK(may_listen(made->host, made->bound));
+        if (auto still = may_listen(made->host, made->bound); !still) {
+            made->listener.reset();
+            why = std::move(still).error();
+            continue;
+        }
         made->port = made->bound.port();
         keep_listening(made);
         co_return made;

@@ -167,7 +167,9 @@ task<void> Session::serve_program(std::unique_ptr<Forward> owned) {
     const TaskContext context = co_await current_context();
     Cancel alive(context.cancel);
     forward.program->alive = &alive;
-    (void)co_await run_program(forward).under(alive);
+    if (!forward.closed_in) {  // before this has begun
+        (void)co_await run_program(forward).under(alive);
+    }
     forward.program->alive = nullptr;
     --programs_;
     forwards_.erase(forward.id);
