@@ -1,5 +1,6 @@
 #include "call_socket.hpp"
 
+#include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/encoding.hpp>
 #include <alknet/call/envelope.hpp>
@@ -43,6 +44,12 @@ private:
     std::string token_;  // until the first request has it
 };
 
+bool is_unusable_request(std::string_view text) {
+    const auto event = call::decode_event(text);
+    const auto* const bad = event ? std::get_if<call::Malformed>(&event->event) : nullptr;
+    return bad != nullptr && bad->type == "call.requested";
+}
+
 // As `auth_token` of the first request, which makes the stream its owner's.
 std::string Bridge::with_token(std::string text) {
     if (token_.empty()) {
@@ -66,6 +73,11 @@ task<result<void>> Bridge::up() {
         if (message->text) {
             socket_.close(http::websocket_code::kUnsupported, "events are binary messages");
             co_return fail(causes::kProtocol, "a text message");
+        }
+        if (!token_.empty() && is_unusable_request(message->data)) {
+            // Whoever goes on would be somebody else.
+            socket_.close(http::websocket_code::kPolicy, "the first request cannot be used");
+            co_return fail(causes::kProtocol, "the first request cannot be used");
         }
         const std::string text = with_token(std::move(message->data));
         const auto size = static_cast<std::uint32_t>(text.size());
@@ -134,7 +146,7 @@ task<result<void>> serve_call(std::shared_ptr<const CallSocketOptions> options,
     co_return ended;
 }
 
-// Empty: there is none. nullopt: there are several.
+// Empty: there is none. nullopt: there are several, or one that is empty.
 std::optional<std::string> token_of(const http::RequestHead& head,
                                     const std::vector<std::string>& offered) {
     std::vector<std::string> tokens;
@@ -150,7 +162,9 @@ std::optional<std::string> token_of(const http::RequestHead& head,
     } else if (field) {
         return std::nullopt;
     }
-    if (tokens.size() > 1) {
+    const bool doubtful = tokens.size() > 1 || head.fields.count("authorization") > 1 ||
+                          std::ranges::find(tokens, "") != tokens.end();
+    if (doubtful) {
         return std::nullopt;
     }
     return tokens.empty() ? std::string() : tokens.front();

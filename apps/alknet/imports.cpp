@@ -4,6 +4,7 @@
 #include <alknet/call/typed_operation.hpp>
 #include <alknet/identity/import_state.hpp>
 #include <alknet/rt/scope.hpp>
+#include <set>
 #include <utility>
 
 namespace alknet::app {
@@ -20,15 +21,18 @@ result<identity::Scope> scope_for(const config::Import& import, std::string_view
 
 // By the id of the peer, so that nobody else's operations pass for its own.
 task<result<std::vector<RemoteOperation>>> admit(Node& node, config::Import import,
+                                                 std::shared_ptr<std::set<std::string>> met,
                                                  std::vector<RemoteOperation> found) {
     ALKNET_CO_TRY(const std::string peer, node.id_of_peer(import.peer));
+    // Pins that are removed beneath a running import accept nothing by that.
+    const bool first = !found.empty() && met->insert(peer).second;
     std::vector<identity::OfferedOperation> offered;
     for (const RemoteOperation& one : found) {
         offered.push_back({.operation = one.name, .digest = one.digest()});
     }
-    auto work = [prefix = import.prefix, peer,
+    auto work = [prefix = import.prefix, peer, first,
                  offered = std::move(offered)](store::Database& state) {
-        return identity::offer_operations(state, prefix, peer, offered);
+        return identity::offer_operations(state, prefix, peer, offered, first);
     };
     ALKNET_CO_TRY(const auto in_force, co_await node.state()->transact(std::move(work)));
     std::erase_if(found, [&](const RemoteOperation& one) { return !in_force.contains(one.name); });
@@ -63,8 +67,9 @@ call::PeerImportOptions NodeImports::options_for(const config::Import& import) {
         return node_->is_peer(peer, connection.info().peer.fingerprint());
     };
     options.wanted = [import](std::string_view remote) { return import.wants(remote); };
-    options.admit = [this, import](std::vector<RemoteOperation> found) {
-        return admit(*node_, import, std::move(found));
+    options.admit = [this, import, met = std::make_shared<std::set<std::string>>()](
+                        std::vector<RemoteOperation> found) {
+        return admit(*node_, import, met, std::move(found));
     };
     options.scope = [import](std::string_view name) { return scope_for(import, name); };
     options.log = log_;

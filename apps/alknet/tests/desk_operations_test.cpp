@@ -136,7 +136,7 @@ TEST_F(DeskOperations, GiveWhatTheySay) {
         const auto state = open_state(home());
         ASSERT_TRUE(state);
         ASSERT_TRUE(identity::offer_operations(**state, "far", "office",
-                                               {{.operation = "a/b", .digest = "1"}}));
+                                               {{.operation = "a/b", .digest = "1"}}, true));
     }
     EXPECT_EQ(given("imports/remove", {{"prefix", "far"}}).find("operations")->as_unsigned(), 1U);
     const auto key = identity::prepare_key(identity::KeyFiles(home().directory() / "node.key"),

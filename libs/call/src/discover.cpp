@@ -5,6 +5,7 @@
 #include <alknet/rt/combine.hpp>
 #include <array>
 #include <optional>
+#include <set>
 #include <utility>
 
 namespace alknet::call {
@@ -13,6 +14,7 @@ namespace {
 
 constexpr std::string_view kList = "services/list";
 constexpr std::string_view kSchema = "services/schema";
+constexpr std::size_t kDefinitionsBytesMax = 4 << 20;  // of one peer
 constexpr std::array kKinds = {Operation::Kind::query, Operation::Kind::mutation,
                                Operation::Kind::subscription};
 
@@ -70,10 +72,15 @@ task<result<std::vector<RemoteOperation>>> discover_all(CallClient& client) {
         co_return fail(causes::kLimit, "more than 256 operations");
     }
     std::vector<RemoteOperation> all;
+    std::set<std::string> names;
+    std::size_t bytes = 0;
     for (Json entry : *operations->as_array()) {
         ALKNET_CO_TRY(RemoteOperation one, read_entry(entry));
         if (one.name == kList || one.name == kSchema) {
             continue;
+        }
+        if (!names.insert(one.name).second) {
+            co_return no_answer("an operation is listed twice");
         }
         if (entry.find("input") == nullptr) {
             Json asked = Json::object({{"name", "/" + one.name}});
@@ -81,6 +88,10 @@ task<result<std::vector<RemoteOperation>>> discover_all(CallClient& client) {
         }
         one.input = schema_in(entry, "input");
         one.output = schema_in(entry, "output");
+        bytes += one.input.text().size() + one.output.text().size();
+        if (bytes > kDefinitionsBytesMax) {
+            co_return fail(causes::kLimit, "the schemas are larger than 4 MiB");
+        }
         all.push_back(std::move(one));
     }
     co_return all;

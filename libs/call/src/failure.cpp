@@ -12,6 +12,9 @@ std::string_view code_of(const error& why) noexcept {
     if (why.is(causes::kNoHandler)) {
         return failure_code::kNotFound;
     }
+    if (why.is(causes::kShuttingDown)) {
+        return failure_code::kUnavailable;
+    }
     if (why.is(causes::kOperationType)) {
         return failure_code::kInvalidOperationType;
     }
@@ -41,8 +44,9 @@ std::string_view code_of(const error& why) noexcept {
 
 bool may_try_again(const error& why) noexcept {
     const errc condition = why.condition();
-    return !why.is(causes::kNoHandler) && (condition == errc::timeout || condition == errc::limit ||
-                                           condition == errc::unavailable);
+    const bool later = condition == errc::timeout || condition == errc::limit ||
+                       condition == errc::unavailable || why.is(causes::kShuttingDown);
+    return later && !why.is(causes::kNoHandler);
 }
 
 struct Meaning {

@@ -190,7 +190,7 @@ bool SchemaChecker::text_fits(const TextRules& rules, const std::string& text) {
     if (rules.length_max && code_points(text) > *rules.length_max) {
         return wrong(fmt::format("must have at most {} characters", *rules.length_max));
     }
-    if (rules.pattern && !rules.pattern->found_in(text)) {
+    if (rules.pattern && !(spend(rules.pattern->steps(text)) && rules.pattern->found_in(text))) {
         return wrong("must match " + rules.pattern_text);
     }
     return true;
@@ -265,6 +265,9 @@ bool SchemaChecker::member_fits(const ObjectRules& rules, const std::string& nam
         }
     }
     for (const auto& [pattern, schema] : rules.patterns) {
+        if (!spend(pattern.steps(name))) {
+            return false;
+        }
         if (pattern.found_in(name)) {
             known = true;
             if (!fits(schema, member)) {

@@ -1,6 +1,7 @@
 #include "schema_pattern.hpp"
 
 #include <re2/re2.h>
+#include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <string>
 
@@ -29,6 +30,12 @@ result<Pattern> Pattern::compile(std::string_view text) {
 
 bool Pattern::found_in(std::string_view text) const {
     return re2::RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), *compiled_);
+}
+
+std::size_t Pattern::steps(std::string_view text) const noexcept {
+    constexpr std::size_t kStatesOfOneStep = 1024;
+    const auto states = static_cast<std::size_t>(std::max(compiled_->ProgramSize(), 1));
+    return 1 + text.size() * states / kStatesOfOneStep;
 }
 
 }  // namespace alknet::call

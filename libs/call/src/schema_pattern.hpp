@@ -2,6 +2,7 @@
 #pragma once
 
 #include <alknet/base/result.hpp>
+#include <cstddef>
 #include <memory>
 #include <string_view>
 
@@ -18,6 +19,9 @@ public:
 
     /// Whether it is found anywhere in the text.
     [[nodiscard]] bool found_in(std::string_view text) const;
+
+    /// What looking for it there takes: its states and the octets of the text count.
+    [[nodiscard]] std::size_t steps(std::string_view text) const noexcept;
 
 private:
     std::shared_ptr<const re2::RE2> compiled_;

@@ -254,7 +254,9 @@ void Session::take_field(Arriving& one, std::string_view name, std::string_view 
             one.deny(413, "the body is larger than http.limits.body_bytes_max");
         }
     }
-    if (name == "host" && lower_case(value) != one.head.authority) {
+    if (name == "host" && one.head.authority.empty() && is_authority(value)) {
+        one.head.authority = lower_case(value);
+    } else if (name == "host" && lower_case(value) != one.head.authority) {
         one.deny(400, "host and :authority name different hosts");
     }
     if (name == "expect") {
@@ -298,12 +300,15 @@ void Session::finish_head(std::int32_t stream, bool has_body) {
         return;
     }
     Arriving& one = node.mapped();
-    // A host that came before :authority cannot be: pseudo fields come first.
     if (one.head.authority.empty()) {
         one.deny(400, "there is no :authority");
     }
     if (one.head.method == "CONNECT" && one.head.protocol != "websocket") {
         one.deny(501, "CONNECT leads nowhere but to a WebSocket");
+    }
+    if (!one.head.protocol.empty() && one.head.content_length) {
+        one.deny(400, "a tunnel has no Content-Length");
+        one.head.content_length.reset();
     }
     one.head.chunked = has_body && !one.head.content_length && one.head.protocol.empty();
     one.head.expects_continue = one.head.expects_continue && has_body;

@@ -43,7 +43,9 @@ void HeadBuilder::take(std::string_view name, std::string_view value) {
     if (name == "content-length") {
         take_length(value);
     }
-    if (name == "host" && lower_case(value) != head_.authority) {
+    if (name == "host" && head_.authority.empty() && is_authority(value)) {
+        head_.authority = lower_case(value);
+    } else if (name == "host" && lower_case(value) != head_.authority) {
         deny(400, "host and :authority name different hosts");
     }
     if (name == "expect") {

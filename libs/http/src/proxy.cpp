@@ -23,11 +23,13 @@ Response refuse_path(const RequestHead& head) {
 
 // What both ends of the handshake need; the rest is the upstream's to judge.
 std::optional<Response> refuse_upgrade(const RequestHead& head) {
-    if (!is_websocket_request(head) || !head.protocol.empty()) {
+    if (!is_websocket_request(head)) {
         return std::nullopt;
     }
-    const bool good = head.version == Version::http11 && head.method == "GET" && !head.has_body() &&
-                      head.fields.count("sec-websocket-key") == 1;
+    // What it brought along would stand before the other end's answer, as a request of its own.
+    const bool upgrade = head.version == Version::http11 && head.method == "GET" &&
+                         head.fields.count("sec-websocket-key") == 1;
+    const bool good = !head.has_body() && (upgrade || !head.protocol.empty());
     return good ? std::nullopt
                 : std::optional(page(head, 400, "This is no request for a WebSocket.",
                                      "RFC 6455 section 4.1 says what one has."));

@@ -240,6 +240,35 @@ ALKNET_CO_TEST(H2, WhatIsRefusedIsSaid) {
     (void)co_await world.scope.join();
 }
 
+std::string literal(std::string_view name, std::string_view value) {
+    std::string out(1, '\0');
+    out.append(1, static_cast<char>(name.size())).append(name);
+    return out.append(1, static_cast<char>(value.size())).append(value);
+}
+
+ALKNET_CO_TEST(H2, AHostMayStandForTheAuthority) {
+    H2World world(loop);
+    world.route("GET", "/", [](Request& request) { return say(request.head.authority); });
+    co_await world.send(preface() + frame(kHeaders, kEndHeaders | kEndStream, 1,
+                                          "\x82\x87\x84" + literal("host", "b")));
+    EXPECT_EQ((co_await world.next(kData)).payload, "b");
+    world.scope.cancel();
+    (void)co_await world.scope.join();
+}
+
+// Its content would pass for requests where it is passed on.
+ALKNET_CO_TEST(H2, ATunnelHasNoLength) {
+    H2World world(loop);
+    world.route("CONNECT", "/", [](Request&) { return say("a"); });
+    const std::string tunnel = "\x87\x84" + literal(":method", "CONNECT") +
+                               literal(":protocol", "websocket") + literal(":authority", "a") +
+                               literal("content-length", "3");
+    co_await world.send(preface() + frame(kHeaders, kEndHeaders, 1, tunnel));
+    EXPECT_EQ((co_await world.next(kHeaders)).payload.substr(0, 1), "\x8c") << "400";
+    world.scope.cancel();
+    (void)co_await world.scope.join();
+}
+
 ALKNET_CO_TEST(H2, AStreamThatWasGonePastIsClosed) {
     H2World world(loop);
     world.route("GET", "/", [](Request&) { return say("a"); });

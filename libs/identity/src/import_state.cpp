@@ -67,9 +67,9 @@ result<std::vector<OperationPin>> load_pins(Database& state) {
 
 result<std::set<std::string, std::less<>>> offer_operations(
     Database& state, const std::string& prefix, const std::string& peer,
-    const std::vector<OfferedOperation>& offered) {
+    const std::vector<OfferedOperation>& offered, bool may_be_first) {
     ALKNET_TRY(Pins pins, pins_of(state, prefix, peer));
-    const bool first = pins.empty();
+    const bool first = may_be_first && pins.empty();
     std::set<std::string, std::less<>> in_force;
     for (const OfferedOperation& one : offered) {
         OperationPin pin{.prefix = prefix,

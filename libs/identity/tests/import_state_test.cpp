@@ -15,7 +15,7 @@ class ImportState : public testing::Test {
 protected:
     std::set<std::string, std::less<>> offer(const std::vector<OfferedOperation>& offered,
                                              const std::string& peer = "office") {
-        const auto in_force = offer_operations(*state_, "far", peer, offered);
+        const auto in_force = offer_operations(*state_, "far", peer, offered, true);
         EXPECT_TRUE(in_force) << in_force.error().message();
         return in_force.value_or(std::set<std::string, std::less<>>());
     }

@@ -386,6 +386,9 @@ task<result<void>> Stream::write(BytesView data) {
             return gnutls_record_send(native, part.data(), part.size());
         };
         const ssize_t sent = native_call(call);
+        if (sent > static_cast<ssize_t>(data.size())) {
+            co_return std::unexpected(broken_writing(GNUTLS_E_INTERNAL_ERROR));  // of another write
+        }
         if (sent >= 0) {
             pending = false;
             bytes_sent_ += static_cast<std::uint64_t>(sent);

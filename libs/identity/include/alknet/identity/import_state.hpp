@@ -34,12 +34,12 @@ struct OfferedOperation {
 /// In the order of their names. Errors: those of Database.
 result<std::vector<OperationPin>> load_pins(store::Database& state);
 
-/// Writes down what the peer offers to the import. The first time all of it is accepted; from then
-/// on what is new, or not what it was, waits for `accept_pins`. Gives the operations that are in
-/// force. Errors: those of Database.
+/// Writes down what the peer offers to the import. The first time, if this may be it, all of it is
+/// accepted; from then on what is new, or not what it was, waits for `accept_pins`. Gives the
+/// operations that are in force. Errors: those of Database.
 result<std::set<std::string, std::less<>>> offer_operations(
     store::Database& state, const std::string& prefix, const std::string& peer,
-    const std::vector<OfferedOperation>& offered);
+    const std::vector<OfferedOperation>& offered, bool may_be_first);
 
 /// What waits is accepted as it is offered. How many those are. Errors: those of Database.
 result<std::size_t> accept_pins(store::Database& state, const std::string& prefix);
