@@ -65,7 +65,7 @@ result<void> Node::build() {
              }});
     ALKNET_TRY(const auto serve_sites, http_->prepare(config_.dynamic));
     serve_sites();
-    const auto run_as = who_runs_commands(config_.dynamic.ssh);
+    ALKNET_TRY(const auto run_as, find_run_as(config_.dynamic.ssh));
     ALKNET_CHECK(register_handlers(*registry_, loop_));
     EndpointOptions options{.network = options_.network,
                             .tls = tls_,
