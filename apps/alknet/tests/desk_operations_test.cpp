@@ -1,4 +1,5 @@
 // What the operations of the desk say of themselves, and whether it is so.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <algorithm>
@@ -70,7 +71,7 @@ void expect_described(const Json& schema, const std::string& where) {
     const std::string_view type = schema.text_of("type");
     if (type == "object") {
         for (const auto& [name, member] : *schema.find("properties")->as_object()) {
-            expect_described(member, where + "/" + name);
+            expect_described(member, fmt::format("{}/{}", where, name));
         }
     } else if (type == "array") {
         expect_described(*schema.find("items"), where + "/*");
