@@ -342,10 +342,11 @@ task<result<std::size_t>> Stream::read(MutableBytes into) {
             co_return static_cast<std::size_t>(got);
         }
         const int code = static_cast<int>(got);
-        if (code == 0) {
+        // HTTP frames its messages itself, and browsers just hang up.
+        const bool hung_up =
+            wants_more(code) && lower_ended_ && is_web_alpn(established_.info.alpn);
+        if (code == 0 || hung_up) {
             read_ended_ = true;
-        } else if (wants_more(code) && lower_ended_ && is_web_alpn(established_.info.alpn)) {
-            read_ended_ = true;  // HTTP frames its messages itself, and browsers just hang up
         } else if (wants_more(code)) {
             ALKNET_CO_CHECK(co_await await_edge());
         } else {
