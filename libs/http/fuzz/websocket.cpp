@@ -38,7 +38,11 @@ std::string outcome(BytesView octets, std::size_t step, WebSocketRole role) {
         sent.insert(sent.end(), output.begin(), output.end());
     }
     if (session->end()) {
-        text += std::to_string(session->end()->code) + session->end()->reason;
+        // Of two rules that one frame breaks, either may be met first.
+        const std::uint16_t code = session->end()->code;
+        const bool broken =
+            code == websocket_code::kProtocol || code == websocket_code::kInvalidText;
+        text += broken ? "broken" : std::to_string(code) + session->end()->reason;
     }
     // Ours is the last word.
     const bool good = session->send("data", false) && session->send("text", true).has_value();
