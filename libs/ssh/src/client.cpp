@@ -166,7 +166,7 @@ task<result<void>> ClientDriver::read_until_end() {
         if (transport_.ready()) {
             written_.wake_all();  // a key exchange may have ended
         }
-        look_at_exchange();
+        exchanges_.look();
         flush();
         while (transport_.out_bytes() + writing_ > 2 * kOutBytesMax) {
             ALKNET_CO_CHECK(co_await written_.wait());
@@ -251,32 +251,10 @@ task<void> ClientDriver::write_all() {
     }
 }
 
-void ClientDriver::look_at_exchange() {
-    if (transport_.exchanging() && transport_.keyed()) {
-        exchanging_.set();
-    }
-}
-
 task<void> ClientDriver::watch_exchanges() {
-    for (;;) {
-        exchanging_.clear();
-        look_at_exchange();
-        const auto began = co_await with_timeout(kRekeyTime, exchanging_.wait());
-        if (!began && !began.error().is(errc::timeout)) {
-            co_return;
-        }
-        if (!began) {
-            transport_.rekey();
-            flush();
-        }
-        const std::uint64_t before = transport_.exchanges();
-        if (!co_await loop_.sleep(kExchangeTime)) {
-            co_return;
-        }
-        if (transport_.keyed() && transport_.exchanging() && transport_.exchanges() == before) {
-            end(error(causes::kTimeout, "the exchange of new keys"));
-            co_return;
-        }
+    const auto ended = co_await exchanges_.run([this] { flush(); });
+    if (ended.error().is(errc::timeout)) {
+        end(ended.error());
     }
 }
 

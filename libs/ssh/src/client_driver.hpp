@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "exchange_watch.hpp"
+
 namespace alknet::ssh {
 
 class ClientDriver;
@@ -126,7 +128,6 @@ private:
     task<void> watch_exchanges();
     task<void> keep_alive();
     task<result<void>> farewell();
-    void look_at_exchange();
     void end(error why) noexcept;
     task<result<std::unique_ptr<SshChannel>>> open(std::string type, Bytes body);
     task<result<std::uint16_t>> listen(std::string_view request, Place place, Bytes body,
@@ -136,6 +137,7 @@ private:
     const std::unique_ptr<BiStream> stream_;
     const SshClientOptions options_;
     Transport transport_;
+    ExchangeWatch exchanges_{loop_, transport_};
     Channels channels_{transport_};
     std::optional<Login> login_;
     bool logged_in_ = false;
@@ -154,7 +156,6 @@ private:
     std::size_t asked_ = 0;  // since then, whether it is alive
     Event settled_;          // logged in, or ended
     Event ended_;
-    Event exchanging_;
     TaskScope tasks_;  // dies first
 };
 

@@ -17,6 +17,8 @@
 #include <string>
 #include <vector>
 
+#include "exchange_watch.hpp"
+
 namespace alknet::ssh {
 
 class Session final {
@@ -57,7 +59,6 @@ private:
     task<void> watch_identity();
     task<void> keep_alive();
     void recheck_forwards();
-    void look_at_exchange();
     void flush() noexcept { to_write_.wake_all(); }
     void check(const result<void>& sent);
     void audit(std::string_view event, const error* why) const;
@@ -111,6 +112,7 @@ private:
     SshAdapter& adapter_;
     const std::shared_ptr<const NodeKey> host_key_;  // the adapter's when this began
     Transport transport_;
+    ExchangeWatch exchanges_{loop_, transport_};
     Channels channels_{transport_};
     std::optional<UserAuth> auth_;
     std::string fingerprint_;           // with which it has logged in, or tried last
@@ -132,7 +134,6 @@ private:
     TimePoint heard_;  // of the client, last
     std::uint64_t reads_ = 0;
     Event logged_in_;
-    Event exchanging_;
     Event recheck_;
 };
 
