@@ -4,15 +4,14 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/base/causes_exec.hpp>
 #include <alknet/net/unix_socket.hpp>
+#include <alknet/testing/programs.hpp>
 #include <alknet/testing/temp_dir.hpp>
 #include <vector>
-
-#include "python.hpp"
 
 namespace alknet::exec {
 namespace {
 
-class DoorTest : public testing::Test, protected RealLoop {
+class DoorTest : public testing::Test, protected sim::RealLoop {
 protected:
     [[nodiscard]] bool is_down(const std::shared_ptr<Door>& door) const {
         const auto visit = door->enter(*loop);

@@ -10,9 +10,8 @@
 #include <alknet/exec/programs.hpp>
 #include <alknet/rt/scope.hpp>
 #include <alknet/testing/memory_log_sink.hpp>
+#include <alknet/testing/programs.hpp>
 #include <alknet/testing/temp_dir.hpp>
-
-#include "python.hpp"
 
 namespace alknet::exec {
 namespace {
@@ -48,7 +47,7 @@ config::Program program_of(const std::string& text) {
     config::Program program;
     program.name = "child";
     program.operations = true;
-    program.command = python(kSpeak + text + "run()\n");
+    program.command = sim::python(kSpeak + text + "run()\n");
     program.as_node = geteuid() != 0;
     program.user = program.as_node ? "" : "nobody";
     return program;
@@ -74,7 +73,7 @@ private:
     std::size_t wanted_;
 };
 
-class ProgramCallsTest : public testing::Test, protected RealLoop {
+class ProgramCallsTest : public testing::Test, protected sim::RealLoop {
 protected:
     ~ProgramCallsTest() override { end(); }
     void begin(config::Program program) {

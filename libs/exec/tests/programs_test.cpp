@@ -9,11 +9,11 @@
 #include <alknet/net/proxy_protocol.hpp>
 #include <alknet/rt/scope.hpp>
 #include <alknet/testing/memory_log_sink.hpp>
+#include <alknet/testing/programs.hpp>
 #include <alknet/testing/temp_dir.hpp>
 #include <map>
 
 #include "program_run.hpp"
-#include "python.hpp"
 
 namespace alknet::exec {
 namespace {
@@ -26,7 +26,7 @@ config::Program program_of(std::string text) {
     config::Program program;
     program.name = "child";
     program.alpn = "example/child";
-    program.command = python(std::move(text));
+    program.command = sim::python(std::move(text));
     program.as_node = geteuid() != 0;
     program.user = program.as_node ? "" : "nobody";
     return program;
@@ -37,7 +37,7 @@ constexpr const char* kAccept =
     "listener = socket.socket(fileno=3)\n"
     "def accept(): return listener.accept()[0]\n";
 
-class ProgramsTest : public testing::Test, protected RealLoop {
+class ProgramsTest : public testing::Test, protected sim::RealLoop {
 protected:
     ~ProgramsTest() override { end(); }
 

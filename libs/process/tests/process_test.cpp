@@ -7,20 +7,19 @@
 #include <alknet/base/number.hpp>
 #include <alknet/net/unix_socket.hpp>
 #include <alknet/process/process.hpp>
+#include <alknet/testing/programs.hpp>
 #include <alknet/testing/temp_dir.hpp>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <ranges>
 
-#include "python.hpp"
-
 namespace alknet::process {
 namespace {
 
 using testing::HasSubstr;
 
-class ProcessTest : public testing::Test, protected RealLoop {
+class ProcessTest : public testing::Test, protected sim::RealLoop {
 protected:
     static task<result<std::string>> read_all(Process& process) {
         std::string all;
@@ -55,7 +54,7 @@ protected:
     }
     std::unique_ptr<Process> start(std::string text) {
         ProcessOptions options;
-        options.command = python(std::move(text));
+        options.command = sim::python(std::move(text));
         return start(std::move(options)).value();
     }
     /// All that a program says.
@@ -73,15 +72,6 @@ bool is_alive(pid_t id) {
     return kill(id, 0) == 0 || errno != ESRCH;
 }
 
-// Orphans that were killed may be dead for a while before somebody reaps them.
-bool is_running(pid_t id) {
-    std::ifstream file("/proc/" + std::to_string(id) + "/stat");
-    std::string text;
-    std::getline(file, text);
-    const std::size_t name_end = text.rfind(')');
-    return name_end != std::string::npos && text.substr(name_end + 2, 1) != "Z";
-}
-
 TEST_F(ProcessTest, SaysHowItEnded) {
     EXPECT_EQ(run(start("raise SystemExit(3)")->wait()).value().text(), "exit code 3");
     EXPECT_EQ(run(start("import os; os.kill(os.getpid(), 9)")->wait()).value().text(), "signal 9");
@@ -93,7 +83,7 @@ TEST_F(ProcessTest, SaysHowItEnded) {
 
 TEST_F(ProcessTest, SeesLittle) {
     ProcessOptions options;
-    options.command = python(
+    options.command = sim::python(
         "import os, signal\n"
         "print(sorted(os.environ.items()), sorted(map(int, os.listdir('/proc/self/fd')))[:4])\n"
         "print(os.getsid(0) == os.getpgid(0) == os.getpid(), os.getcwd(), os.umask(0))\n"
@@ -115,7 +105,7 @@ TEST_F(ProcessTest, SeesLittle) {
 TEST_F(ProcessTest, IsHandedItsSocket) {
     const sim::TempDir directory;
     ProcessOptions options;
-    options.command = python(
+    options.command = sim::python(
         "import os, socket\n"
         "assert os.environ['LISTEN_PID'] == str(os.getpid())\n"
         "socket.socket(fileno=3).accept()[0].sendall(b'here')\n");
@@ -138,7 +128,7 @@ TEST_F(ProcessTest, ThatCannotBeStartedSaysWhy) {
     EXPECT_EQ(failed.error().detail(),
               "/nonexistent/program: the program: No such file or directory");
     options = {};
-    options.command = python("");
+    options.command = sim::python("");
     options.directory = "/nonexistent";
     failed = start(std::move(options));
     ASSERT_FALSE(failed);
@@ -188,7 +178,7 @@ TEST_F(ProcessTest, EndsWithItsObject) {
 
 TEST_F(ProcessTest, IsKeptWithinItsLimits) {
     ProcessOptions options;
-    options.command = python(
+    options.command = sim::python(
         "import os, resource\n"
         "print(resource.getrlimit(resource.RLIMIT_CORE), resource.getrlimit(resource.RLIMIT_AS))\n"
         "try:\n"
@@ -221,13 +211,15 @@ TEST_F(ProcessTest, TakesAlongWhatHasAGroupOfItsOwn) {
     const std::string ids = run(read_all(*process)).value();  // ends: nobody has the pipe
     for (const auto part : std::views::split(ids, '\n')) {
         const auto id = parse_number<pid_t>(std::string_view(part.begin(), part.end()));
-        EXPECT_FALSE(id && is_running(*id)) << ids;
+        if (id) {
+            sim::await_end(*id);
+        }
     }
 }
 
 TEST_F(ProcessTest, ReadsAndWritesThreePipes) {
     ProcessOptions options;
-    options.command = python(
+    options.command = sim::python(
         "import sys\n"
         "got = sys.stdin.read()\n"
         "sys.stdout.write(got.upper()); sys.stderr.write(str(len(got)))\n"
@@ -246,7 +238,8 @@ TEST_F(ProcessTest, ReadsAndWritesThreePipes) {
 
 TEST_F(ProcessTest, WhoDoesNotReadIsNotWrittenTo) {
     ProcessOptions options;
-    options.command = python("import os, signal; os.close(0); os.write(1, b'x'); signal.pause()");
+    options.command =
+        sim::python("import os, signal; os.close(0); os.write(1, b'x'); signal.pause()");
     options.files = ProcessFiles::pipes;
     auto process = start(std::move(options)).value();
     const auto stream = process->take_stream();
@@ -311,10 +304,11 @@ TEST_F(ProcessTest, AFailedStartLeavesNothingOpen) {
 }
 
 TEST_F(ProcessTest, RunsAsAnotherUserWhereThatCanBe) {
-    const auto nobody = ProcessUser::find("nobody");
-    ASSERT_TRUE(nobody);
+    // Nothing else runs as this user, whose processes are counted.
+    const auto games = ProcessUser::find("games");
+    ASSERT_TRUE(games);
     ProcessOptions options;
-    options.command = python(
+    options.command = sim::python(
         "import os\n"
         "print(os.getresuid(), os.getresgid(), os.getgroups())\n"
         "n = 0\n"
@@ -322,12 +316,12 @@ TEST_F(ProcessTest, RunsAsAnotherUserWhereThatCanBe) {
         "    while os.fork(): n += 1\n"
         "    import signal; signal.pause()\n"
         "except BlockingIOError: print('processes', n < 8)\n");
-    options.user = *nobody;
+    options.user = *games;
     options.limits.processes = 8;
     const std::string all = said(std::move(options));
     if (geteuid() == 0) {
-        const std::string user = std::to_string(nobody->user);
-        const std::string group = std::to_string(nobody->group);
+        const std::string user = std::to_string(games->user);
+        const std::string group = std::to_string(games->group);
         EXPECT_THAT(all, HasSubstr("(" + user + ", " + user + ", " + user + ") (" + group + ", " +
                                    group + ", " + group + ") []\n"));
         EXPECT_THAT(all, HasSubstr("processes True\n"));

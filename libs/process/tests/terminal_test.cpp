@@ -2,20 +2,19 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 #include <alknet/process/process.hpp>
-
-#include "python.hpp"
+#include <alknet/testing/programs.hpp>
 
 namespace alknet::process {
 namespace {
 
 using testing::HasSubstr;
 
-class TerminalTest : public testing::Test, protected RealLoop {
+class TerminalTest : public testing::Test, protected sim::RealLoop {
 protected:
     std::unique_ptr<Process> start(std::string text, TerminalOptions terminal = {},
                                    std::optional<ProcessUser> user = std::nullopt) {
         ProcessOptions options;
-        options.command = python(std::move(text));
+        options.command = sim::python(std::move(text));
         options.files = ProcessFiles::terminal;
         options.terminal = std::move(terminal);
         options.user = std::move(user);
@@ -85,9 +84,10 @@ TEST_F(TerminalTest, PassesWhatIsTypedAndSignals) {
 TEST_F(TerminalTest, ChangesItsSize) {
     auto process = start(
         "import os, signal\n"
-        "signal.signal(signal.SIGWINCH, lambda *_: None)\n"
+        "change = {signal.SIGWINCH}\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, change)\n"
         "print('ready', flush=True)\n"
-        "signal.pause()\n"
+        "signal.sigwait(change)\n"
         "print(os.get_terminal_size())\n");
     const auto stream = process->take_stream();
     run(read_until(*stream, "ready\r\n"));

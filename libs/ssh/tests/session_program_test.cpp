@@ -5,9 +5,9 @@
 #include <unistd.h>
 #include <alknet/base/number.hpp>
 #include <alknet/process/process.hpp>
+#include <alknet/testing/programs.hpp>
 #include <cerrno>
 #include <csignal>
-#include <fstream>
 
 #include "program_request.hpp"
 #include "session_world.hpp"
@@ -149,19 +149,14 @@ protected:
             }
         }
     }
-    static bool is_running(std::string_view id_text) {
-        const std::string_view digits = id_text.substr(0, id_text.find_first_not_of("0123456789"));
-        std::ifstream file("/proc/" + std::string(digits) + "/stat");
-        std::string text;
-        std::getline(file, text);
-        const std::size_t name_end = text.rfind(')');
-        return name_end != std::string::npos && text.substr(name_end + 2, 1) != "Z";
+    static pid_t id_of(std::string_view said) {
+        const std::string_view digits = said.substr(0, said.find_first_not_of("0123456789"));
+        return parse_number<pid_t>(digits).value_or(0);
     }
+    static bool is_running(std::string_view said) { return sim::is_running(id_of(said)); }
 
-    static task<result<void>> end_of(Loop& loop, std::string_view id_text) {
-        const auto id =
-            parse_number<pid_t>(id_text.substr(0, id_text.find_first_not_of("0123456789")));
-        const UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, id.value_or(0), 0)));
+    static task<result<void>> end_of(Loop& loop, std::string_view said) {
+        const UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, id_of(said), 0)));
         if (!process) {
             co_return result<void>();
         }
@@ -376,7 +371,7 @@ TEST_F(SshProgram, EndsWithItsChannelAndWithItsConnection) {
         id = co_await first_words(client);
         EXPECT_TRUE(is_running(id));
     });
-    EXPECT_FALSE(is_running(id)) << "the connection has ended";
+    sim::await_end(id_of(id));  // with the connection
 }
 
 TEST_F(SshProgram, EndsWhenItIsNotAllowedAnyMore) {
