@@ -70,7 +70,23 @@ struct SshOptions {
     bool tty = false;
     bool no_tty = false;
     bool subsystem = false;
+    bool agent = false;  // the server may ask ours
     DialWishes wishes{};
+};
+struct ForwardOptions {
+    std::string address;
+    std::string jumps;
+    std::string user;
+    std::vector<std::string> local;  // as OpenSSH writes them
+    std::vector<std::string> remote;
+    std::vector<std::string> dynamic;
+    std::string stdio;                  // with which standard input and output are joined
+    std::filesystem::path socks_login;  // a file: USER:PASSWORD; empty: none is needed
+    bool fail_fast = false;
+    DialWishes wishes{};
+};
+struct SshConfigOptions {
+    std::string address;
 };
 struct CallOptions {
     std::string address;
@@ -220,12 +236,12 @@ struct VersionOptions {};
 
 using Verb =
     std::variant<InitOptions, IdOptions, ServeOptions, StatusOptions, ReloadOptions, PingOptions,
-                 PathsOptions, PipeOptions, SshOptions, CallOptions, ProbeOptions, DoctorOptions,
-                 BenchOptions, ExplainOptions, ConfigCheckOptions, ConfigShowOptions,
-                 ConfigDiffOptions, ConfigApplyOptions, ConfigPendingOptions, PeerOptions,
-                 InvitationOptions, JoinOptions, ImportOptions, TokenOptions, TokenSignOptions,
-                 AccessCheckOptions, AuditOptions, KeyOptions, KnownOptions, CompletionOptions,
-                 ManualOptions, HelpOptions, VersionOptions>;
+                 PathsOptions, PipeOptions, SshOptions, ForwardOptions, SshConfigOptions,
+                 CallOptions, ProbeOptions, DoctorOptions, BenchOptions, ExplainOptions,
+                 ConfigCheckOptions, ConfigShowOptions, ConfigDiffOptions, ConfigApplyOptions,
+                 ConfigPendingOptions, PeerOptions, InvitationOptions, JoinOptions, ImportOptions,
+                 TokenOptions, TokenSignOptions, AccessCheckOptions, AuditOptions, KeyOptions,
+                 KnownOptions, CompletionOptions, ManualOptions, HelpOptions, VersionOptions>;
 
 struct CommandLine {
     std::optional<std::filesystem::path> home;

@@ -21,6 +21,8 @@ result<ExitCode> run(const CommandLine& line, const PingOptions& options);
 result<ExitCode> run(const CommandLine& line, const PathsOptions& options);
 result<ExitCode> run(const CommandLine& line, const PipeOptions& options);
 result<ExitCode> run(const CommandLine& line, const SshOptions& options);
+result<ExitCode> run(const CommandLine& line, const ForwardOptions& options);
+result<ExitCode> run(const CommandLine& line, const SshConfigOptions& options);
 result<ExitCode> run(const CommandLine& line, const CallOptions& options);
 result<ExitCode> run(const CommandLine& line, const ProbeOptions& options);
 result<ExitCode> run(const CommandLine& line, const DoctorOptions& options);

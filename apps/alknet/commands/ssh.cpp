@@ -2,6 +2,7 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/base/wire.hpp>
 #include <alknet/net/stdio_stream.hpp>
+#include <alknet/net/unix_socket.hpp>
 #include <alknet/rt/scope.hpp>
 #include <alknet/rt/signals.hpp>
 #include <array>
@@ -9,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
+#include <utility>
 
 #include "client.hpp"
 #include "commands.hpp"
@@ -21,6 +23,7 @@ namespace alknet::app {
 namespace {
 
 constexpr std::size_t kErrorBytes = 32 << 10;
+constexpr std::size_t kAgentConnectionsMax = 64;
 /// What a command of ours ends with that never got so far as to run anything, as ssh does.
 constexpr auto kNothingRan = static_cast<ExitCode>(255);
 
@@ -79,6 +82,9 @@ void tell_language(ssh::SshChannel& channel) {
 task<result<void>> begin(Run& run, ssh::SshChannel& channel) {
     const bool wants_tty = run.options.tty || (run.options.command.empty() && !run.options.no_tty);
     tell_language(channel);
+    if (run.options.agent) {
+        ALKNET_CO_CHECK(co_await channel.request("auth-agent-req@openssh.com", {}));
+    }
     if (wants_tty && stands_at_terminal()) {
         ALKNET_CO_TRY(run.terminal, RawTerminal::open());
         ALKNET_CO_CHECK(co_await channel.request("pty-req", run.terminal->pty_request()));
@@ -120,9 +126,42 @@ task<result<void>> carry(Run& run, Loop& loop, ssh::SshChannel& channel) {
     co_return joined;
 }
 
+/// A program there that talks to the agent here.
+task<void> serve_agent(Loop& loop, std::string path, std::unique_ptr<ssh::SshArrival> arrival) {
+    auto agent = net::connect_unix(loop, path);
+    if (!agent) {
+        arrival->refuse("the agent does not answer");
+        co_return;
+    }
+    auto channel = arrival->accept();
+    if (channel) {
+        (void)co_await (*channel)->join(*agent->stream);
+    }
+}
+
+result<void> offer_agent(Run& run, ssh::SshClient& client, TaskScope& tasks) {
+    const char* const path = std::getenv("SSH_AUTH_SOCK");
+    if (!run.options.agent) {
+        return {};
+    }
+    if (path == nullptr || *path == '\0') {
+        return fail(causes::kUsage, "-A: $SSH_AUTH_SOCK names no agent");
+    }
+    client.take_agent([path = std::string(path), &tasks](std::unique_ptr<ssh::SshArrival> one) {
+        if (tasks.size() < kAgentConnectionsMax) {
+            tasks.spawn(serve_agent(tasks.loop(), path, std::move(one)), "ssh.agent");
+        }
+    });
+    return {};
+}
+
 task<result<void>> run_there(Run& run, Client& client) {
+    TaskScope agents(client.loop());
     ALKNET_CO_TRY(SshWay way, co_await dial_ssh(client, run.wishes));
     auto channel = co_await way.client().open_session();
+    if (const auto offered = offer_agent(run, way.client(), agents); channel && !offered) {
+        channel = unexpected(offered.error());
+    }
     result<void> outcome = channel ? result<void>() : unexpected(channel.error());
     if (outcome) {
         outcome = co_await begin(run, **channel);
@@ -136,6 +175,8 @@ task<result<void>> run_there(Run& run, Client& client) {
         channel->reset();
     }
     co_await way.close();
+    agents.cancel();
+    (void)co_await agents.join();
     co_return outcome;
 }
 

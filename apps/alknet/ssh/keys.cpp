@@ -112,13 +112,20 @@ task<result<Signers>> ssh_signers(Client& client, SshKeyWishes wishes) {
     if (!wishes.files.empty()) {
         co_return signers;
     }
-    signers = agent;
-    const auto directory = ssh_directory();
-    if (directory) {
-        // With a passphrase it is of no use here, and whoever needs it is told so in the end.
-        const auto key = NodeKey::load(*directory / "id_ed25519");
-        if (key) {
-            signers.push_back(ssh::make_signer(*key));
+    std::vector<fs::path> files = std::move(wishes.more);
+    if (const auto directory = ssh_directory(); directory && files.empty()) {
+        files.push_back(*directory / "id_ed25519");
+    }
+    // Those that were named go first, since servers count attempts. A file with a passphrase is of
+    // no use without an agent.
+    for (const fs::path& file : files) {
+        if (const auto signer = signer_of(file, agent)) {
+            signers.push_back(*signer);
+        }
+    }
+    for (const auto& signer : agent) {
+        if (std::ranges::find(signers, signer) == signers.end()) {
+            signers.push_back(signer);
         }
     }
     if (client.own_key() != nullptr) {

@@ -20,6 +20,8 @@ result<std::filesystem::path> ssh_directory();
 
 struct SshKeyWishes {
     std::vector<std::filesystem::path> files{};  // only these, and the agent's that are the same
+    std::vector<std::filesystem::path> more{};   // in the place of ~/.ssh/id_ed25519, as far as
+                                                 // they can be used
     std::string agent{};                         // its socket; empty: $SSH_AUTH_SOCK
 };
 

@@ -3,6 +3,7 @@
 
 #include <alknet/base/result.hpp>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,11 +14,11 @@ struct SshPlace {
     static constexpr std::size_t kTextBytesMax = 1024;
     static constexpr std::uint16_t kPort = 22;
 
-    std::string text;    // as it was given
-    bool stock = false;  // it speaks SSH on TCP; the rest is of those alone
-    std::string user;    // empty: nothing was said
-    std::string host;    // without brackets
-    std::uint16_t port = kPort;
+    std::string text;                     // as it was given
+    bool stock = false;                   // it speaks SSH on TCP; the rest is of those alone
+    std::string user;                     // empty: nothing was said
+    std::string host;                     // without brackets
+    std::optional<std::uint16_t> port{};  // likewise
 
     /// Errors: kAddressInvalid.
     static result<SshPlace> parse(std::string_view text);

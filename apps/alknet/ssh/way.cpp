@@ -1,7 +1,5 @@
 #include "way.hpp"
 
-#include <pwd.h>
-#include <unistd.h>
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/causes_ssh.hpp>
@@ -11,6 +9,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "host.hpp"
 #include "keys.hpp"
 #include "output.hpp"
 
@@ -22,11 +21,6 @@ namespace {
 constexpr Duration kKeepAlive = std::chrono::seconds(25);
 constexpr Duration kIdleTimeout = std::chrono::minutes(10);
 
-std::string own_user() {
-    const passwd* const entry = ::getpwuid(::geteuid());
-    return entry == nullptr ? std::to_string(::geteuid()) : entry->pw_name;
-}
-
 void show_banner(std::string_view text) {
     while (!text.empty()) {
         const std::size_t end = std::min(text.find('\n'), text.size());
@@ -36,12 +30,12 @@ void show_banner(std::string_view text) {
 }
 
 /// Whether the host is who it was.
-result<void> check_known(const SshPlace& place, bool tofu, const NodeId& key) {
+result<void> check_known(const SshHost& host, bool tofu, const NodeId& key) {
     using Verdict = ssh::KnownHosts::Verdict;
     ALKNET_TRY(const ssh::KnownHosts known, load_known_hosts());
-    const std::string name = ssh::KnownHosts::name_of(place.host, place.port);
+    const std::string name = ssh::KnownHosts::name_of(host.known_as, host.known_port);
     const std::string shown = name + " shows " + key.openssh_fingerprint();
-    switch (known.check(place.host, place.port, key)) {
+    switch (known.check(host.known_as, host.known_port, key)) {
         case Verdict::known:
             return {};
         case Verdict::changed:
@@ -58,7 +52,7 @@ result<void> check_known(const SshPlace& place, bool tofu, const NodeId& key) {
     }
     if (tofu) {
         std::fprintf(stderr, "alknet: %s; it is known from now on\n", printable(shown).c_str());
-        return remember_host(place.host, place.port, key);
+        return remember_host(host.known_as, host.known_port, key);
     }
     return fail(causes::kPeerUnverified,
                 shown + ", which known_hosts does not have; if it is the right one: --tofu");
@@ -72,7 +66,7 @@ result<void> check_node(const PeerIdentity& proven, const NodeId& key) {
     return {};
 }
 
-task<result<std::unique_ptr<BiStream>>> connect_tcp(Client& client, const SshPlace& place) {
+task<result<std::unique_ptr<BiStream>>> connect_tcp(Client& client, const SshHost& place) {
     net::Network& network = client.network();
     auto resolving = network.resolve(client.loop(), place.host, place.port);
     auto addresses = co_await with_timeout(ssh::kConnectTime, std::move(resolving));
@@ -106,50 +100,70 @@ task<result<std::unique_ptr<BiStream>>> connect_node(Client& client, SshWay& way
     co_return co_await connection->open_bi();
 }
 
+/// One more server, behind those that there are.
+struct Hop {
+    std::unique_ptr<BiStream> stream{};
+    ssh::SshClientOptions options{};
+};
+
+task<result<Hop>> stock_hop(Client& client, SshWay& way, const SshWishes& wishes, SshHost host) {
+    Hop hop;
+    if (way.hops.empty()) {
+        ALKNET_CO_TRY(hop.stream, co_await connect_tcp(client, host));
+    } else {
+        ALKNET_CO_TRY(
+            hop.stream,
+            co_await way.client().open_tcp(
+                {.host = host.host, .port = host.port, .from_host = "127.0.0.1", .from_port = 0}));
+    }
+    SshKeyWishes keys{.more = host.identity_files, .agent = host.agent};
+    if (!wishes.identity.empty()) {
+        keys.files.push_back(wishes.identity);
+    }
+    ALKNET_CO_TRY(hop.options.keys, co_await ssh_signers(client, std::move(keys)));
+    hop.options.user = host.user;
+    const bool tofu = wishes.dial.tofu;
+    hop.options.trust = [host, tofu](const NodeId& key) { return check_known(host, tofu, key); };
+    co_return hop;
+}
+
+task<result<Hop>> node_hop(Client& client, SshWay& way, const SshWishes& wishes,
+                           const SshPlace& place) {
+    if (!way.hops.empty()) {
+        co_return fail(causes::kUsage, "a node can only be the first on the way");
+    }
+    Hop hop;
+    ALKNET_CO_TRY(hop.stream, co_await connect_node(client, way, place, wishes.dial));
+    hop.options.keys = {ssh::make_signer(client.key())};
+    const PeerIdentity proven = way.connections.back()->info().peer;
+    hop.options.trust = [proven](const NodeId& key) { return check_node(proven, key); };
+    co_return hop;
+}
+
 task<result<void>> add_hop(Client& client, SshWay& way, const SshWishes& wishes,
                            const SshPlace& place) {
-    const bool last = &place == &wishes.place;
-    ssh::SshClientOptions options;
-    options.banner = show_banner;
-    std::unique_ptr<BiStream> stream;
-    if (place.stock && way.hops.empty()) {
-        ALKNET_CO_TRY(stream, co_await connect_tcp(client, place));
-    } else if (place.stock) {
-        ALKNET_CO_TRY(stream, co_await way.client().open_tcp({.host = place.host,
-                                                              .port = place.port,
-                                                              .from_host = "127.0.0.1",
-                                                              .from_port = 0}));
-    } else if (way.hops.empty()) {
-        ALKNET_CO_TRY(stream, co_await connect_node(client, way, place, wishes.dial));
-    } else {
-        co_return fail(causes::kUsage, "a node can only be the first host of the way");
-    }
+    Hop hop;
     if (place.stock) {
-        SshKeyWishes keys;
-        if (!wishes.identity.empty()) {
-            keys.files.push_back(wishes.identity);
-        }
-        ALKNET_CO_TRY(options.keys, co_await ssh_signers(client, std::move(keys)));
-        options.user = place.user.empty() ? own_user() : place.user;
-        const bool tofu = wishes.dial.tofu;
-        options.trust = [place, tofu](const NodeId& key) { return check_known(place, tofu, key); };
+        ALKNET_CO_TRY(SshHost host, ssh_host(place));
+        ALKNET_CO_TRY(hop, co_await stock_hop(client, way, wishes, std::move(host)));
     } else {
-        options.keys = {ssh::make_signer(client.key())};
-        const PeerIdentity proven = way.connections.back()->info().peer;
-        options.trust = [proven](const NodeId& key) { return check_node(proven, key); };
+        ALKNET_CO_TRY(hop, co_await node_hop(client, way, wishes, place));
     }
-    if (last && !wishes.user.empty()) {
-        options.user = wishes.user;
+    if (&place == &wishes.place && !wishes.user.empty()) {
+        hop.options.user = wishes.user;
     }
-    auto hop = co_await ssh::SshClient::connect(client.loop(), std::move(stream), options);
-    if (!hop && hop.error().is(causes::kLoginFailed)) {
+    hop.options.banner = show_banner;
+    const std::string user = hop.options.user;
+    auto there = co_await ssh::SshClient::connect(client.loop(), std::move(hop.stream),
+                                                  std::move(hop.options));
+    if (!there && there.error().is(causes::kLoginFailed)) {
         co_return fail(causes::kLoginFailed,
-                       place.text + ", as " + options.user + ": " + hop.error().detail());
+                       place.text + ", as " + user + ": " + there.error().detail());
     }
-    if (!hop) {
-        co_return unexpected(std::move(hop).error().within(place.text));
+    if (!there) {
+        co_return unexpected(std::move(there).error().within(place.text));
     }
-    way.hops.push_back(*std::move(hop));
+    way.hops.push_back(*std::move(there));
     co_return result<void>();
 }
 
@@ -176,8 +190,13 @@ task<void> SshWay::close() {
 
 task<result<SshWay>> dial_ssh(Client& client, const SshWishes& wishes) {
     SshWay way;
+    std::vector<SshPlace> jumps = wishes.jumps;
+    if (jumps.empty() && wishes.place.stock) {
+        ALKNET_CO_TRY(const SshHost host, ssh_host(wishes.place));
+        jumps = host.jumps;
+    }
     result<void> added;
-    for (const SshPlace& jump : wishes.jumps) {
+    for (const SshPlace& jump : jumps) {
         if (added) {
             added = co_await add_hop(client, way, wishes, jump);
         }

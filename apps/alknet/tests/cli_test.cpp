@@ -111,6 +111,22 @@ TEST(CommandLineParse, WhatFollowsAnSshServerIsTheCommand) {
     EXPECT_FALSE(parse({"ssh"}));
 }
 
+TEST(CommandLineParse, Forwards) {
+    const auto options =
+        parsed<ForwardOptions>({"forward", "node", "-L", "1:a:2", "-L", "3:b:4", "-R", "5:c:6",
+                                "-D", "7", "--socks-login", "f", "--fail-fast"});
+    EXPECT_EQ(options.address, "node");
+    EXPECT_THAT(options.local, ElementsAre("1:a:2", "3:b:4"));
+    EXPECT_THAT(options.remote, ElementsAre("5:c:6"));
+    EXPECT_THAT(options.dynamic, ElementsAre("7"));
+    EXPECT_EQ(options.socks_login, "f");
+    EXPECT_TRUE(options.fail_fast);
+    EXPECT_EQ(parsed<ForwardOptions>({"forward", "-W", "a:1", "node"}).stdio, "a:1");
+    EXPECT_FALSE(parse({"forward", "node", "-W", "a:1", "-L", "1:a:2"}));
+    EXPECT_FALSE(parse({"forward", "node", "-L", "1:a:2", "--socks-login", "f"}));
+    EXPECT_EQ(parsed<SshConfigOptions>({"ssh-config", "node"}).address, "node");
+}
+
 TEST(CommandLineParse, MistakesSayWhatWasMeant) {
     EXPECT_THAT(parse({"ping", "h", "--cuont", "3"}).error().detail(),
                 HasSubstr("'--cuont' is not expected by alknet ping; did you mean '--count'?"));

@@ -344,5 +344,71 @@ TEST(SshChannels, RoutesThatAreNone) {
         TcpRoute{.host = std::string(kHostBytesMax + 1, 'h'), .from_host = {}}.encode()));
 }
 
+TEST(SshChannels, RequestsAreAnsweredInTheirOrder) {
+    ChannelPair pair;
+    const auto [here, there] = pair.open();
+    ASSERT_TRUE(pair.client.request(here, "pty-req", true, {}));
+    ASSERT_TRUE(pair.client.request(here, "env", false, {}));
+    ASSERT_TRUE(pair.client.request(here, "exec", true, Bytes(3)));
+    pair.run();
+    EXPECT_EQ(pair.at_server.back().type, "exec");
+    EXPECT_EQ(pair.at_server.back().body, Bytes(3));
+    ASSERT_TRUE(pair.server.answer(there, false));
+    ASSERT_TRUE(pair.server.answer(there, true));
+    pair.run();
+    const Seen& first = pair.at_client[pair.at_client.size() - 2];
+    const Seen& second = pair.at_client.back();
+    EXPECT_EQ(first.kind, Kind::answered);
+    EXPECT_EQ(first.code, 0U);
+    EXPECT_EQ(second.kind, Kind::answered);
+    EXPECT_EQ(second.code, 1U);
+    ASSERT_TRUE(pair.server.answer(there, true));  // to nothing that was asked
+    pair.run();
+    EXPECT_TRUE(pair.refused_as_protocol());
+}
+
+TEST(SshChannels, GlobalAnswersGoToThoseWhoAskedForThem) {
+    ChannelPair pair;
+    ASSERT_TRUE(pair.client.ask("keepalive@openssh.com"));
+    ASSERT_TRUE(pair.client.ask_for("tcpip-forward", Bytes(2)));
+    pair.run();
+    EXPECT_EQ(pair.at_server.size(), 2U);
+    ASSERT_TRUE(pair.server.answer_global(false));
+    ASSERT_TRUE(pair.server.answer_global(true, Bytes(4)));
+    pair.run();
+    ASSERT_EQ(pair.at_client.size(), 1U);
+    EXPECT_EQ(pair.at_client.back().kind, Kind::global_answered);
+    EXPECT_EQ(pair.at_client.back().code, 1U);
+    EXPECT_EQ(pair.at_client.back().body, Bytes(4));
+    EXPECT_FALSE(pair.client.waits_for_answer());
+}
+
+TEST(SshChannels, QuestionsHaveALimit) {
+    ChannelPair pair;
+    const ChannelId here = pair.open().first;
+    for (std::size_t i = 0; i < kQuestionsMax; ++i) {
+        ASSERT_TRUE(pair.client.request(here, "x", true, {}));
+        ASSERT_TRUE(pair.client.ask_for("x", {}));
+    }
+    const auto request = pair.client.request(here, "x", true, {});
+    EXPECT_TRUE(!request && request.error().is(causes::kLimit));
+    const auto global = pair.client.ask_for("x", {});
+    EXPECT_TRUE(!global && global.error().is(causes::kLimit));
+    EXPECT_TRUE(pair.client.request(here, "x", false, {}));
+}
+
+TEST(SshChannels, ASecondStreamIsToldApartFromTheFirst) {
+    ChannelPair pair;
+    const ChannelId there = pair.open().second;
+    WireWriter out = begin_message(Message::channel_extended_data);
+    out.number(there);
+    out.number<std::uint32_t>(1);
+    put_text(out, "error");
+    pair.by_hand(out);
+    EXPECT_EQ(pair.at_server.back().kind, Kind::data);
+    EXPECT_EQ(pair.at_server.back().code, kErrorData);
+    EXPECT_EQ(as_text(pair.at_server.back().body), "error");
+}
+
 }  // namespace
 }  // namespace alknet::ssh
