@@ -3,65 +3,25 @@
 #include <fcntl.h>
 #include <unistd.h>
 #include <alknet/base/assert.hpp>
-#include <alknet/base/causes.hpp>
 #include <alknet/base/os_error.hpp>
-#include <alknet/rt/fd_readiness.hpp>
 #include <cerrno>
 
-#include "turn_budget.hpp"
+#include "fd_half.hpp"
 
 namespace alknet::net {
 
 namespace {
 
-class Half {
-public:
-    explicit Half(Loop& loop) noexcept : loop_(loop), readiness_(loop) {}
-
-    result<void> open(UniqueFd fd) {
-        fd_ = std::move(fd);
-        if (!fd_) {
-            return {};
-        }
-        const int flags = fcntl(fd_.get(), F_GETFL);
-        if (flags < 0 || fcntl(fd_.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
-            return os_fail("O_NONBLOCK", errno);
-        }
-        return readiness_.watch(fd_.get());
+/// Makes `fd` non-blocking; none stays closed.
+result<void> open(FdHalf& half, UniqueFd fd) {
+    if (!fd) {
+        return {};
     }
-    void close() noexcept {
-        readiness_.unwatch();  // wakes who waits
-        fd_.reset();
+    const int flags = fcntl(fd.get(), F_GETFL);
+    if (flags < 0 || fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
+        return os_fail("O_NONBLOCK", errno);
     }
-    [[nodiscard]] int fd() const noexcept { return fd_.get(); }
-    [[nodiscard]] bool closed() const noexcept { return !fd_; }
-
-    task<result<void>> wait(bool reading) {
-        if (closed()) {
-            return closed_already();
-        }
-        if (budget.spent()) {
-            return budget.renew(loop_);
-        }
-        return reading ? readiness_.readable() : readiness_.writable();
-    }
-    void would_block(bool reading) noexcept {
-        reading ? readiness_.would_block_reading() : readiness_.would_block_writing();
-        budget.refill();
-    }
-
-    TurnBudget budget;
-
-private:
-    static task<result<void>> closed_already() { co_return fail(causes::kClosed); }
-
-    Loop& loop_;
-    UniqueFd fd_;  // open until it is not watched any more
-    FdReadiness readiness_;
-};
-
-bool may_retry(int number) noexcept {
-    return number == EAGAIN || number == EINTR;
+    return half.watch(std::move(fd));
 }
 
 class PipeStream final : public ByteStream {
@@ -69,8 +29,8 @@ public:
     explicit PipeStream(Loop& loop) noexcept : in_(loop), out_(loop) {}
 
     result<void> open(UniqueFd in, UniqueFd out) {
-        ALKNET_CHECK(in_.open(std::move(in)));
-        return out_.open(std::move(out));
+        ALKNET_CHECK(net::open(in_, std::move(in)));
+        return net::open(out_, std::move(out));
     }
 
     result<std::optional<std::size_t>> try_read(MutableBytes into) override {
@@ -85,7 +45,7 @@ public:
         if (count < 0 && errno == EIO) {
             return std::optional<std::size_t>(0);
         }
-        if (count < 0 && !may_retry(errno)) {
+        if (count < 0 && !FdHalf::may_retry(errno)) {
             return os_fail("read", errno, "a pipe");
         }
         if (count < 0) {
@@ -107,7 +67,7 @@ public:
         if (count < 0 && (errno == EPIPE || errno == EIO)) {
             return fail(causes::kReset, "nobody reads the pipe");
         }
-        if (count < 0 && !may_retry(errno)) {
+        if (count < 0 && !FdHalf::may_retry(errno)) {
             return os_fail("write", errno, "a pipe");
         }
         if (count < 0) {
@@ -129,8 +89,8 @@ public:
     void stop(std::uint64_t) noexcept override { in_.close(); }
 
 private:
-    Half in_;
-    Half out_;
+    FdHalf in_;
+    FdHalf out_;
 };
 
 }  // namespace

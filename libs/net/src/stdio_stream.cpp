@@ -6,14 +6,11 @@
 #include <unistd.h>
 #include <algorithm>
 #include <alknet/base/assert.hpp>
-#include <alknet/base/causes.hpp>
 #include <alknet/base/os_error.hpp>
 #include <alknet/net/stdio_stream.hpp>
-#include <alknet/rt/fd_readiness.hpp>
-#include <alknet/rt/loop.hpp>
 #include <cerrno>
 
-#include "turn_budget.hpp"
+#include "fd_half.hpp"
 
 namespace alknet::net {
 
@@ -22,18 +19,17 @@ namespace {
 constexpr std::size_t kFileBytes = 64 << 10;
 
 /// One descriptor in blocking mode, of which poll() tells whether it would block.
-class Half {
+class BlockingHalf : public FdHalf {
 public:
-    explicit Half(Loop& loop) noexcept : loop_(loop), readiness_(loop) {}
+    using FdHalf::FdHalf;
 
     result<void> open(UniqueFd fd) {
-        fd_ = std::move(fd);
         struct stat status{};
-        if (fstat(fd_.get(), &status) != 0) {
+        if (fstat(fd.get(), &status) != 0) {
             return os_fail("fstat", errno);
         }
         is_socket_ = S_ISSOCK(status.st_mode);
-        const result<void> watched = readiness_.watch(fd_.get());
+        const result<void> watched = watch(std::move(fd));
         watched_ = watched.has_value();
         // epoll has no use for files and for some devices: those never block.
         const bool may_block = S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode);
@@ -43,54 +39,25 @@ public:
     /// Of an output: its reader sees the end, even where the input is the same socket.
     void finish() noexcept {
         if (is_socket_) {
-            (void)::shutdown(fd_.get(), SHUT_WR);
+            (void)::shutdown(fd(), SHUT_WR);
         }
         close();
     }
 
-    void close() noexcept {
-        readiness_.unwatch();  // wakes who waits
-        fd_.reset();
-    }
-
-    [[nodiscard]] int fd() const noexcept { return fd_.get(); }
-    [[nodiscard]] bool closed() const noexcept { return !fd_; }
     [[nodiscard]] bool is_file() const noexcept { return !watched_; }
 
     [[nodiscard]] bool ready(short events) noexcept {
         if (!watched_) {
             return true;
         }
-        pollfd state{.fd = fd_.get(), .events = events, .revents = 0};
+        pollfd state{.fd = fd(), .events = events, .revents = 0};
         return poll(&state, 1, 0) != 0;
     }
 
-    /// Until `ready` may be true, or the loop has had its turn. Errors: kCancelled, kClosed.
-    task<result<void>> wait(bool reading) {
-        if (budget.spent()) {
-            return budget.renew(loop_);
-        }
-        return reading ? readiness_.readable() : readiness_.writable();
-    }
-
-    void would_block(bool reading) noexcept {
-        reading ? readiness_.would_block_reading() : readiness_.would_block_writing();
-        budget.refill();
-    }
-
-    TurnBudget budget;
-
 private:
-    Loop& loop_;
-    UniqueFd fd_;
-    FdReadiness readiness_;
     bool watched_ = false;
     bool is_socket_ = false;
 };
-
-bool may_retry(int number) noexcept {
-    return number == EAGAIN || number == EINTR;
-}
 
 class StdioStream final : public ByteStream {
 public:
@@ -118,7 +85,7 @@ public:
             count = ::read(in_.fd(), into.data(), std::min(into.size(), kFileBytes));
         }
         if (count < 0) {
-            if (!may_retry(errno)) {
+            if (!FdHalf::may_retry(errno)) {
                 return os_fail("read", errno, "standard input");
             }
             in_.would_block(true);
@@ -147,7 +114,7 @@ public:
             if (errno == EPIPE) {
                 return fail(causes::kReset, "nobody reads the standard output");
             }
-            if (!may_retry(errno)) {
+            if (!FdHalf::may_retry(errno)) {
                 return os_fail("write", errno, "standard output");
             }
             out_.would_block(false);
@@ -168,8 +135,8 @@ public:
     void stop(std::uint64_t) noexcept override { in_.close(); }
 
 private:
-    Half in_;
-    Half out_;
+    BlockingHalf in_;
+    BlockingHalf out_;
     bool ended_ = false;
 };
 
