@@ -10,6 +10,8 @@
 #include <alknet/rt/fd_readiness.hpp>
 #include <cerrno>
 #include <cstdio>
+#include <set>
+#include <string>
 
 #include "output.hpp"
 
@@ -112,7 +114,12 @@ TrustOptions trust_options(Loop& loop, const CommandLine& line, const std::files
         options.remove_command += " --home " + quoted(line.home->native());
     }
     if (!line.json) {
-        options.broken = tell;
+        // Once, however often it is dialled again.
+        options.broken = [told = std::set<std::string>()](const TrustBroken& broken) mutable {
+            if (told.insert(broken.name).second) {
+                tell(broken);
+            }
+        };
         if (open_terminal()) {
             options.ask = [&loop](TrustQuestion question) {
                 return ask(loop, std::move(question));

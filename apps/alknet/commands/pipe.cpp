@@ -186,6 +186,19 @@ void say_resumed(const resume::Resumption& resumption) {
     }
 }
 
+// Whoever is in the way could make another key answer, so the stream waits; but its owner should
+// know why. Of a host without a node id the store of trust tells more.
+std::function<void(const error&)> say_changed_key(const NodeAddress& address) {
+    return [pinned = address.id.has_value(), told = false](const error& why) mutable {
+        if (pinned && !told && why.is(causes::kPeerKeyMismatch)) {
+            told = true;
+            std::fprintf(stderr, "alknet: %s: %s; still trying for the node that has the key\n",
+                         std::string(why.cause().id).c_str(),
+                         std::string(why.cause().what).c_str());
+        }
+    };
+}
+
 // How the service, or the node for it, ended the stream.
 error explain_reset(error failure) {
     if (failure.is(causes::kReset) && failure.code() != close_code::kOk) {
@@ -231,6 +244,7 @@ task<result<void>> join_stdio_resumable(Client& client, Target target, const Pip
         return client.dialer().knock(address, std::move(better));
     };
     wishes.on_resumed = say_resumed;
+    wishes.on_failed_attempt = say_changed_key(address);
     wishes.report = [&client](const Dialled& way, std::uint64_t bytes, Duration time) {
         client.dialer().report(way, bytes, time);
     };

@@ -30,6 +30,8 @@ class Path(threading.Thread):
         self.cut_after = []  # octets in all directions; each strikes once
         self.cuts = 0
         self.closed_for = 0  # attempts after a cut
+        self.elsewhere = None  # a port to which the attempts after that lead
+        self.elsewhere_for = 0
         self.start()
 
     def run(self):
@@ -42,7 +44,11 @@ class Path(threading.Thread):
                 self.closed_for -= 1
                 near.close()
                 continue
-            far = socket.create_connection(("127.0.0.1", self.port_behind))
+            port = self.port_behind
+            if self.cuts and self.elsewhere_for:
+                self.elsewhere_for -= 1
+                port = self.elsewhere
+            far = socket.create_connection(("127.0.0.1", port))
             with self.lock:
                 self.pairs.append((near, far))
             for source, target in ((near, far), (far, near)):
@@ -135,6 +141,24 @@ class Resume(TestCase):
         self.assertEqual(self.path.closed_for, 0)
         line, = done.stderr.decode().splitlines()
         self.assertGreaterEqual(int(GAP.fullmatch(line)[1]), 3)
+
+    def test_another_key_is_told_of_once(self):
+        other = Node(self.home("other"))
+        other.__enter__()
+        self.addCleanup(other.__exit__)
+        data = random.Random(6).randbytes(1 << 20)
+        self.path.elsewhere = other.port
+        for address, options, words in (
+            (self.through_the_path(), (), "alknet: E-TLS-KEY-MISMATCH: "),
+            (f"127.0.0.1:{self.path.port}", ("--tofu",), "is NOT what it was before"),
+        ):
+            self.path.cut_after = [self.path.forwarded + (1 << 19)]
+            self.path.cuts = 0
+            self.path.elsewhere_for = 3
+            done = self.pipe(address, "--only", "tcp", *options, input=data)
+            self.assertEqual(done.stdout, data)
+            self.assertEqual(self.path.elsewhere_for, 0)
+            self.assertEqual(done.stderr.decode().count(words), 1, done.stderr.decode())
 
     def test_cuts_on_several_loops(self):
         self.server.configure("[runtime]\nloops = 3\n")

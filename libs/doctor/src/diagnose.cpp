@@ -214,11 +214,23 @@ bool judge_proxy(Look& look) {
     return true;
 }
 
+void add_node_down(Look& look) {
+    look.add(causes::kNodeDown, Damage::all, Effort::ask,
+             "the machine, or a router before it, says that nothing is reached at this address "
+             "and port",
+             "start the node there (alknet serve), or correct the address or the port");
+}
+
 // True if there is nothing to compare with: nobody answered at all.
 bool judge_silence(Look& look) {
     const bool proxy_at_fault = judge_proxy(look);
     if (!look.direct.unanswered()) {
         return false;
+    }
+    const bool asked_nobody = look.pair.proxy_invalid || look.proxy.any(Outcome::proxy_auth) ||
+                              look.proxy.any(Outcome::proxy_down);
+    if (asked_nobody && look.direct.any(Outcome::refused)) {
+        add_node_down(look);  // as likely, and dearer to mend
     }
     if (proxy_at_fault || look.proxy.any(Outcome::no_service)) {
         return true;
@@ -227,10 +239,7 @@ bool judge_silence(Look& look) {
         look.add(causes::kProxyNeeded, Damage::one_way_of_several, Effort::here,
                  "nothing passes but through the proxy", "leave the proxy variables set");
     } else if (look.direct.any(Outcome::refused)) {
-        look.add(causes::kNodeDown, Damage::all, Effort::ask,
-                 "the machine, or a router before it, says that nothing is reached at this address "
-                 "and port",
-                 "start the node there (alknet serve), or correct the address or the port");
+        add_node_down(look);
     } else if (look.pair.proxy_configured && !look.proxy.tried()) {
         look.add(causes::kProxyNeeded, Damage::all, Effort::here,
                  "nothing comes back from there, and this machine has a proxy for the way out",

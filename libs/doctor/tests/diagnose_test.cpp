@@ -53,11 +53,18 @@ TEST(Diagnose, ProxiesThatAreNoWay) {
                                          std::pair(Outcome::wrong_key, &causes::kTlsOpened),
                                          std::pair(Outcome::no_service, &causes::kNoCommonAlpn)}) {
         // Where nothing else leads out it is the cause of all, and the only one.
-        PairReport pair = pair_of(Outcome::refused, Outcome::refused);
+        PairReport pair = pair_of(Outcome::silent, Outcome::silent);
         pair.proxy_configured = true;
         pair.ways.push_back(way(Way::proxy, outcome));
         EXPECT_EQ(causes_of(pair), Ids{cause->id});
         EXPECT_EQ(diagnose(pair).front().damage, Damage::all);
+        // Directly there may be no node; a proxy that could be asked knows more.
+        pair = pair_of(Outcome::refused, Outcome::refused);
+        pair.proxy_configured = true;
+        pair.ways.push_back(way(Way::proxy, outcome));
+        const bool unasked = outcome == Outcome::proxy_auth || outcome == Outcome::proxy_down;
+        EXPECT_EQ(causes_of(pair),
+                  unasked ? (Ids{cause->id, causes::kNodeDown.id}) : Ids{cause->id});
     }
     PairReport pair = pair_of(Outcome::connected, Outcome::connected);
     pair.proxy_configured = true;

@@ -374,6 +374,9 @@ task<result<Transported>> Client::come_back(Kept& kept) {
         if (gap >= kept.linger) {
             co_return fail(causes::kResumeLost, why.message());
         }
+        if (options_.on_failed_attempt) {
+            options_.on_failed_attempt(why);
+        }
         if (auto paused = co_await pause(kept, step, kept.linger - gap); !paused) {
             co_return unexpected(std::move(paused).error());
         }

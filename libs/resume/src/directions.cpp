@@ -66,6 +66,7 @@ void Sending::drop_until(std::uint64_t position) noexcept {
         ring_.drop_front(octets);
     }
     acknowledged_ = position;
+    next_ = std::max(next_, position);  // the peer may know of what only an older transport sent
 }
 
 void Sending::sent_until(std::uint64_t position) noexcept {

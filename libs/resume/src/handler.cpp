@@ -5,6 +5,7 @@
 #include <alknet/rt/combine.hpp>
 #include <alknet/rt/race.hpp>
 #include <alknet/rt/scope.hpp>
+#include <exception>
 
 #include "refusal.hpp"
 #include "stream_table.hpp"
@@ -160,8 +161,17 @@ void Handler::take_over(Forwarded forwarded) {
 }
 
 task<void> Handler::serve_forwarded(std::shared_ptr<Forwarded> forwarded) {
-    const result<void> outcome = co_await resume(*forwarded->stream, forwarded->reader,
-                                                 forwarded->through, forwarded->wanted);
+    result<void> outcome;
+    try {
+        outcome = co_await resume(*forwarded->stream, forwarded->reader, forwarded->through,
+                                  forwarded->wanted);
+    } catch (const std::exception& bug) {  // costs this stream, and none of the others on this loop
+        options_.log.error("handler.failed",
+                           {{"remote_addr", forwarded->through.remote.to_string()},
+                            {"alpn", kResumeAlpn},
+                            {"detail", bug.what()}});
+        outcome = fail(causes::kInternal, bug.what());
+    }
     if (!outcome) {
         const std::uint64_t code = close_code(outcome.error());
         forwarded->stream->stop(code);

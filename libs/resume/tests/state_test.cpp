@@ -328,5 +328,35 @@ TEST(ResumeState, RefusesAPositionThatCannotBe) {
     EXPECT_TRUE(opener.state.attach({.received = 41, .limit = 104}));
 }
 
+// What only an older transport has sent may be acknowledged on a new one: it is sent no more there.
+TEST(ResumeState, TakesAnAcknowledgementOfWhatAnOlderTransportSent) {
+    for (const bool done : {false, true}) {
+        End opener(64, true, {});
+        End other(64, false, pattern(40, 1));
+        other.work();
+        ASSERT_TRUE(other.state.attach({.received = 0, .limit = 64}));
+        Bytes octets;
+        other.state.produce(octets, 200, true);
+        other.state.detach();
+        ASSERT_TRUE(other.state.attach({.received = 0, .limit = 64}));
+        if (done) {
+            ASSERT_TRUE(other.state.receive(Fin{0}));
+            ASSERT_TRUE(other.state.receive(Done{}));
+        } else {
+            ASSERT_TRUE(other.state.receive(Ack{{.received = 30, .limit = 94}}));
+        }
+        octets.clear();
+        other.state.produce(octets, 200, false);
+        Bytes expected;
+        if (done) {
+            append_frame(expected, Ack{other.state.receiving().position()});
+        } else {
+            append_frame(expected, Data{30, BytesView(other.to_say).subspan(30)});
+            append_frame(expected, Fin{40});
+        }
+        EXPECT_EQ(octets, expected) << done;
+    }
+}
+
 }  // namespace
 }  // namespace alknet::resume

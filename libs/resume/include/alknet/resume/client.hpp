@@ -57,6 +57,8 @@ struct ResumeClientOptions {
     /// are far apart: the next one is made at once if so. Null: nobody can say.
     std::function<task<result<bool>>()> knock{};
     std::function<void(const Resumption&)> on_resumed;
+    /// An attempt to come back has failed, and another one follows.
+    std::function<void(const error&)> on_failed_attempt{};
     /// How fast a way was while it was busy. Null: nobody wants to know.
     std::function<void(const Dialled&, std::uint64_t bytes, Duration)> report;
     /// Asked after a report: whether the stream should rather go another way.
