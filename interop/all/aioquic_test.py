@@ -79,6 +79,23 @@ class Aioquic(harness.PeerTest):
     def test_http3_unknown_stream(self):
         self.fetch("unknown")
 
+    def ask(self, port, case):
+        return json.loads(harness.run(PYTHON, harness.HERE / "peers/aioquic_http3.py", port, case).stdout)
+
+    def test_websocket_over_http3(self):
+        """Through a route to npm's ws (RFC 9220)."""
+        upstream = self.child(
+            harness.need("node"), harness.HERE / "peers/websocket_server.mjs", cwd=harness.HERE)
+        server = json.loads(upstream.wait_for(r"\{.*listening.*\}").group(0))["listening"]
+        _, _, port = self.serve(
+            config=f'[[http.site]]\n[[http.site.route]]\npath = "/chat"\nproxy = "http://127.0.0.1:{server}"\n')
+        self.assertEqual(self.ask(port, "websocket"), {"status": "200", "equal": True, "path": "/chat", "code": 1000})
+
+    def test_call_over_http3(self):
+        _, _, port = self.serve(config="[[http.site]]\ncall = true\n")
+        self.assertEqual(self.ask(port, "call"),
+                         {"status": "200", "protocol": "alknet.call", "equal": True, "code": 1000})
+
     def test_wrong_alpn(self):
         self.assertFalse(self.dial_us("echo", alpn="alknet/nothing")["ok"])
 

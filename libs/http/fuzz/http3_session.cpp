@@ -100,9 +100,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         return 0;
     }
     Answers answers;
-    const auto session = H3Session::create(
-        kLimits, {.streams_max = 8, .connect_protocol = true, .settings = {{0x2b603742, 1}}},
-        answers);
+    const auto session =
+        H3Session::create(kLimits, {.streams_max = 8, .settings = {{0x2b603742, 1}}}, answers);
     ALKNET_ASSERT(session);
     ALKNET_ASSERT((*session)->send());
     BytesView rest = view_octets(data + 1, size - 1);

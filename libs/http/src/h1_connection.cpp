@@ -407,12 +407,17 @@ task<result<void>> H1Connection::write_whole(std::string octets, std::string_vie
 
 // In pieces, each of which has its time: so a client that takes its octets is never given up.
 task<result<void>> H1Connection::write(BytesView octets) {
+    if (!turns_.free()) {
+        ALKNET_CO_CHECK(co_await turns_.wait());
+    }
+    WriteTurns::Turn turn(turns_);
     while (!octets.empty()) {
         const BytesView piece = octets.first(std::min(octets.size(), kPieceBytes));
         octets = octets.subspan(piece.size());
         ALKNET_CO_CHECK(
             co_await with_timeout(options_.limits.connection.send_timeout, stream_.write(piece)));
     }
+    turn.complete();
     co_return result<void>();
 }
 

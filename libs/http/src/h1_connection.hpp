@@ -17,7 +17,12 @@
 #include <functional>
 #include <string>
 
+#include "write_turns.hpp"
+
 namespace alknet::http {
+
+/// How long a client may take to end a tunnel that this end has ended.
+inline constexpr Duration kTunnelEndTimeout = std::chrono::seconds(5);
 
 /// What has become of a request, for the access log.
 struct Served {
@@ -88,6 +93,7 @@ private:
     std::size_t requests_ = 0;
     std::uint64_t sent_bytes_ = 0;  // of the content of this response
     int status_ = 0;
+    WriteTurns turns_;
     WaitList watched_;       // whoever waits for what `watch` reads
     bool watching_ = false;  // `watch` reads
     bool tunnelling_ = false;

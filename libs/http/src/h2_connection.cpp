@@ -18,9 +18,6 @@ constexpr std::uint32_t kRefusedStream = 7;
 constexpr std::uint32_t kCancelled = 8;
 constexpr std::uint32_t kCalm = 11;
 
-// How long a client may take to end a tunnel that this end has ended.
-constexpr Duration kTunnelEndTimeout = std::chrono::seconds(5);
-
 }  // namespace
 
 /// One request and its response. Lives as long as the client's stream or the task that answers.

@@ -3,13 +3,12 @@
 #include <nghttp2/nghttp2.h>
 #include <algorithm>
 #include <alknet/base/causes.hpp>
-#include <alknet/base/number.hpp>
 #include <array>
 #include <deque>
 #include <map>
 #include <vector>
 
-#include "request_rules.hpp"
+#include "head_builder.hpp"
 
 namespace alknet::http {
 
@@ -26,27 +25,9 @@ constexpr std::size_t kOutboundFramesPerStream = 4;
 constexpr std::uint64_t kResetsBurst = 500;
 constexpr std::uint64_t kResetsEachSecond = 33;
 
-constexpr std::array<std::string_view, 6> kOnlyHttp11 = {"connection",        "content-length",
-                                                         "keep-alive",        "upgrade",
-                                                         "transfer-encoding", "proxy-connection"};
-
 std::string_view view(const std::uint8_t* octets, std::size_t size) {
     return as_text(view_octets(octets, size));
 }
-
-/// What has arrived of a head.
-struct Arriving {
-    RequestHead head;
-    std::string scheme;
-    Refusal refusal{.status = 0, .reason = {}};
-    std::uint64_t bytes = 0;
-
-    void deny(int status, std::string_view reason) {
-        if (refusal.status == 0) {
-            refusal = {.status = status, .reason = reason};
-        }
-    }
-};
 
 /// The ids that a client went past, whose streams are closed though they never were open (RFC 9113
 /// section 5.1.1). nghttp2 takes a head on one of them for one that crossed a reset, and drops it.
@@ -124,15 +105,12 @@ private:
                                 std::size_t size, std::uint32_t* flags, nghttp2_data_source* source,
                                 void* data);
 
-    void take_field(Arriving& one, std::string_view name, std::string_view value);
-    void take_pseudo(Arriving& one, std::string_view name, std::string_view value);
-    void take_path(Arriving& one, std::string_view value);
     void finish_head(std::int32_t stream, bool has_body);
 
     const MessageLimits limits_;
     H2Events& events_;
     nghttp2_session* native_ = nullptr;
-    std::map<std::int32_t, Arriving> arriving_;
+    std::map<std::int32_t, HeadBuilder> arriving_;  // heads
     SkippedStreams skipped_;
     std::size_t idle_frames_ = 0;
     std::size_t outbound_max_ = 0;
@@ -215,9 +193,8 @@ int Session::on_begin_frame(nghttp2_session*, const nghttp2_frame_hd* frame, voi
 int Session::on_begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* data) {
     Session& session = self(data);
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-        Arriving one;
-        one.head.version = Version::http2;
-        session.arriving_.emplace(frame->hd.stream_id, std::move(one));
+        session.arriving_.emplace(frame->hd.stream_id,
+                                  HeadBuilder(session.limits_, Version::http2));
     }
     return 0;
 }
@@ -228,70 +205,9 @@ int Session::on_header(nghttp2_session*, const nghttp2_frame* frame, const std::
     Session& session = self(data);
     const auto found = session.arriving_.find(frame->hd.stream_id);
     if (found != session.arriving_.end()) {
-        session.take_field(found->second, view(name, name_size), view(value, value_size));
+        found->second.take(view(name, name_size), view(value, value_size));
     }
     return 0;  // of trailers nothing is kept
-}
-
-// RFC 9113 section 6.5.2 counts 32 octets for each field besides its own.
-void Session::take_field(Arriving& one, std::string_view name, std::string_view value) {
-    one.bytes += name.size() + value.size() + 32;
-    if (one.bytes > limits_.header_bytes_max) {
-        return one.deny(431, "the request's head is larger than http.limits.header_bytes_max");
-    }
-    if (name.starts_with(':')) {
-        return take_pseudo(one, name, value);
-    }
-    if (one.head.fields.size() == limits_.fields_max) {
-        return one.deny(431, "there are more fields than http.limits.fields_max");
-    }
-    if (!is_token(name) || !is_field_value(value) || passes_for_framing(name)) {
-        return one.deny(400, "a field has no name that is a token, or a control character");
-    }
-    if (name == "content-length") {
-        one.head.content_length = parse_plain_number<std::uint64_t>(value);
-        if (!one.head.content_length || *one.head.content_length > limits_.body_bytes_max) {
-            one.deny(413, "the body is larger than http.limits.body_bytes_max");
-        }
-    }
-    if (name == "host" && one.head.authority.empty() && is_authority(value)) {
-        one.head.authority = lower_case(value);
-    } else if (name == "host" && lower_case(value) != one.head.authority) {
-        one.deny(400, "host and :authority name different hosts");
-    }
-    if (name == "expect") {
-        one.head.expects_continue = equal_ignoring_case(value, "100-continue");
-    }
-    one.head.fields.add(name, value);
-}
-
-void Session::take_pseudo(Arriving& one, std::string_view name, std::string_view value) {
-    if (name == ":method") {
-        one.head.method = value;
-    } else if (name == ":protocol") {
-        one.head.protocol = value;
-    } else if (name == ":path") {
-        take_path(one, value);
-    } else if (name == ":authority") {
-        one.head.authority = lower_case(value);
-        if (!is_authority(value)) {
-            one.deny(400, ":authority is no host and port");
-        }
-    }
-}
-
-void Session::take_path(Arriving& one, std::string_view value) {
-    if (value.size() > limits_.target_bytes_max) {
-        return one.deny(414, "the target is longer than http.limits.target_bytes_max");
-    }
-    const std::size_t mark = value.find('?');
-    one.head.path = value.substr(0, mark);
-    if (mark != std::string_view::npos) {
-        one.head.query = value.substr(mark + 1);
-    }
-    if (!is_path(one.head.path) || (one.head.query && !is_query(*one.head.query))) {
-        one.deny(400, "the target has octets that must be percent-encoded");
-    }
 }
 
 void Session::finish_head(std::int32_t stream, bool has_body) {
@@ -299,22 +215,9 @@ void Session::finish_head(std::int32_t stream, bool has_body) {
     if (node.empty()) {
         return;
     }
-    Arriving& one = node.mapped();
-    if (one.head.authority.empty()) {
-        one.deny(400, "there is no :authority");
-    }
-    if (one.head.method == "CONNECT" && one.head.protocol != "websocket") {
-        one.deny(501, "CONNECT leads nowhere but to a WebSocket");
-    }
-    if (!one.head.protocol.empty() && one.head.content_length) {
-        one.deny(400, "a tunnel has no Content-Length");
-        one.head.content_length.reset();
-    }
-    one.head.chunked = has_body && !one.head.content_length && one.head.protocol.empty();
-    one.head.expects_continue = one.head.expects_continue && has_body;
+    RequestHead head = node.mapped().finish(has_body);
     idle_frames_ = 0;
-    const Refusal refusal = one.refusal;
-    events_.on_request(stream, std::move(one.head), refusal.status == 0 ? nullptr : &refusal);
+    events_.on_request(stream, std::move(head), node.mapped().refusal());
 }
 
 int Session::on_frame(nghttp2_session*, const nghttp2_frame* frame, void* data) {
@@ -380,12 +283,8 @@ void Session::respond(std::int32_t stream, int status, const Fields& fields,
     const std::string status_text = std::to_string(status);
     const std::string length_text = length ? std::to_string(*length) : "";
     std::vector<nghttp2_nv> pairs{pair_of(":status", status_text)};
-    for (std::size_t i = 0; i < fields.size(); ++i) {
-        const FieldView field = fields[i];
-        if (std::ranges::find(kOnlyHttp11, field.name) == kOnlyHttp11.end() &&
-            is_token(field.name) && is_field_value(field.value)) {
-            pairs.push_back(pair_of(field.name, field.value));
-        }
+    for (const FieldView& field : framed_fields(fields)) {
+        pairs.push_back(pair_of(field.name, field.value));
     }
     if (length && status >= 200 && status != 204) {
         pairs.push_back(pair_of("content-length", length_text));

@@ -76,7 +76,7 @@ void H3Connection::on_data(std::int64_t stream, BytesView data) {
         return;
     }
     exchange->body_bytes += data.size();
-    if (exchange->body_bytes > options_.limits.message.body_bytes_max &&
+    if (exchange->body_bytes > options_.limits.message.body_bytes_max && !exchange->tunnel &&
         exchange->refusal.status == 0) {
         exchange->refusal = {.status = 413,
                              .reason = "the body is larger than http.limits.body_bytes_max"};
@@ -140,7 +140,6 @@ task<result<void>> H3Connection::run() {
     ALKNET_CO_CHECK(co_await with_timeout(options_.limits.connection.header_timeout, open()));
     H3Options announced{.own_streams = kOwnStreams, .streams_max = kRequestsAtOnceMax};
     if (extension_ != nullptr) {
-        announced.connect_protocol = extension_->wants_connect();
         announced.datagrams = extension_->wants_datagrams();
         announced.settings = extension_->settings();
     }

@@ -65,6 +65,7 @@ private:
     struct Exchange;
     class Body;
     class Place;
+    class TunnelStream;
     struct OwnStream {
         std::unique_ptr<SendStream> stream;
         Bytes out;
@@ -112,6 +113,8 @@ private:
     task<result<void>> send(Exchange& exchange, Response response);
     task<result<void>> send_source(Exchange& exchange, BodySource& source,
                                    std::optional<std::uint64_t> length);
+    task<result<void>> run_tunnel(Exchange& exchange, Tunnel tunnel);
+    task<result<void>> skip_to_end(Exchange& exchange);
     task<result<void>> write_out(Exchange& exchange);
     [[nodiscard]] Exchange* find(std::int64_t stream) const;
     static task<result<void>> wait_list(WaitList& list);

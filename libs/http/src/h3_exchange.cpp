@@ -35,8 +35,10 @@ public:
         }
         while (exchange.received.empty() && !exchange.request_ended &&
                exchange.refusal.status == 0) {
-            const auto arrived = co_await with_timeout(
-                connection_.options_.limits.connection.body_timeout, wait_list(exchange.arrived));
+            const Duration limit = exchange.tunnel
+                                       ? Duration::max()
+                                       : connection_.options_.limits.connection.body_timeout;
+            const auto arrived = co_await with_timeout(limit, wait_list(exchange.arrived));
             if (!arrived && arrived.error().is(errc::timeout)) {
                 exchange.refusal = {.status = 408, .reason = "the body stopped"};
             } else if (!arrived) {
@@ -57,6 +59,39 @@ public:
         }
         co_return count;
     }
+
+private:
+    H3Connection& connection_;
+    Exchange& exchange_;
+};
+
+/// What an extended CONNECT becomes after its answer (RFC 9220).
+class H3Connection::TunnelStream final : public BiStream {
+public:
+    TunnelStream(H3Connection& connection, Exchange& exchange)
+        : connection_(connection), exchange_(exchange) {}
+
+    task<result<std::size_t>> read(MutableBytes into) override {
+        Body body(connection_, exchange_);
+        co_return co_await body.read(into);
+    }
+    task<result<void>> write(BytesView data) override {
+        if (exchange_.content_last) {
+            co_return fail(causes::kClosed);
+        }
+        exchange_.content = data;
+        co_return co_await connection_.write_out(exchange_);
+    }
+    task<result<void>> finish() override {
+        exchange_.content = {};
+        exchange_.content_last = true;
+        co_return co_await connection_.write_out(exchange_);
+    }
+    void stop(std::uint64_t) noexcept override {}
+    void reset(std::uint64_t) noexcept override {
+        exchange_.stream.reset(h3_code::kRequestCancelled);
+    }
+    [[nodiscard]] std::uint64_t id() const noexcept override { return exchange_.stream.id(); }
 
 private:
     H3Connection& connection_;
@@ -218,9 +253,14 @@ task<result<void>> H3Connection::answer(Exchange& exchange) {
 }
 
 task<result<void>> H3Connection::send(Exchange& exchange, Response response) {
-    exchange.status = response.status;
+    exchange.status = response.tunnel ? 200 : response.status;
     if (!response.fields.find("date")) {
         response.fields.add("date", http_date(loop_.wall_now()));
+    }
+    if (response.tunnel) {
+        session_->respond(exchange.id, exchange.status, response.fields, std::nullopt, true);
+        ALKNET_CO_CHECK(co_await write_out(exchange));
+        co_return co_await run_tunnel(exchange, std::move(response.tunnel));
     }
     const bool has_source = response.source != nullptr;
     const std::optional<std::uint64_t> length =
@@ -235,6 +275,27 @@ task<result<void>> H3Connection::send(Exchange& exchange, Response response) {
     ALKNET_CO_CHECK(co_await write_out(exchange));
     if (content && has_source) {
         co_return co_await send_source(exchange, *response.source, length);
+    }
+    co_return result<void>();
+}
+
+task<result<void>> H3Connection::run_tunnel(Exchange& exchange, Tunnel tunnel) {
+    exchange.tunnel = true;
+    TunnelStream stream(*this, exchange);
+    ALKNET_CO_CHECK(co_await tunnel(stream));
+    if (!exchange.content_last) {
+        ALKNET_CO_CHECK(co_await stream.finish());
+    }
+    (void)co_await with_timeout(kTunnelEndTimeout, skip_to_end(exchange));
+    co_return result<void>();
+}
+
+task<result<void>> H3Connection::skip_to_end(Exchange& exchange) {
+    while (!exchange.request_ended) {
+        exchange.received.clear();
+        exchange.received_read = 0;
+        exchange.taken.wake_all();
+        ALKNET_CO_CHECK(co_await exchange.arrived.wait());
     }
     co_return result<void>();
 }
@@ -260,6 +321,10 @@ task<result<void>> H3Connection::send_source(Exchange& exchange, BodySource& sou
 // All that there is of this response. A client that opens no window for what it has asked for is
 // not waited for.
 task<result<void>> H3Connection::write_out(Exchange& exchange) {
+    if (!exchange.turns.free()) {
+        ALKNET_CO_CHECK(co_await exchange.turns.wait());
+    }
+    WriteTurns::Turn turn(exchange.turns);
     for (;;) {
         session_->resume(exchange.id);
         pump();
@@ -270,9 +335,10 @@ task<result<void>> H3Connection::write_out(Exchange& exchange) {
         ALKNET_CO_CHECK(co_await with_timeout(options_.limits.connection.send_timeout,
                                               exchange.stream.write(out)));
     }
-    if (exchange.out_end) {
-        co_return co_await exchange.stream.finish();
+    if (std::exchange(exchange.out_end, false)) {
+        ALKNET_CO_CHECK(co_await exchange.stream.finish());
     }
+    turn.complete();
     co_return result<void>();
 }
 

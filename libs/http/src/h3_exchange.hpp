@@ -22,12 +22,14 @@ struct H3Connection::Exchange {
     WaitList arrived;  // content has, or the end
     WaitList taken;    // the handler has read, or the session takes more
     bool request_ended = false;
+    bool tunnel = false;  // its octets are not those of a body
     bool stream_ended = false;
     std::optional<std::uint64_t> refused;  // by the session
     BytesView content;                     // of the response, not yet given to the session
     bool content_last = false;
     Bytes out;  // not yet written to the stream
     bool out_end = false;
+    WriteTurns turns;
     std::uint64_t sent_bytes = 0;
     int status = 0;
 };

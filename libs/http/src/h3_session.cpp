@@ -133,7 +133,7 @@ result<void> Session::open() {
     settings.qpack_max_dtable_capacity = kQpackTableBytesMax;
     settings.qpack_blocked_streams = kQpackBlockedMax;
     settings.qpack_encoder_max_dtable_capacity = 0;  // no response waits for another stream
-    settings.enable_connect_protocol = options_.connect_protocol ? 1 : 0;
+    settings.enable_connect_protocol = 1;            // RFC 9220
     settings.h3_datagram = options_.datagrams ? 1 : 0;
     const auto [control, encoder, decoder] = options_.own_streams;
     const bool opened =

@@ -70,8 +70,7 @@ struct H3Options {
     std::array<std::int64_t, 3> own_streams{3, 7, 11};
     /// Requests that the client may have open, as the transport lets it.
     std::uint32_t streams_max = 256;
-    bool connect_protocol = false;  // RFC 9220
-    bool datagrams = false;         // RFC 9297
+    bool datagrams = false;  // RFC 9297
     /// Announced besides those that the engine knows.
     H3Settings settings{};
 };

@@ -11,7 +11,7 @@ namespace alknet::http {
 
 namespace {
 
-/// What a field counts for besides its own octets (RFC 9114 section 4.2.2).
+/// What a field counts for besides its own octets (RFC 9113 section 6.5.2, RFC 9114 4.2.2).
 constexpr std::uint64_t kFieldOverhead = 32;
 
 constexpr std::array<std::string_view, 6> kOnlyHttp11 = {"connection",        "content-length",
@@ -64,9 +64,8 @@ void HeadBuilder::take_length(std::string_view value) {
 void HeadBuilder::take_pseudo(std::string_view name, std::string_view value) {
     if (name == ":method") {
         head_.method = value;
-        if (value == "CONNECT") {
-            deny(501, "this is no proxy: CONNECT leads nowhere");
-        }
+    } else if (name == ":protocol") {
+        head_.protocol = value;
     } else if (name == ":path") {
         take_path(value);
     } else if (name == ":authority") {
@@ -96,7 +95,15 @@ RequestHead HeadBuilder::finish(bool has_body) {
     if (head_.authority.empty()) {
         deny(400, "there is no :authority");
     }
-    head_.chunked = has_body && !head_.content_length;
+    if (head_.method == "CONNECT" && head_.protocol != "websocket") {
+        deny(501, "CONNECT leads nowhere but to a WebSocket");
+    }
+    const bool tunnel = !head_.protocol.empty();
+    if (tunnel && head_.content_length) {
+        deny(400, "a tunnel has no Content-Length");
+        head_.content_length.reset();
+    }
+    head_.chunked = has_body && !head_.content_length && !tunnel;
     head_.expects_continue = head_.expects_continue && has_body;
     return std::move(head_);
 }

@@ -1,5 +1,5 @@
-// The heads of requests as HTTP/3 brings them: pairs of a name and a value, those whose name begins
-// with ":" first. What they may say is checked as on HTTP/1.1.
+// The heads of requests as HTTP/2 and HTTP/3 bring them: pairs of a name and a value, those whose
+// name begins with ":" first. What they may say is checked as on HTTP/1.1.
 #pragma once
 
 #include <alknet/http/limits.hpp>
@@ -38,7 +38,7 @@ private:
     std::uint64_t bytes_ = 0;
 };
 
-/// Those fields of a response that HTTP/3 can say, without content-length.
+/// Those fields of a response that HTTP/2 and HTTP/3 can say, without content-length.
 [[nodiscard]] std::vector<FieldView> framed_fields(const Fields& fields);
 
 }  // namespace alknet::http

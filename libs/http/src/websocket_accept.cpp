@@ -1,4 +1,4 @@
-// The opening handshake of WebSockets: RFC 6455 section 4.2, RFC 8441 section 5.
+// The opening handshake of WebSockets: RFC 6455 section 4.2, RFC 8441 section 5, RFC 9220.
 #include <nettle/sha1.h>
 #include <algorithm>
 #include <alknet/base/encoding.hpp>

@@ -155,6 +155,39 @@ ALKNET_CO_TEST(H1, ContinueIsSaidWhenTheBodyIsWanted) {
     co_await world.finish();
 }
 
+ALKNET_CO_TEST(H1, ContinueAndAnEarlyAnswerAreWrittenOneAfterTheOther) {
+    World world(loop, {}, {.buffer_bytes = 4});
+    std::optional<TaskScope> reading;
+    world.route("POST", "/",
+                [&](Request& request) { return answer_while_reading(request, reading); });
+    world.start();
+    co_await world.send(
+        "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+    co_await loop.sleep(std::chrono::seconds(1));
+    EXPECT_EQ(co_await world.receive("\r\n\r\n"), kContinue);
+    const std::string answer = co_await world.receive(std::string(100, 'x'));
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK"));
+    co_await world.finish();
+}
+
+// What is left of it would pass for the beginning of the answer.
+ALKNET_CO_TEST(H1, AContinueThatWasCutIsTheEnd) {
+    World world(loop, {}, {.buffer_bytes = 4});
+    std::optional<TaskScope> reading;
+    world.route("POST", "/", [&](Request& request) -> task<result<Response>> {
+        auto response = answer_while_reading(request, reading);
+        return cut_reading(std::move(response), reading);
+    });
+    world.start();
+    co_await world.send(
+        "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+    (void)co_await world.scope.join();
+    EXPECT_FALSE(world.outcome);
+    world.connection.reset();
+    world.server.reset();
+    EXPECT_THAT(co_await world.receive_all(), testing::Not(HasSubstr("200")));
+}
+
 ALKNET_CO_TEST(H1, ContinueIsNotSaidWhenItIsNot) {
     World world(loop);
     world.route("POST", "/", [](Request&) { return say("no"); });

@@ -7,6 +7,7 @@
 #include <alknet/rt/scope.hpp>
 #include <alknet/testing/co_test.hpp>
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -81,6 +82,29 @@ inline task<result<Response>> say(std::string text) {
 inline task<result<Response>> echo(Request& request) {
     ALKNET_CO_TRY(std::string body, co_await read_all(request.body, 1 << 20));
     co_return text_response(200, std::move(body));
+}
+
+inline task<void> read_nothing(Request& request) {
+    std::array<std::byte, 100> piece{};
+    (void)co_await request.body.read(piece);
+}
+
+/// Answers while somebody else waits for the body, in `reading`: as a proxy does whose server does
+/// not care for it.
+inline task<result<Response>> answer_while_reading(Request& request,
+                                                   std::optional<TaskScope>& reading) {
+    const TaskContext context = co_await current_context();
+    reading.emplace(*context.loop, context.cancel);
+    reading->spawn(read_nothing(request), "reading");
+    ALKNET_CO_CHECK(co_await context.loop->sleep(std::chrono::milliseconds(1)));
+    co_return text_response(200, std::string(100, 'x'));
+}
+
+inline task<result<Response>> cut_reading(task<result<Response>> answer,
+                                          std::optional<TaskScope>& reading) {
+    auto response = co_await std::move(answer);
+    reading.reset();
+    co_return response;
 }
 
 }  // namespace alknet::http::test

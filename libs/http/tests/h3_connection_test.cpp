@@ -64,6 +64,7 @@ ALKNET_CO_TEST(H3, TellsItsSettings) {
     EXPECT_EQ(settings[6], MessageLimits{}.header_bytes_max);
     EXPECT_EQ(settings[1], kQpackTableBytesMax);
     EXPECT_EQ(settings[7], kQpackBlockedMax);
+    EXPECT_EQ(settings[8], 1U) << "SETTINGS_ENABLE_CONNECT_PROTOCOL";
     co_await world.finish();
 }
 
@@ -164,6 +165,24 @@ ALKNET_CO_TEST(H3, ContinueIsSaidWhenTheBodyIsWanted) {
     EXPECT_TRUE(co_await stream->write(as_bytes(h3_frame(kDataFrame, "body"))));
     EXPECT_TRUE(co_await stream->finish());
     EXPECT_EQ((co_await H3World::answer(*stream)).content, "body");
+    co_await world.finish();
+}
+
+// As a proxy does whose server answers before it has read.
+ALKNET_CO_TEST(H3, ContinueAndAnEarlyAnswerAreWrittenOneAfterTheOther) {
+    MemoryConnectionOptions options;
+    options.stream_buffer_bytes = 4;
+    H3World world(loop, {}, options);
+    std::optional<TaskScope> reading;
+    world.route("POST", "/",
+                [&](Request& request) { return answer_while_reading(request, reading); });
+    co_await world.greet();
+    const auto stream =
+        co_await world.open(h3_head("POST", "/", h3_field("expect", "100-continue")));
+    const H3Answer answer = co_await H3World::answer(*stream);
+    EXPECT_TRUE(answer.ended);
+    EXPECT_EQ(answer.content, std::string(100, 'x'));
+    reading.reset();
     co_await world.finish();
 }
 

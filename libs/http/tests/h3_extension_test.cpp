@@ -30,7 +30,6 @@ public:
     [[nodiscard]] std::vector<std::pair<std::uint64_t, std::uint64_t>> settings() const override {
         return {{0x2b603742, 1}, {0xc671706a, 16}};
     }
-    [[nodiscard]] bool wants_connect() const override { return true; }
     [[nodiscard]] bool wants_datagrams() const override { return true; }
     [[nodiscard]] bool takes_bidi(std::uint64_t type) const override { return type == kBidiType; }
     [[nodiscard]] bool takes_uni(std::uint64_t type) const override { return type == kUniType; }

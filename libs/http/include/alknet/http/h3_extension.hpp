@@ -34,8 +34,6 @@ public:
 
     /// What is announced in SETTINGS besides the engine's own: numbers and values below 2^62.
     [[nodiscard]] virtual std::vector<std::pair<std::uint64_t, std::uint64_t>> settings() const = 0;
-    /// Announce SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 9220).
-    [[nodiscard]] virtual bool wants_connect() const = 0;
     /// Announce SETTINGS_H3_DATAGRAM.
     [[nodiscard]] virtual bool wants_datagrams() const = 0;
 

@@ -20,7 +20,8 @@ struct RequestHead {
     std::optional<std::string> query;  // without the "?"
     std::string authority;             // host[:port], in lower case; empty only on HTTP/1.0
     Version version = Version::http11;
-    /// Of an extended CONNECT (RFC 8441), which is routed as GET: "websocket". Else empty.
+    /// Of an extended CONNECT (RFC 8441, RFC 9220), which is routed as GET: "websocket". Else
+    /// empty.
     std::string protocol;
     Fields fields;
     std::optional<std::uint64_t> content_length;

@@ -1,4 +1,5 @@
-// WebSocket (RFC 6455), over HTTP/1.1 by Upgrade and over HTTP/2 by extended CONNECT (RFC 8441).
+// WebSocket (RFC 6455), over HTTP/1.1 by Upgrade, over HTTP/2 and HTTP/3 by extended CONNECT
+// (RFC 8441, RFC 9220).
 //
 //     router.add("GET", "/chat", [](Request& request) {
 //         return accept_websocket(request, {.protocols = {"chat"}, .serve = serve_chat});
