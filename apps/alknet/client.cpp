@@ -282,6 +282,9 @@ task<error> Client::why_refused(error refusal, Asked asked) {
     const auto access = co_await client->call(
         "services/access", Json::object({{"service", asked.service}}), {.timeout = kWhyTimeout});
     co_await client->close();
+    if (!access && access.error().is(causes::kForbidden)) {
+        co_return error(access.error().cause(), access.error().detail(), refusal.code());
+    }
     if (!access || access->text_of("lacks").empty()) {
         co_return refusal;
     }

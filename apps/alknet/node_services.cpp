@@ -150,6 +150,7 @@ void Node::apply_rules(const config::DynamicConfig& config, const std::optional<
         const std::string_view needed = default_scope(alpn, options_.services);
         const bool for_peers = !needed.empty();
         policy.identity_required = for_peers;
+        policy.renews = alpn == call::kCallAlpn;
         if (for_peers) {
             policy.demand = demand(needed);
         }

@@ -5,6 +5,7 @@
 #include <alknet/base/number.hpp>
 #include <alknet/config/units.hpp>
 #include <alknet/identity/policy.hpp>
+#include <alknet/identity/renewal.hpp>
 #include <alknet/identity/state.hpp>
 #include <cstdlib>
 #include <iterator>
@@ -112,6 +113,7 @@ result<std::shared_ptr<const identity::PeerDirectory>> peers_of(const ConfigPlac
     list.peers.insert(list.peers.end(), stored.peers.begin(), stored.peers.end());
     list.tokens.insert(list.tokens.end(), stored.tokens.begin(), stored.tokens.end());
     list.changes = stored.changes;
+    list.renewals = stored.renewals;
     return identity::PeerDirectory::create(std::move(list));
 }
 
@@ -163,6 +165,7 @@ config::Peer as_entry(const identity::PeerRecord& peer) {
     entry.resources = identity::resource_texts(peer.resources);
     entry.enabled = peer.enabled;
     entry.expires = peer.expires;
+    entry.renew = peer.renew;
     if (auto address = NodeAddress::parse(peer.address); address && !address->host.empty()) {
         entry.address = *std::move(address);
     }
@@ -188,6 +191,22 @@ result<WallTime> parse_future_expiry(std::string_view text, WallTime now) {
         return fail(causes::kUsage, "'" + std::string(text) + "' is over already");
     }
     return expires;
+}
+
+result<Duration> parse_renewal(std::string_view text) {
+    if (text == kNever) {
+        return Duration();
+    }
+    const auto duration = config::parse_duration(text);
+    if (!duration || *duration < identity::kRenewMin || *duration > identity::kRenewMax) {
+        return fail(causes::kUsage,
+                    "'" + std::string(text) + "' is neither a duration from 1h to 3650d nor never");
+    }
+    return *duration;
+}
+
+std::string renewal_text(Duration renew) {
+    return renew == Duration() ? std::string() : config::duration_text(renew);
 }
 
 std::string time_text(WallTime time) {

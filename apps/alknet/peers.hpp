@@ -87,6 +87,12 @@ using WaysOfKeys = std::map<std::string, config::Ways>;
 /// Of what is new, and so would be worth nothing from the beginning: an end that is past is
 /// refused.
 [[nodiscard]] result<WallTime> parse_future_expiry(std::string_view text, WallTime now);
+/// In place of a term, or of what a peer may make of it: none.
+inline constexpr std::string_view kNever = "never";
+/// How far a peer may renew its own term: a duration, or kNever, which is zero. Errors: kUsage.
+[[nodiscard]] result<Duration> parse_renewal(std::string_view text);
+/// Empty for zero.
+[[nodiscard]] std::string renewal_text(Duration renew);
 /// `2027-01-31T00:00:00Z`
 [[nodiscard]] std::string time_text(WallTime time);
 

@@ -152,12 +152,18 @@ struct PeerOptions {
     std::vector<std::string> roles;
     std::vector<std::string> resources;
     std::string expires;
+    std::string renew;
     std::string address;
     std::vector<std::string> set;
     std::vector<std::string> added;
     std::vector<std::string> removed;
     bool none = false;  // no scopes
     bool force = false;
+};
+struct RenewOptions {
+    std::string address;
+    DialWishes wishes{};
+    Duration timeout = std::chrono::seconds(10);
 };
 struct InvitationOptions {
     enum class Action : std::uint8_t { make, list, confirm, take_back };
@@ -170,6 +176,8 @@ struct InvitationOptions {
     std::string name;
     std::string as;
     std::vector<std::string> addresses;
+    std::string expires;
+    std::string renew;
     bool qr = false;
     bool no_qr = false;
     std::string word;  // of confirm: the digits; of take_back: the id
@@ -239,9 +247,10 @@ using Verb =
                  PathsOptions, PipeOptions, SshOptions, ForwardOptions, SshConfigOptions,
                  CallOptions, ProbeOptions, DoctorOptions, BenchOptions, ExplainOptions,
                  ConfigCheckOptions, ConfigShowOptions, ConfigDiffOptions, ConfigApplyOptions,
-                 ConfigPendingOptions, PeerOptions, InvitationOptions, JoinOptions, ImportOptions,
-                 TokenOptions, TokenSignOptions, AccessCheckOptions, AuditOptions, KeyOptions,
-                 KnownOptions, CompletionOptions, ManualOptions, HelpOptions, VersionOptions>;
+                 ConfigPendingOptions, PeerOptions, RenewOptions, InvitationOptions, JoinOptions,
+                 ImportOptions, TokenOptions, TokenSignOptions, AccessCheckOptions, AuditOptions,
+                 KeyOptions, KnownOptions, CompletionOptions, ManualOptions, HelpOptions,
+                 VersionOptions>;
 
 struct CommandLine {
     std::optional<std::filesystem::path> home;

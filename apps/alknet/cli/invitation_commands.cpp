@@ -24,6 +24,13 @@ void add_invite_options(CLI::App& command, InvitationOptions& options) {
     metavar(command.add_option("--name", options.name,
                                "What to call whoever joins; else as it proposes"),
             "NAME");
+    metavar(command.add_option("--expires", options.expires,
+                               "When the term of whoever joins ends: a duration from now, or a "
+                               "day in UTC"),
+            "WHEN");
+    metavar(command.add_option("--renew", options.renew,
+                               "How far from then whoever joins may renew that: a duration"),
+            "DURATION");
     metavar(command.add_option("--as", options.as,
                                "What this node calls itself; else the name of the machine"),
             "NAME");

@@ -18,6 +18,19 @@ void add_network_commands(Grammar& grammar) {
     add_duration(ping_command, "--interval", ping->interval, "Time between them")->excludes(all);
     add_duration(ping_command, "--timeout", ping->timeout, "How long each of them may take");
 
+    const auto renew = std::make_shared<RenewOptions>();
+    CLI::App& renew_command = grammar.leaf(
+        grammar.root(), "renew", "Renew this identity's own term at a node that lets it", renew);
+    grammar.add_identity(renew_command);
+    renew_command.footer(
+        "In the last 14 days of the term (or the last half of what it may be renewed by, where "
+        "that is less), or in the 7 days after it, in which the node answers nothing else; if the "
+        "owner of the node has said how far (alknet peer add --renew). " +
+        std::string(kAddressDetails));
+    add_address(renew_command, renew->address);
+    add_wishes(renew_command, renew->wishes);
+    add_duration(renew_command, "--timeout", renew->timeout, "How long an answer may take");
+
     const auto pipe = std::make_shared<PipeOptions>();
     CLI::App& pipe_command =
         grammar.leaf(grammar.root(), "pipe", "Join standard input and output to a service", pipe);

@@ -5,6 +5,9 @@ namespace alknet::app {
 
 namespace {
 
+constexpr const char* kRenewHelp =
+    "How far from then it may renew its term itself: a duration, or never";
+
 void add_peer_changes(Grammar& grammar, CLI::App& peer) {
     using Action = PeerOptions::Action;
     const auto change = [&](const std::string& word, const std::string& about, Action action) {
@@ -29,6 +32,8 @@ void add_peer_changes(Grammar& grammar, CLI::App& peer) {
     metavar(renew->add_option("--expires", renewal->expires,
                               "When it ends: a duration from now, a day in UTC, or never (30d)"),
             "WHEN");
+    metavar(renew->add_option("--renew", renewal->renew, kRenewHelp), "DURATION");
+    renew->footer("Whoever may renew its own term does so with alknet renew, on its side.");
 
     const auto [rename, renaming] =
         change("name", "Give somebody another name; everything else stays", Action::rename);
@@ -72,6 +77,7 @@ void add_peer_commands(Grammar& grammar) {
         add_command.add_option("--expires", add->expires,
                                "When its term ends: a duration from now, a day in UTC, or never"),
         "WHEN");
+    metavar(add_command.add_option("--renew", add->renew, kRenewHelp), "DURATION");
     metavar(add_command.add_option("--address", add->address, "Where to reach it"), "HOST[:PORT]");
 
     const auto list = std::make_shared<PeerOptions>();

@@ -34,6 +34,7 @@ result<ExitCode> run(const CommandLine& line, const ConfigDiffOptions& options);
 result<ExitCode> run(const CommandLine& line, const ConfigApplyOptions& options);
 result<ExitCode> run(const CommandLine& line, const ConfigPendingOptions& options);
 result<ExitCode> run(const CommandLine& line, const PeerOptions& options);
+result<ExitCode> run(const CommandLine& line, const RenewOptions& options);
 result<ExitCode> run(const CommandLine& line, const InvitationOptions& options);
 result<ExitCode> run(const CommandLine& line, const JoinOptions& options);
 result<ExitCode> run(const CommandLine& line, const ImportOptions& options);

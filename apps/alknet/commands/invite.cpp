@@ -25,7 +25,9 @@ Json input_of(const InvitationOptions& options) {
                            .confirm = options.confirm,
                            .name = given(options.name),
                            .as = given(options.as),
-                           .addresses = words_of(options.addresses)});
+                           .addresses = words_of(options.addresses),
+                           .expires = given(options.expires),
+                           .renew = given(options.renew)});
 }
 
 result<ExitCode> make(const CommandLine& line, const InvitationOptions& options) {
@@ -62,6 +64,10 @@ std::string as_text(const InvitationEntry& one) {
     }
     if (one.for_) {
         text += fmt::format("  for      {}\n", *one.for_);
+    }
+    if (one.peer_expires) {
+        text += fmt::format("  term     until {}{}\n", *one.peer_expires,
+                            one.peer_renew ? ", renewed by " + *one.peer_renew : "");
     }
     if (one.alarms != 0) {
         text += fmt::format("  alarms   {}: somebody else has seen the line\n", one.alarms);

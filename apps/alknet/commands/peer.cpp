@@ -46,10 +46,13 @@ Json input_of(const PeerOptions& options) {
                                               .roles = words_of(options.roles),
                                               .expires = given(options.expires),
                                               .address = given(options.address),
-                                              .resources = words_of(options.resources)});
+                                              .resources = words_of(options.resources),
+                                              .renew = given(options.renew)});
         case Action::renew:
-            return call::to_json(
-                PeerRenewInput{.name = name, .force = force, .expires = given(options.expires)});
+            return call::to_json(PeerRenewInput{.name = name,
+                                                .force = force,
+                                                .expires = given(options.expires),
+                                                .renew = given(options.renew)});
         case Action::rename:
             return call::to_json(PeerRenameInput{
                 .name = name, .force = force, .new_name = {.value = options.new_name}});
@@ -84,6 +87,7 @@ std::string as_text(const PeerEntry& peer) {
     return fmt::format("{} ({})\n", peer.name, peer.standing) + lines_of("key", peer.keys) +
            lines_of("role", peer.roles) + lines_of("scope", peer.scopes) +
            lines_of("resource", peer.resources) + line_of("expires", peer.expires.value_or("")) +
+           line_of("renew", peer.renew.value_or("")) +
            line_of("address", peer.address.value_or("")) + line_of("from", peer.origin);
 }
 

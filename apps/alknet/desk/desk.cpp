@@ -36,8 +36,9 @@ result<Desk> open_desk(const DeskRequest& request, const identity::PeerList& sto
 
 std::vector<const DeskOperation*> desk_operations() {
     std::vector<const DeskOperation*> all;
-    for (const auto& some : {peer_operations(), token_operations(), config_operations(),
-                             invitation_operations(), key_operations(), import_operations()}) {
+    for (const auto& some :
+         {peer_operations(), token_operations(), config_operations(), invitation_operations(),
+          key_operations(), import_operations(), renewal_operations()}) {
         for (const DeskOperation& one : some) {
             all.push_back(&one);
         }

@@ -140,11 +140,13 @@ constexpr DeskOperation configuring(DeskOperation operation) {
 [[nodiscard]] std::span<const DeskOperation> invitation_operations() noexcept;
 [[nodiscard]] std::span<const DeskOperation> key_operations() noexcept;
 [[nodiscard]] std::span<const DeskOperation> import_operations() noexcept;
+[[nodiscard]] std::span<const DeskOperation> renewal_operations() noexcept;
 /// All of these.
 [[nodiscard]] std::vector<const DeskOperation*> desk_operations();
 inline constexpr std::string_view kConfigApply = "config/apply";
 inline constexpr std::string_view kConfigConfirm = "config/confirm";
 inline constexpr std::string_view kKeySwitch = "key/switch";
+inline constexpr std::string_view kOwnRenewal = "peer/renew";
 /// Null: there is none of that name.
 [[nodiscard]] const DeskOperation* find_desk_operation(std::string_view name);
 

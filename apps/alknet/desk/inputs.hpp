@@ -44,6 +44,9 @@ inline constexpr std::string_view kAboutResources =
     "SERVICE:RESOURCE, which @ in its scopes stands for";
 inline constexpr std::string_view kAboutExpires = "a duration from now, or a day in UTC";
 
+inline constexpr std::string_view kAboutRenew =
+    "how far from then it may renew that itself: a duration, or never";
+
 /// peers/remove, disable, enable
 struct PeerInput {
     Word name;
@@ -59,15 +62,23 @@ struct PeerAddInput {
     std::optional<Word> expires{};
     std::optional<Word> address{};
     Words resources{};
-    static constexpr About<8> kAbout = {
-        "of the peer",          kAboutForce,   "node ids and fingerprints", "what it may do",
-        "roles of alknet.toml", kAboutExpires, "where it is reached",       kAboutResources};
+    std::optional<Word> renew{};
+    static constexpr About<9> kAbout = {"of the peer",
+                                        kAboutForce,
+                                        "node ids and fingerprints",
+                                        "what it may do",
+                                        "roles of alknet.toml",
+                                        kAboutExpires,
+                                        "where it is reached",
+                                        kAboutResources,
+                                        kAboutRenew};
 };
 struct PeerRenewInput {
     Word name;
     bool force = false;
     std::optional<Word> expires{};
-    static constexpr About<3> kAbout = {"of the peer", kAboutForce, kAboutExpires};
+    std::optional<Word> renew{};
+    static constexpr About<4> kAbout = {"of the peer", kAboutForce, kAboutExpires, kAboutRenew};
 };
 struct PeerRenameInput {
     Word name;
@@ -120,11 +131,19 @@ struct InvitationAddInput {
     std::optional<Word> name{};
     std::optional<Word> as{};
     Words addresses{};
-    static constexpr About<8> kAbout = {
-        "what whoever joins may do",        "a duration; else 10m",
-        "for how many; else one",           "the only key that may use it",
-        "somebody must confirm six digits", "of whoever joins",
-        "what this node is called there",   "where this node is reached"};
+    std::optional<Word> expires{};
+    std::optional<Word> renew{};
+    static constexpr About<10> kAbout = {
+        "what whoever joins may do",
+        "a duration; else 10m",
+        "for how many; else one",
+        "the only key that may use it",
+        "somebody must confirm six digits",
+        "of whoever joins",
+        "what this node is called there",
+        "where this node is reached",
+        "when the term of whoever joins ends: a duration from now, or a day in UTC",
+        kAboutRenew};
 };
 struct InvitationInput {
     Word id;

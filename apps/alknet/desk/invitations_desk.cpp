@@ -111,6 +111,8 @@ result<InvitationOptions> options_of(const InvitationAddInput& input) {
     options.confirm = input.confirm;
     options.name = or_empty(input.name);
     options.as = or_empty(input.as);
+    options.expires = or_empty(input.expires);
+    options.renew = or_empty(input.renew);
     const std::string ttl = or_empty(input.ttl);
     const std::uint32_t uses = input.uses.value_or(options.uses);
     if (!ttl.empty()) {
@@ -126,6 +128,22 @@ result<InvitationOptions> options_of(const InvitationAddInput& input) {
     }
     options.uses = uses;
     return options;
+}
+
+// Of whoever joins.
+result<void> add_term(InvitationRecord& record, const InvitationOptions& options, WallTime now) {
+    if (!options.renew.empty()) {
+        ALKNET_TRY(record.peer_renew, parse_renewal(options.renew));
+    }
+    if (options.expires.empty() || options.expires == kNever) {
+        return record.peer_renew == Duration()
+                   ? result<void>()
+                   : fail(causes::kUsage, "--renew is about a term: say --expires too");
+    }
+    ALKNET_TRY(record.peer_expires, parse_future_expiry(options.expires, now));
+    return *record.peer_expires > record.expires
+               ? result<void>()
+               : fail(causes::kUsage, "the term of whoever joins would end before the line does");
 }
 
 result<InvitationRecord> new_record(const InvitationOptions& options, WallTime now) {
@@ -152,6 +170,7 @@ result<InvitationRecord> new_record(const InvitationOptions& options, WallTime n
     record.uses_left = options.uses;
     // To the second, as it is stored and as the line says.
     record.expires = std::chrono::ceil<std::chrono::seconds>(now + options.ttl);
+    ALKNET_CHECK(add_term(record, options, now));
     return record;
 }
 
@@ -226,6 +245,12 @@ InvitationEntry entry_of(const InvitationRecord& record, WallTime now) {
                           .waiting = {}};
     if (!record.only_for.empty()) {
         entry.for_ = record.only_for;
+    }
+    if (record.peer_expires) {
+        entry.peer_expires = time_text(*record.peer_expires);
+    }
+    if (record.peer_renew != Duration()) {
+        entry.peer_renew = renewal_text(record.peer_renew);
     }
     for (const InvitationClaim& claim : record.claims) {
         if (claim.peer.empty()) {

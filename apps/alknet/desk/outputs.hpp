@@ -25,7 +25,8 @@ struct PeerEntry {
     std::optional<std::string> address{};
     std::string origin;
     std::vector<std::string> resources{};
-    static constexpr About<10> kAbout = {"by which people know it",
+    std::optional<std::string> renew{};
+    static constexpr About<11> kAbout = {"by which people know it",
                                          "by which the node knows it, whatever its name",
                                          "valid, expiring, grace, expired or disabled",
                                          "its fingerprints",
@@ -34,7 +35,8 @@ struct PeerEntry {
                                          kAboutEnds,
                                          "where it is reached",
                                          "where it is written",
-                                         kAboutResources};
+                                         kAboutResources,
+                                         "how far it may renew its own term"};
 };
 struct PeerEntries {
     std::vector<PeerEntry> peers;
@@ -45,6 +47,11 @@ struct PeerChanged {
     std::string done;
     PeerEntry peer;
     static constexpr About<2> kAbout = {kAboutDone, "as it is now, or as it was"};
+};
+
+struct TermRenewed {
+    std::string expires;
+    static constexpr About<1> kAbout = {kAboutEnds};
 };
 
 struct TokenEntry {
@@ -119,15 +126,19 @@ struct InvitationEntry {
     std::string expires;
     std::uint64_t alarms = 0;
     std::vector<ClaimEntry> waiting;
-    static constexpr About<9> kAbout = {"to take it back by",
-                                        "good, used or ended",
-                                        "what whoever joins may do",
-                                        "the only key that may use it",
-                                        "somebody must confirm six digits",
-                                        "how many may still join",
-                                        kAboutEnds,
-                                        "how often somebody else showed the line",
-                                        "who waits to be confirmed"};
+    std::optional<std::string> peer_expires{};
+    std::optional<std::string> peer_renew{};
+    static constexpr About<11> kAbout = {"to take it back by",
+                                         "good, used or ended",
+                                         "what whoever joins may do",
+                                         "the only key that may use it",
+                                         "somebody must confirm six digits",
+                                         "how many may still join",
+                                         kAboutEnds,
+                                         "how often somebody else showed the line",
+                                         "who waits to be confirmed",
+                                         "when the term of whoever joins ends, in UTC",
+                                         "how far whoever joins may renew that"};
 };
 struct InvitationEntries {
     std::vector<InvitationEntry> invitations;

@@ -27,7 +27,6 @@ using Action = PeerOptions::Action;
 
 constexpr std::string_view kRead = "peers:read";
 constexpr std::string_view kManage = "peers:manage";
-constexpr std::string_view kNever = "never";
 
 struct Work {
     const Desk& desk;
@@ -54,11 +53,13 @@ PeerOptions options_of(Action action, const PeerAddInput& input) {
     options.expires = or_empty(input.expires);
     options.address = or_empty(input.address);
     options.resources = texts_of(input.resources);
+    options.renew = or_empty(input.renew);
     return options;
 }
 PeerOptions options_of(Action action, const PeerRenewInput& input) {
     PeerOptions options = common_options(action, input);
     options.expires = or_empty(input.expires);
+    options.renew = or_empty(input.renew);
     return options;
 }
 PeerOptions options_of(Action action, const PeerRenameInput& input) {
@@ -119,6 +120,9 @@ result<PeerRecord> new_peer(const Work& work) {
     if (!options.expires.empty() && options.expires != kNever) {
         ALKNET_TRY(peer.expires, parse_future_expiry(options.expires, work.desk.now));
     }
+    if (!options.renew.empty()) {
+        ALKNET_TRY(peer.renew, parse_renewal(options.renew));
+    }
     if (!options.address.empty()) {
         ALKNET_TRY(const NodeAddress address, NodeAddress::parse(options.address));
         if (address.host.empty()) {
@@ -174,6 +178,9 @@ result<void> change_scopes(PeerRecord& peer, const PeerOptions& options) {
 result<void> change(PeerRecord& peer, const PeerOptions& options, WallTime now) {
     switch (options.action) {
         case Action::renew: {
+            if (!options.renew.empty()) {
+                ALKNET_TRY(peer.renew, parse_renewal(options.renew));
+            }
             if (options.expires == kNever) {
                 peer.expires.reset();
                 return {};
@@ -227,6 +234,7 @@ void audit(const Work& work, const PeerRecord& peer) {
         {"resources", fmt::format("{}", fmt::join(identity::resource_texts(peer.resources), ","))},
         {"enabled", peer.enabled ? "true" : "false"},
         {"expires", peer.expires ? time_text(*peer.expires) : ""},
+        {"renew", renewal_text(peer.renew)},
         work.desk.caller.named()};
     work.desk.audit(std::move(entry));
 }
@@ -287,16 +295,18 @@ result<PeerRecord> edit(const Work& work, store::Database& state) {
 }
 
 PeerEntry entry_of(const PeerRecord& peer, WallTime now) {
-    return {.name = peer.name,
-            .id = peer.id,
-            .standing = std::string(identity::to_string(identity::standing_of(peer, now))),
-            .keys = {peer.fingerprints.begin(), peer.fingerprints.end()},
-            .scopes = scope_texts(peer),
-            .roles = {peer.roles.begin(), peer.roles.end()},
-            .expires = peer.expires ? std::optional(time_text(*peer.expires)) : std::nullopt,
-            .address = peer.address.empty() ? std::nullopt : std::optional(peer.address),
-            .origin = peer.origin.text(),
-            .resources = identity::resource_texts(peer.resources)};
+    return {
+        .name = peer.name,
+        .id = peer.id,
+        .standing = std::string(identity::to_string(identity::standing_of(peer, now))),
+        .keys = {peer.fingerprints.begin(), peer.fingerprints.end()},
+        .scopes = scope_texts(peer),
+        .roles = {peer.roles.begin(), peer.roles.end()},
+        .expires = peer.expires ? std::optional(time_text(*peer.expires)) : std::nullopt,
+        .address = peer.address.empty() ? std::nullopt : std::optional(peer.address),
+        .origin = peer.origin.text(),
+        .resources = identity::resource_texts(peer.resources),
+        .renew = peer.renew == Duration() ? std::nullopt : std::optional(renewal_text(peer.renew))};
 }
 
 std::string_view done(Action action) {

@@ -8,6 +8,7 @@
 #include <alknet/base/causes_config.hpp>
 #include <alknet/identity/import_state.hpp>
 #include <alknet/identity/key_files.hpp>
+#include <map>
 #include <set>
 
 #include "desk.hpp"
@@ -60,6 +61,11 @@ protected:
                                         }))
             << name << " " << cause.id;
         seen_.insert(name);
+    }
+
+    static void refuses_to(std::string_view whom, const result<Json>& answer, const Cause& cause) {
+        ASSERT_FALSE(answer) << whom;
+        EXPECT_TRUE(answer.error().is(cause)) << whom << ": " << answer.error().message();
     }
 
     std::set<std::string> seen_;
@@ -145,11 +151,57 @@ TEST_F(DeskOperations, GiveWhatTheySay) {
     ASSERT_TRUE(key);
     info_.fingerprint = key->to.fingerprint();
     EXPECT_EQ(given("key/switch").text_of("from"), key->from.fingerprint());
-    // For this one somebody has to join.
+    // For this one somebody has to join, and for that somebody has to come from elsewhere.
     seen_.insert("invitations/confirm");
+    seen_.insert("peer/renew");
     for (const DeskOperation* one : desk_operations()) {
         EXPECT_TRUE(seen_.contains(std::string(one->name))) << one->name;
     }
+}
+
+TEST_F(DeskOperations, LetAPeerRenewItsOwnTerm) {
+    const Json added = given("peers/add", {{"name", "bob"},
+                                           {"expires", "1h"},
+                                           {"renew", "30d"},
+                                           {"scopes", Json(Json::Array{"git:read"})}});
+    EXPECT_EQ(added.find("peer")->text_of("renew"), "30d");
+    write("[[peer]]\nname = \"carol\"\nkeys = []\nexpires = 2026-01-02\nrenew = \"7d\"\n");
+    const auto end_of = [&](std::string_view name) {
+        for (const Json& one : *given("peers/list").find("peers")->as_array()) {
+            if (one.text_of("name") == name) {
+                return std::string(one.text_of("expires"));
+            }
+        }
+        return std::string();
+    };
+    const std::string id(added.find("peer")->text_of("id"));
+    const auto renew = [&](const std::string& peer) {
+        return call("peer/renew", remote({std::string(kRenewScope)}, peer), Json::object({}));
+    };
+    for (const auto& [name, peer] :
+         std::map<std::string, std::string>{{"bob", id}, {"carol", "carol"}}) {
+        const std::string before = end_of(name);
+        const auto renewed = renew(peer);
+        ASSERT_TRUE(renewed) << name << ": " << renewed.error().message();
+        EXPECT_NE(renewed->text_of("expires"), before);
+        EXPECT_EQ(renewed->text_of("expires"), end_of(name)) << name;
+        EXPECT_EQ(renewed->text_of("expires"),
+                  time_text(virtual_loop_.clock().wall_now() +
+                            std::chrono::hours(24 * (name == "bob" ? 30 : 7))));
+    }
+    EXPECT_NE(audited().find("\"event\":\"peer.renewed\""), std::string::npos) << audited();
+    EXPECT_EQ(reloads_, 3);
+    // Bob's is far away now, and a term that its owner has given another end is that again.
+    refuses_to("bob", renew(id), causes::kRenewEarly);
+    write("[[peer]]\nname = \"carol\"\nkeys = []\nexpires = 2026-01-03\nrenew = \"7d\"\n");
+    EXPECT_EQ(end_of("carol"), "2026-01-03T00:00:00Z");
+    write("");
+    (void)given("peers/renew", {{"name", "bob"}, {"expires", "1h"}, {"renew", "never"}});
+    refuses_to("bob", renew(id), causes::kForbidden);
+    refuses_to("nobody", renew("peer-nobody"), causes::kForbidden);
+    refuses_to("an owner", call("peer/renew", local(), Json::object({})), causes::kUsage);
+    const auto other = call("peer/renew", remote({"git:read"}, id), Json::object({}));
+    refuses_to("others", other, causes::kScopeMissing);
 }
 
 TEST_F(DeskOperations, FailForReasonsThatTheyDeclare) {

@@ -1,6 +1,7 @@
 """Peers, tokens and access: the commands, and what a running node makes of them."""
 
 import base64
+import datetime
 import hashlib
 import json
 import subprocess
@@ -353,6 +354,74 @@ class RunningNode(TestCase):
         with Node(home) as node:
             self.assertIn("peer=bob", node.wait_for("peer.expiring"))
             bob.run("ping", node.address, "--count", 1)
+
+
+class OwnTerms(TestCase):
+    """A peer renews its own term, with which it may do nothing else once it has ended."""
+
+    CALLS = '[alpn."alknet/call"]\nscope = "call:use"\n'
+
+    def peers(self, home):
+        return {peer["name"]: peer for peer in home.json("peer", "list")["peers"]}
+
+    def test_that_have_ended_are_renewed_and_nothing_else(self):
+        home, bob, eve = self.home(), self.home("bob"), self.home("eve")
+        yesterday = (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)).date()
+        entry = (f'[[peer]]\nname = "bob"\nkeys = ["{bob.id}"]\nexpires = {yesterday}\n'
+                 'scopes = ["node:read", "call:use"]\n')
+        for rules in (RULES, RULES + self.CALLS):
+            home.configure(rules + entry)
+            with Node(home) as node:
+                bob.error("renew", node.address, "--only", "quic", expect=EXIT_REFUSED)
+                home.configure(rules + entry + 'renew = "90d"\n')
+                node.wait_for("config.reloaded")
+                self.assertEqual(self.peers(home)["bob"]["standing"], "grace")
+                for only in ("quic", "tcp"):
+                    for operation in ("node/info", "services/list", "runs/get", "peers/list", "services/access"):
+                        refused = bob.error("call", node.address, operation, "--only", only, expect=EXIT_REFUSED)
+                        self.assertEqual(refused["id"], "E-AUTH-FORBIDDEN", operation)
+                        self.assertIn("alknet renew", refused["detail"])
+                    said = bob.error("ping", node.address, "--count", 1, "--only", only, expect=EXIT_REFUSED)
+                    self.assertEqual(said["id"], "E-AUTH-FORBIDDEN", only)
+                eve.error("renew", node.address, expect=EXIT_REFUSED if rules == RULES else EXIT_FAILURE)
+                until = bob.json("renew", node.address, "--only", "tcp")["expires"]
+                self.assertEqual(self.peers(home)["bob"]["expires"], until)
+                self.assertEqual(self.peers(home)["bob"]["standing"], "valid")
+                bob.run("ping", node.address, "--count", 1)
+                bob.run("call", node.address, "node/info")
+                self.assertEqual(bob.error("renew", node.address, expect=EXIT_CONFIG)["id"], "E-RENEW-EARLY")
+            # It is kept, and shown in the audit log; what the file says again counts.
+            with Node(home) as node:
+                bob.run("ping", node.address, "--count", 1)
+                home.configure(rules + entry)
+                node.wait_for("config.reloaded")
+                bob.error("ping", node.address, "--count", 1, "--only", "quic", expect=EXIT_REFUSED)
+            self.assertIn("peer.renewed", home.run("audit", "show", "--peer", "bob").stdout)
+            self.assertTrue(home.json("audit", "verify")["whole"])
+
+    def test_that_end_soon_are_renewed_as_their_invitation_says(self):
+        home, bob = self.home(), self.home("bob")
+        home.configure(RULES)
+        with Node(home) as node:
+            line = home.json("peer", "invite", "--as", "alice", "--address", node.bare, "--expires", "1h",
+                             "--renew", "2h")["invitation"]
+            listed = home.json("peer", "invitations")["invitations"][0]
+            self.assertEqual(listed["peer_renew"], "2h")
+            bob.run("peer", "join", line, "--as", "bob")
+            before = self.peers(home)["bob"]
+            self.assertEqual((before["standing"], before["renew"], before["expires"]),
+                             ("expiring", "2h", listed["peer_expires"]))
+            self.assertIn("renewed until ", bob.run("renew", "alice").stdout)
+            after = self.peers(home)["bob"]
+            self.assertGreater(after["expires"], before["expires"])
+            self.assertEqual(after["id"], before["id"])
+            # Its owner takes that away again.
+            home.run("peer", "renew", "bob", "--expires", "1h", "--renew", "never")
+            self.assertEqual(bob.error("renew", "alice", expect=EXIT_REFUSED)["id"], "E-AUTH-SCOPE")
+        for wrong in (("--renew", "2h"), ("--expires", "1h", "--renew", "1m"), ("--expires", "5m"),
+                      ("--expires", "1h", "--renew", "soon"), ("--expires", "1h", "--renew", "4000d")):
+            home.error("peer", "invite", "--address", "a:1", *wrong, expect=EXIT_USAGE)
+        home.error("peer", "add", "carol", "--key", self.home("carol").id, "--renew", "1m", expect=EXIT_USAGE)
 
 
 class Tokens(TestCase):

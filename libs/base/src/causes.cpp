@@ -482,6 +482,7 @@ constexpr std::array kAll = {
     &causes::kFileMissing,
     &causes::kLastAdmin,
     &causes::kOwnAccess,
+    &causes::kRenewEarly,
     &causes::kHomeExists,
     &causes::kHomeInvalid,
     &causes::kUsage,

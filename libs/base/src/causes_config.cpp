@@ -84,5 +84,16 @@ constexpr Cause kOwnAccess{
         "the change needs, by an earlier end of its own term, by other keys of its own, or by a "
         "rule that keeps it away from alknet/call. It could not take that back.",
 };
+constexpr Cause kRenewEarly{
+    .id = "E-RENEW-EARLY",
+    .condition = errc::exists,
+    .what = "this term has not come near its end yet",
+    .next = "renew it within its last two weeks, or within a week after its end",
+    .explain =
+        "A peer whose entry lets it renew its own term does so in the last two weeks of the term "
+        "or in the week of grace behind it, and its term then ends so far from that moment as "
+        "the entry says. Before that, and where the end would be no later, there is nothing to "
+        "do.",
+};
 
 }  // namespace alknet::causes

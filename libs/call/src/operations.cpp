@@ -39,6 +39,10 @@ result<void> may_call(const Operation& operation, const std::optional<Identity>&
     if (!caller && !open) {
         return fail(causes::kAuthRequired, "/" + operation.name);
     }
+    const bool renews = operation.scope && operation.scope->text() == kRenewScope;
+    if (caller && caller->renewal_only && !renews) {
+        return fail(causes::kForbidden, "your term has ended; see: alknet renew --help");
+    }
     if (!operation.scope) {
         return {};
     }

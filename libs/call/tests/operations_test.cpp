@@ -96,6 +96,27 @@ ALKNET_CO_TEST(CallOperations, SayWhyNot) {
     EXPECT_FALSE(co_await registry.call("services/list", {}, Json::object({{"stray", 1}})));
 }
 
+ALKNET_CO_TEST(CallOperations, AnswerWhoseTermHasEndedForARenewalAlone) {
+    OperationRegistry registry;
+    ALKNET_CO_ASSERT_OK(registry.add(operation("a/open", "")));
+    ALKNET_CO_ASSERT_OK(registry.add(operation("a/read", "a:read")));
+    ALKNET_CO_ASSERT_OK(registry.add(operation("peer/renew", kRenewScope)));
+    Operation of_the_known = operation("a/known", "");
+    of_the_known.known_only = true;
+    ALKNET_CO_ASSERT_OK(registry.add(of_the_known));
+    Identity late = caller({"a:read", std::string(kRenewScope)});
+    late.renewal_only = true;
+    for (const char* name : {"a/open", "a/read", "a/known", "services/list", "services/schema"}) {
+        const auto answer = co_await registry.call(name, {.identity = late}, input_for(name));
+        ALKNET_CO_ASSERT(!answer);
+        EXPECT_TRUE(answer.error().is(causes::kForbidden)) << name;
+    }
+    EXPECT_TRUE(co_await registry.call("peer/renew", {.identity = late}, {}));
+    late.scopes = {"a:read"};
+    const auto answer = co_await registry.call("peer/renew", {.identity = late}, {});
+    EXPECT_TRUE(!answer && answer.error().is(causes::kScopeMissing));
+}
+
 // For random scopes, of operations and of callers.
 ALKNET_CO_TEST(CallOperations, AreListedExactlyWhenTheyCanBeCalled) {
     std::mt19937 random(20261123);

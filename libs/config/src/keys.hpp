@@ -126,9 +126,17 @@ inline constexpr std::array kPeerFields = {
         {.name = "enabled", .about = "If false, the peer is treated as a stranger."}),
     field<&Peer::expires, Expiry>(
         {.name = "expires",
-         .about = "When the peer's term ends. For 7 days after it the peer may renew, and nothing "
-                  "else.",
+         .about = "When the peer's term ends. For 7 days after it the peer is known still, and "
+                  "may do nothing but renew it, if 'renew' lets it.",
          .example = "2099-12-31"}),
+    field<&Peer::renew, Renewal>(
+        {.name = "renew",
+         .about =
+             "Lets the peer renew its own term (alknet renew), from 14 days before its end (or "
+             "half of this, where that is less) to 7 days after it: the term then ends so "
+             "far from that moment. What it has made of it is kept in state.db for as long "
+             "as 'expires' stays as it is.",
+         .example = "\"30d\""}),
     field<&Peer::address, Reach>(
         {.name = "address",
          .about = "Where commands find this peer when they are given its name.",

@@ -98,6 +98,7 @@ identity::PeerList peer_list(const DynamicConfig& config, const std::string& fil
              .resources = identity::parse_resources(peer.resources).value_or(identity::Resources()),
              .enabled = peer.enabled,
              .expires = peer.expires,
+             .renew = peer.renew,
              .address = peer.address ? peer.address->to_string() : "",
              .origin = {.file = file, .line = peer.line}});
     }

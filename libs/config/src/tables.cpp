@@ -176,6 +176,9 @@ void read_peers(Reading& in, const toml::node& value, Config& into) {
         read_fields(in, table, Fields<Peer>(kPeerFields), peer);
         peer.line = table.source().begin.line;
         peer.scope_lines = lines_of(table, "scopes");
+        if (peer.renew != Duration() && !peer.expires) {
+            in.refuse(table, "'renew' belongs to 'expires'");
+        }
         const auto [other, fresh] = names.emplace(identity::name_skeleton(peer.name), peer.name);
         if (!fresh) {
             in.refuse(table, other->second == peer.name

@@ -68,6 +68,19 @@ struct Span {
     static std::string type() { return duration_type(kMin, kMax); }
 };
 
+/// How far a peer's own renewal reaches; zero, where there is none, is not written.
+struct Renewal {
+    using Value = Span<identity::kRenewMin / std::chrono::milliseconds(1),
+                       identity::kRenewMax / std::chrono::milliseconds(1)>;
+    static void read(Reading& in, const toml::node& value, Duration& into) {
+        Value::read(in, value, into);
+    }
+    static std::string show(Duration value) {
+        return value == Duration() ? std::string() : Value::show(value);
+    }
+    static std::string type() { return Value::type(); }
+};
+
 struct Flag {
     static void read(Reading& in, const toml::node& value, bool& into);
     static std::string show(bool value) { return value ? "true" : "false"; }

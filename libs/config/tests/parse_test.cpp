@@ -236,7 +236,7 @@ TEST(ConfigParse, ARecordKnowsTheLineOfEachScope) {
     const Config config = accepted(
         "[[role]]\nname = 'ops'\nscopes = ['node:status']\n"
         "[[peer]]\nname = 'alice'\nkeys = []\nroles = ['ops']\nenabled = false\n"
-        "expires = 2030-02-28\nscopes = [\n  'call:echo',\n  'git:read:*',\n]\n"
+        "expires = 2030-02-28\nrenew = '30d'\nscopes = [\n  'call:echo',\n  'git:read:*',\n]\n"
         "[[peer]]\nname = 'bob'\nkeys = []\nexpires = 2030-02-28T02:30:00+02:00\n");
     const identity::PeerList list = peer_list(config.dynamic, "alknet.toml");
     ASSERT_THAT(list.peers, SizeIs(2));
@@ -547,6 +547,11 @@ INSTANTIATE_TEST_SUITE_P(
                 "with its offset"},
         Refusal{"[[peer]]\nname = 'a'\nkeys = []\nexpires = 2201-01-01", "peer.expires",
                 "between 1970 and 2200"},
+        Refusal{"[[peer]]\nname = 'a'\nkeys = []\nrenew = '30d'", "peer", "belongs to 'expires'"},
+        Refusal{"[[peer]]\nname = 'a'\nkeys = []\nexpires = 2030-01-01\nrenew = '59m'",
+                "peer.renew", "1h"},
+        Refusal{"[[peer]]\nname = 'a'\nkeys = []\nexpires = 2030-01-01\nrenew = '3651d'",
+                "peer.renew", "3650d"},
         Refusal{"[[peer]]\nname = 'a'\nkeys = []\naddress = 'a:b:c'", "peer.address", "address"},
         Refusal{"[[peer]]\nname = 'a'\nkeys = []\naddress = 1", "peer.address", "must be text"},
         Refusal{"[[peer]]\nname = 'a'\nkeys = []\naddress = "

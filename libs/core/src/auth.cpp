@@ -46,7 +46,7 @@ bool is_narrowed(const Identity& before, const std::optional<Identity>& after) {
     };
     for (const std::string& scope : before.scopes) {
         // Which comes and goes with a term, and allows no more than to keep it.
-        const bool lost = scope != "peer:renew" &&
+        const bool lost = scope != kRenewScope &&
                           std::ranges::none_of(after->scopes, [&](const std::string& grant) {
                               return grant_covers(grant, scope);
                           });

@@ -37,7 +37,10 @@ result<void> admit(const AlpnPolicy& policy, Transport transport,
         return fail(causes::kAuthRequired, "only known peers may use this service");
     }
     if (identity->renewal_only) {
-        return fail(causes::kForbidden, "the term of " + identity->id + " has ended");
+        const bool renewable = std::ranges::count(identity->scopes, kRenewScope) != 0;
+        return policy.renews && renewable
+                   ? result<void>()
+                   : fail(causes::kForbidden, "the term of " + identity->id + " has ended");
     }
     return policy.demand ? policy.demand(*identity) : result<void>();
 }

@@ -51,6 +51,8 @@ void put(WireWriter& out, const PeerRecord& peer) {
     out.number(static_cast<std::uint8_t>(peer.enabled ? 1 : 0));
     put(out, peer.expires);
     put(out, peer.address);
+    out.number(
+        static_cast<std::uint64_t>(std::chrono::floor<std::chrono::seconds>(peer.renew).count()));
 }
 
 }  // namespace
@@ -76,6 +78,12 @@ std::string config_revision(std::string_view text, const PeerList& stored) {
         put(out, change.to.fingerprint());
         put(out, std::optional(change.ends));
         out.number(static_cast<std::uint8_t>(change.used));
+    }
+    for (const Renewal& renewal : stored.renewals) {
+        put(out, renewal.peer);
+        put(out, renewal.key);
+        put(out, std::optional(renewal.was));
+        put(out, std::optional(renewal.expires));
     }
     return hex_encode(BytesView(crypto::sha256(out.view())).first(kDigestOctets));
 }

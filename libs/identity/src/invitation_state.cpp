@@ -8,6 +8,7 @@
 #include <alknet/identity/join_frames.hpp>
 #include <alknet/identity/names.hpp>
 #include <alknet/identity/policy.hpp>
+#include <alknet/identity/renewal.hpp>
 #include <alknet/identity/state.hpp>
 #include <map>
 
@@ -32,8 +33,13 @@ result<InvitationRecord> record_of(const Row& row) {
     record.id = row.text(0);
     const std::int64_t uses = row.integer(5);
     const std::int64_t expires = row.integer(6);
+    const auto is_time = [&](std::int64_t value) {
+        return value >= 0 && value <= kMax.time_since_epoch().count();
+    };
+    const auto renew = std::chrono::seconds(row.integer(10));
     if (row.blob(1).size() != record.hash.size() || uses < 0 || uses > kInvitationUsesMax ||
-        expires < 0 || expires > kMax.time_since_epoch().count()) {
+        !is_time(expires) || !is_time(row.integer(9)) || renew < renew.zero() ||
+        renew > kRenewMax) {
         return fail(causes::kStoreInvalid, "invitation " + record.id);
     }
     std::ranges::copy(row.blob(1), record.hash.begin());
@@ -44,6 +50,10 @@ result<InvitationRecord> record_of(const Row& row) {
     record.expires = WallTime(std::chrono::seconds(expires));
     record.alarms = static_cast<std::uint32_t>(row.integer(7));
     record.draws = static_cast<std::uint32_t>(row.integer(8));
+    if (!row.is_null(9)) {
+        record.peer_expires = WallTime(std::chrono::seconds(row.integer(9)));
+    }
+    record.peer_renew = renew;
     return record;
 }
 
@@ -140,6 +150,8 @@ PeerRecord new_peer(const InvitationRecord& record, const InvitationClaim& claim
     for (const Scope& scope : record.scopes) {
         peer.grants.push_back({.scope = scope, .origin = {}, .role = {}});
     }
+    peer.expires = record.peer_expires;
+    peer.renew = record.peer_renew;
     peer.origin = {.file = std::string(kStateFile) + ": peer " + peer.name, .line = 0};
     return peer;
 }
@@ -243,10 +255,14 @@ result<void> add_invitation(Database& state, const InvitationRecord& invitation,
                     "there are 256 invitations; take some back: alknet peer "
                     "uninvite ID");
     }
-    ALKNET_CHECK(state.run("INSERT INTO invitation VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0)",
-                           {invitation.id, to_bytes(invitation.hash), invitation.name,
-                            invitation.only_for, std::int64_t{invitation.confirm},
-                            std::int64_t{invitation.uses_left}, seconds(invitation.expires)}));
+    const store::Value term =
+        invitation.peer_expires ? store::Value(seconds(*invitation.peer_expires)) : store::Value();
+    const auto renew = std::chrono::floor<std::chrono::seconds>(invitation.peer_renew).count();
+    ALKNET_CHECK(
+        state.run("INSERT INTO invitation VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)",
+                  {invitation.id, to_bytes(invitation.hash), invitation.name, invitation.only_for,
+                   std::int64_t{invitation.confirm}, std::int64_t{invitation.uses_left},
+                   seconds(invitation.expires), term, std::int64_t{renew}}));
     for (const Scope& scope : invitation.scopes) {
         ALKNET_CHECK(state.run("INSERT OR IGNORE INTO invitation_scope VALUES (?, ?)",
                                {invitation.id, scope.text()}));
@@ -255,9 +271,10 @@ result<void> add_invitation(Database& state, const InvitationRecord& invitation,
 }
 
 result<std::vector<InvitationRecord>> load_invitations(Database& state) {
-    ALKNET_TRY(const auto rows,
-               state.query("SELECT id, hash, name, only_for, confirm, uses_left, expires, alarms,"
-                           " draws FROM invitation ORDER BY expires DESC, id"));
+    ALKNET_TRY(
+        const auto rows,
+        state.query("SELECT id, hash, name, only_for, confirm, uses_left, expires, alarms,"
+                    " draws, peer_expires, peer_renew FROM invitation ORDER BY expires DESC, id"));
     std::vector<InvitationRecord> all;
     Places places;
     for (const Row& row : rows) {

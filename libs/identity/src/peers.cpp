@@ -3,6 +3,7 @@
 #include <alknet/crypto/secret_bytes.hpp>
 #include <alknet/identity/names.hpp>
 #include <alknet/identity/peers.hpp>
+#include <alknet/identity/renewal.hpp>
 #include <cstring>
 #include <utility>
 
@@ -63,7 +64,7 @@ std::string_view to_string(Standing standing) noexcept {
 }
 
 bool may_renew(const PeerRecord& peer) noexcept {
-    return peer.expires && peer.renewable;
+    return peer.expires && peer.renewable && peer.renew > Duration();
 }
 
 Standing standing_of(const PeerRecord& peer, WallTime now) noexcept {
@@ -90,6 +91,7 @@ result<std::shared_ptr<const PeerDirectory>> PeerDirectory::create(PeerList list
                                         std::to_string(kTokensMax) + " tokens and " +
                                         std::to_string(kAssertionsMax) + " assertions");
     }
+    apply_renewals(list);  // which go by the keys that were written down
     apply_key_changes(list);
     std::shared_ptr<PeerDirectory> directory(new PeerDirectory(std::move(list)));
     ALKNET_CHECK(directory->index());

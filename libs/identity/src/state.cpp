@@ -3,6 +3,7 @@
 #include <alknet/base/encoding.hpp>
 #include <alknet/crypto/digest.hpp>
 #include <alknet/identity/fingerprint.hpp>
+#include <alknet/identity/renewal.hpp>
 #include <alknet/identity/rotation_state.hpp>
 #include <alknet/identity/state.hpp>
 #include <map>
@@ -109,6 +110,18 @@ CREATE TABLE import_pin (
     PRIMARY KEY (prefix, peer, operation)
 ) STRICT, WITHOUT ROWID;
 )";
+// Of renewal.hpp. What an invitation says of the term of whoever joins is the same as of a peer's.
+constexpr std::string_view kSchema6 = R"(
+ALTER TABLE peer ADD COLUMN renew INTEGER NOT NULL DEFAULT 0;               -- seconds
+ALTER TABLE invitation ADD COLUMN peer_expires INTEGER;                     -- seconds since 1970
+ALTER TABLE invitation ADD COLUMN peer_renew INTEGER NOT NULL DEFAULT 0;    -- seconds
+CREATE TABLE renewal (
+    peer    TEXT PRIMARY KEY,         -- of alknet.toml, so no reference
+    key     TEXT NOT NULL,
+    was     INTEGER NOT NULL,         -- seconds since 1970
+    expires INTEGER NOT NULL          -- likewise
+) STRICT, WITHOUT ROWID;
+)";
 constexpr std::int32_t kApplicationId = 0x616c6b31;  // "alk1"
 
 Value seconds(const std::optional<WallTime>& time) {
@@ -129,6 +142,15 @@ result<std::optional<WallTime>> time_of(const Row& row, std::size_t column) {
         return fail(causes::kStoreInvalid, "a time is out of range");
     }
     return WallTime(std::chrono::seconds(value));
+}
+
+result<Duration> renewal_of(const Row& row, std::size_t column) {
+    constexpr auto kMax = std::chrono::floor<std::chrono::seconds>(kRenewMax);
+    const std::int64_t value = row.integer(column);
+    if (value < 0 || value > kMax.count()) {
+        return fail(causes::kStoreInvalid, "what a peer may renew is out of range");
+    }
+    return std::chrono::seconds(value);
 }
 
 Origin origin(std::string what) {
@@ -160,8 +182,9 @@ struct Loading {
 };
 
 result<void> load_records(Database& state, Loading& into) {
-    ALKNET_TRY(const auto rows,
-               state.query("SELECT id, name, enabled, expires, address FROM peer ORDER BY name"));
+    ALKNET_TRY(
+        const auto rows,
+        state.query("SELECT id, name, enabled, expires, address, renew FROM peer ORDER BY name"));
     for (const Row& row : rows) {
         PeerRecord peer;
         peer.id = row.text(0);
@@ -169,6 +192,7 @@ result<void> load_records(Database& state, Loading& into) {
         peer.enabled = row.integer(2) != 0;
         ALKNET_TRY(peer.expires, time_of(row, 3));
         peer.address = row.text(4);
+        ALKNET_TRY(peer.renew, renewal_of(row, 5));
         peer.origin = origin("peer " + peer.name);
         into.peers.emplace(peer.id, into.list.peers.size());
         into.list.peers.push_back(std::move(peer));
@@ -269,7 +293,7 @@ result<bool> remove_from(Database& state, const std::string& table, std::string_
 }  // namespace
 
 store::DatabaseOptions state_options() {
-    return {.schema = {kSchema1, kSchema2, kSchema3, kSchema4, kSchema5},
+    return {.schema = {kSchema1, kSchema2, kSchema3, kSchema4, kSchema5, kSchema6},
             .application_id = kApplicationId};
 }
 
@@ -286,6 +310,7 @@ result<PeerList> load_peers(Database& state) {
     ALKNET_CHECK(load_rights(state, loading));
     ALKNET_CHECK(load_tokens(state, loading));
     ALKNET_TRY(loading.list.changes, load_key_changes(state));
+    ALKNET_TRY(loading.list.renewals, load_renewals(state));
     return std::move(loading.list);
 }
 
@@ -295,9 +320,10 @@ result<void> save_peer(Database& state, const PeerRecord& peer) {
     if (before.empty()) {
         ALKNET_CHECK(forget_key_changes(state, peer.fingerprints));
     }
-    ALKNET_CHECK(state.run(
-        "INSERT INTO peer VALUES (?, ?, ?, ?, ?)",
-        {peer.id, peer.name, std::int64_t{peer.enabled}, seconds(peer.expires), peer.address}));
+    const auto renew = std::chrono::floor<std::chrono::seconds>(peer.renew).count();
+    ALKNET_CHECK(state.run("INSERT INTO peer VALUES (?, ?, ?, ?, ?, ?)",
+                           {peer.id, peer.name, std::int64_t{peer.enabled}, seconds(peer.expires),
+                            peer.address, std::int64_t{renew}}));
     std::int64_t position = 0;
     for (const std::string& fingerprint : peer.fingerprints) {
         ALKNET_CHECK(

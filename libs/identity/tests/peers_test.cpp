@@ -146,6 +146,11 @@ TEST(Standing, DecidesWhatAPeerIsKnownAs) {
     PeerRecord bob = peer("bob", {}, {"git:write", "git:read", "git:read"});
     bob.resources = {{"repo", {"site"}}};
     bob.expires = at(1000);
+    EXPECT_EQ(identity_of(bob, at(999))->scopes,
+              (std::vector<std::string>{"git:read", "git:write"}));
+    EXPECT_TRUE(identity_of(bob, at(1000))->scopes.empty()) << "nothing lets it renew";
+    EXPECT_TRUE(identity_of(bob, at(1000))->renewal_only);
+    bob.renew = kRenewMin;
     const auto valid = identity_of(bob, at(999));
     ASSERT_TRUE(valid);
     EXPECT_EQ(valid->scopes, (std::vector<std::string>{"git:read", "git:write", "peer:renew"}));

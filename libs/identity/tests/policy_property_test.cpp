@@ -46,6 +46,7 @@ public:
         if (random_.chance(0.4)) {
             record.expires = at(static_cast<std::int64_t>(random_.below(2'000'000)));
             record.renewable = random_.chance(0.7);
+            record.renew = random_.chance(0.7) ? kRenewMin : Duration();
         }
         return record;
     }

@@ -47,9 +47,11 @@ std::shared_ptr<const PeerDirectory> table_peers() {
     bob.roles = {"ops"};
     PeerRecord term = numbered("term", 2, {"git:read"});
     term.expires = at(1000);
+    term.renew = kRenewMin;
     PeerRecord ends = numbered("ends", 3, {"git:read"});
     ends.expires = at(1000);
     ends.renewable = false;
+    ends.renew = kRenewMin;
     PeerRecord off = numbered("off", 4, {"git:read"});
     off.enabled = false;
     PeerRecord both = numbered("both", 5, {"git:read"});

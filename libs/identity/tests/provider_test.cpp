@@ -13,6 +13,7 @@ ALKNET_CO_TEST(ConfigIdentityProvider, FindsPeersByWhatTheyProved) {
     const WallTime end = loop.wall_now() + std::chrono::hours(1);
     PeerRecord bob = peer("bob", {id.openssh_fingerprint()}, {"git:read"});
     bob.expires = end;
+    bob.renew = kRenewMin;
     ConfigIdentityProvider provider(clock, directory_of({bob}));
     const WallTime looked = loop.wall_now();
     EXPECT_EQ(provider.next_change(looked), end);

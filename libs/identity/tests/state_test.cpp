@@ -36,6 +36,7 @@ PeerRecord full_record() {
     bob.resources = {{"repo", {"a", "b"}}};
     bob.enabled = false;
     bob.expires = at(2'208'988'800);
+    bob.renew = std::chrono::hours(24 * 90);
     bob.address = "node.example:4433";
     bob.origin = {.file = "state.db: peer bob", .line = 0};
     bob.grants[0].origin = bob.origin;
@@ -99,6 +100,10 @@ TEST_F(State, RefusesRowsThatNoCommandWrites) {
     };
     EXPECT_TRUE(refused("UPDATE peer SET expires = -1"));
     EXPECT_TRUE(refused("UPDATE peer SET expires = 9223372036854775807"));
+    EXPECT_TRUE(refused("UPDATE peer SET renew = -1"));
+    EXPECT_TRUE(refused("UPDATE peer SET renew = 9223372036854775807"));
+    EXPECT_TRUE(refused("INSERT INTO renewal VALUES ('bob', '', -1, 0)"));
+    EXPECT_TRUE(refused("INSERT INTO renewal VALUES ('bob', '', 0, 9223372036854775807)"));
     EXPECT_TRUE(refused("UPDATE peer_scope SET scope = 'nonsense'"));
     EXPECT_TRUE(refused("UPDATE peer_key SET fingerprint = 'ed25519:00' WHERE position = 0"));
     EXPECT_TRUE(refused("INSERT INTO token VALUES ('t', x'00', NULL, '', NULL)"));

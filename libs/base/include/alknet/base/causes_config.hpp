@@ -13,5 +13,6 @@ extern const Cause kConfigNotPending;
 extern const Cause kFileMissing;
 extern const Cause kLastAdmin;
 extern const Cause kOwnAccess;
+extern const Cause kRenewEarly;
 
 }  // namespace alknet::causes

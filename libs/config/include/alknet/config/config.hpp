@@ -133,6 +133,7 @@ struct Peer {
     std::vector<std::string> resources;  // `service:resource`
     bool enabled = true;
     std::optional<WallTime> expires;
+    Duration renew{};                                     // PeerRecord::renew
     std::optional<NodeAddress> address;                   // where to reach it
     Ways transports{};                                    // by which alone it is dialled
     quic::Congestion congestion = quic::Congestion::bbr;  // of QUIC to it

@@ -8,16 +8,21 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace alknet {
+
+/// The scope for renewing one's own term, which comes and goes with it.
+inline constexpr std::string_view kRenewScope = "peer:renew";
 
 /// A peer record's public face. `id` is stable and is never the key.
 struct Identity {
     std::string id;
     std::vector<std::string> scopes;
     std::map<std::string, std::vector<std::string>> resources;
-    bool renewal_only = false;  // its term has ended: no service for known peers admits it
+    /// Its term has ended: no service for known peers admits it, but one that renews it.
+    bool renewal_only = false;
     bool operator==(const Identity&) const = default;
 };
 

@@ -21,6 +21,9 @@ struct AlpnPolicy {
     /// What a known peer must have besides, where identity_required; null: nothing. The peer is
     /// told the detail of kScopeMissing, and nothing of other errors. Any thread, not blocking.
     std::function<result<void>(const Identity&)> demand{};
+    /// Lets a peer in whose term has ended and who may renew it: the service answers it nothing
+    /// else.
+    bool renews = false;
     bool quic = true;  // transports allowed
     bool tcp = true;
     bool iroh = true;

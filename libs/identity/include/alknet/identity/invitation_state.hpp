@@ -45,6 +45,8 @@ struct InvitationRecord {
     bool confirm = false;
     std::uint32_t uses_left = 1;
     WallTime expires;
+    std::optional<WallTime> peer_expires{};  // of whoever joins: PeerRecord::expires, and …
+    Duration peer_renew{};                   // … PeerRecord::renew
     std::uint32_t alarms = 0;  // uses after it was spent, or by another key than it is for
     std::uint32_t draws = 0;
     std::vector<InvitationClaim> claims;

@@ -27,10 +27,12 @@ inline constexpr std::size_t kAssertionsMax = 1024;
 
 /// From so long before a peer expires its owner is warned …
 inline constexpr Duration kExpiryWarning = std::chrono::hours(24 * 14);
-/// … and so long after it the peer is known still, and may do nothing but renew.
+/// … and so long after it the peer is known still, and may do nothing but renew its term, if it
+/// may do that.
 inline constexpr Duration kExpiryGrace = std::chrono::hours(24 * 7);
-/// The scope for that. Whoever has a term has it without a grant.
-inline constexpr std::string_view kRenewScope = "peer:renew";
+/// How far its own renewal may reach.
+inline constexpr Duration kRenewMin = std::chrono::hours(1);
+inline constexpr Duration kRenewMax = std::chrono::hours(24) * 3650;
 
 /// Where a rule was written down.
 struct Origin {
@@ -75,7 +77,9 @@ struct PeerRecord {
     bool enabled = true;
     std::optional<WallTime> expires;
     bool renewable = true;  // false: when it expires there is no grace, and nothing to renew
-    std::string address;    // where to reach it; empty: not known
+    /// So far from then its term reaches when it renews it itself; zero: it may not.
+    Duration renew{};
+    std::string address;  // where to reach it; empty: not known
     Origin origin;
     /// Of its keys, those that it will not have any more from then on: it has said so (KeyChange).
     std::map<std::string, WallTime> ending{};
@@ -99,13 +103,13 @@ struct TokenRecord {
     bool operator==(const TokenRecord&) const = default;
 };
 
-/// The scope kRenewScope comes with the term.
+/// Whether the peer may renew its term itself: then the scope kRenewScope comes with the term.
 [[nodiscard]] bool may_renew(const PeerRecord& peer) noexcept;
 
 enum class Standing : std::uint8_t {
     valid,
     expiring,  // valid, and to be warned of
-    grace,     // may renew
+    grace,     // may renew, if it may at all
     expired,
     disabled,
 };
@@ -132,6 +136,17 @@ struct Assertion {
     bool operator==(const Assertion&) const = default;
 };
 
+/// What a peer of alknet.toml, which no node writes to, has made of its term (renewal.hpp). It
+/// holds for as long as the entry is as it was when that happened.
+struct Renewal {
+    std::string peer;  // its id
+    std::string key;   // one of those that stood there; empty: there was none
+    WallTime was{};    // the end that stood there
+    WallTime expires{};
+
+    bool operator==(const Renewal&) const = default;
+};
+
 /// What was written down, to be made into a directory.
 struct PeerList {
     std::vector<PeerRecord> peers;
@@ -139,6 +154,7 @@ struct PeerList {
     std::vector<TokenRecord> tokens;
     std::vector<Assertion> assertions;
     std::vector<KeyChange> changes{};  // each of another key
+    std::vector<Renewal> renewals{};   // each of another peer
 
     bool operator==(const PeerList&) const = default;
 };
