@@ -6,6 +6,8 @@
 #include <alknet/identity/state.hpp>
 #include <utility>
 
+#include "joining.hpp"
+
 namespace alknet::app {
 
 Node::Node(Loop& loop, config::Home home, config::Config config, NodeOptions options)
@@ -36,6 +38,8 @@ result<void> Node::build() {
         std::make_shared<identity::ConfigIdentityProvider>(loop_.clock(), std::move(peers));
     written_ = std::make_shared<Snapshot<identity::PeerList>>(
         fixed_peers(config_.dynamic, source_.stored));
+    joining_->set(std::make_shared<const identity::FixedPeers>(
+        fixed_for_joining(home_, config_, written_->get())));
     warn_of_terms();
     ALKNET_TRY(audit_,
                identity::AuditLog::start(
@@ -252,6 +256,8 @@ result<void> Node::apply(const Source& source) {
     audit_->set_rules(config.dynamic.audit);
     identities_->replace(std::move(peers));
     written_->set(fixed_peers(config.dynamic, source.stored));
+    joining_->set(std::make_shared<const identity::FixedPeers>(
+        fixed_for_joining(home_, config, written_->get())));
     terms_changed_.set();
     if (config.fixed != config_.fixed) {
         log_.warn("config.restart_needed",

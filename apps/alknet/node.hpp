@@ -10,6 +10,7 @@
 #include <alknet/core/dial.hpp>
 #include <alknet/core/endpoint.hpp>
 #include <alknet/identity/audit_log.hpp>
+#include <alknet/identity/invitation_state.hpp>
 #include <alknet/identity/provider.hpp>
 #include <alknet/identity/signed_provider.hpp>
 #include <alknet/net/network.hpp>
@@ -260,6 +261,9 @@ private:
     std::weak_ptr<ProtocolHandler> local_{};
     std::function<task<void>()> also_recheck_{};
     std::shared_ptr<Snapshot<identity::PeerList>> written_;  // the peers of alknet.toml
+    const std::shared_ptr<Snapshot<identity::FixedPeers>> joining_ =
+        std::make_shared<Snapshot<identity::FixedPeers>>(
+            std::make_shared<const identity::FixedPeers>());
     /// Where the doctor may dial back.
     Snapshot<WaysOfKeys> ways_{std::make_shared<const WaysOfKeys>()};
     /// Where connections may be made for peers, and where bare SSH listens.

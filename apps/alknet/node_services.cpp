@@ -131,7 +131,7 @@ std::shared_ptr<ProtocolHandler> Node::make_join_handler() const {
     identity::JoinHandlerOptions options;
     options.node = [own = own_id_] { return *own->get(); };
     options.state = state_;
-    options.fixed = [written = written_] { return written->get(); };
+    options.fixed = [fixed = joining_] { return *fixed->get(); };
     options.changed = options_.state_changed;
     options.admitted = [identities = identities_](const std::string& fingerprint) {
         return identities->peers()->find_fingerprint(fingerprint) != nullptr;

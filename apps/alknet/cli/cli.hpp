@@ -157,6 +157,8 @@ struct PeerOptions {
     std::vector<std::string> set;
     std::vector<std::string> added;
     std::vector<std::string> removed;
+    std::vector<std::string> added_roles;
+    std::vector<std::string> removed_roles;
     bool none = false;  // no scopes
     bool force = false;
 };

@@ -43,8 +43,14 @@ void add_peer_changes(Grammar& grammar, CLI::App& peer) {
     const auto [scopes, scoping] = change("scopes", "Change what somebody may do", Action::scopes);
     add_list(*scopes, "--set", scoping->set, "SCOPES", "What it may do from now on");
     add_list(*scopes, "--remove", scoping->removed, "SCOPES", "What it may do no longer");
-    scopes->add_flag("--none", scoping->none, "It may do nothing from now on that needs a scope");
+    scopes->add_flag("--none", scoping->none,
+                     "It may do nothing from now on that needs a scope: all its scopes, roles and "
+                     "resources go");
     add_list(*scopes, "--add", scoping->added, "SCOPES", "What it may do besides");
+    add_list(*scopes, "--add-role", scoping->added_roles, "ROLES",
+             "Roles of alknet.toml that it has besides");
+    add_list(*scopes, "--remove-role", scoping->removed_roles, "ROLES",
+             "Roles that it has no longer");
     add_list(*scopes, "--resources", scoping->resources, "RESOURCES",
              "In place of the resources that it has");
     forcible(std::pair(scopes, scoping));

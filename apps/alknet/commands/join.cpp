@@ -17,6 +17,7 @@
 #include "control_client.hpp"
 #include "inputs.hpp"
 #include "introduce.hpp"
+#include "joining.hpp"
 #include "output.hpp"
 #include "peers.hpp"
 
@@ -74,6 +75,12 @@ result<void> prepare(Introduction& introduction, const identity::PeerList& store
     peer.id = identity::make_peer_id();
     peer.name = introduction.options.name.empty() ? invitation.name : introduction.options.name;
     ALKNET_CHECK(identity::check_name(peer.name));
+    const std::string place = named_by(introduction.config, peer.name);
+    if (introduction.options.name.empty() && !place.empty()) {
+        return fail(causes::kUsage, "the other node calls itself " + peer.name + ", and " + place +
+                                        " of alknet.toml is about a peer of that name; say what "
+                                        "to call it: --name NAME");
+    }
     peer.fingerprints = {fingerprint};
     if (peer.address.empty()) {
         peer.address = invitation.addresses.front();
@@ -88,7 +95,7 @@ result<void> prepare(Introduction& introduction, const identity::PeerList& store
         return fail(fits.error().cause(),
                     fits.error().detail() + "; say what to call the other node: --name NAME");
     }
-    return {};
+    return check_with_undone(introduction.home, then);
 }
 
 task<result<std::shared_ptr<Connection>>> dial(Client& client, Introduction& introduction) {

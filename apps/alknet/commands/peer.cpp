@@ -63,7 +63,9 @@ Json input_of(const PeerOptions& options) {
                                                  .add = words_of(options.added),
                                                  .remove = words_of(options.removed),
                                                  .none = options.none,
-                                                 .resources = words_of(options.resources)});
+                                                 .resources = words_of(options.resources),
+                                                 .add_roles = words_of(options.added_roles),
+                                                 .remove_roles = words_of(options.removed_roles)});
         case Action::list:
             return call::to_json(Nothing());
         default:

@@ -94,13 +94,17 @@ struct PeerScopesInput {
     Words remove{};
     bool none = false;
     Words resources{};
-    static constexpr About<7> kAbout = {"of the peer",
+    Words add_roles{};
+    Words remove_roles{};
+    static constexpr About<9> kAbout = {"of the peer",
                                         kAboutForce,
                                         "in place of all that it has",
                                         "scopes to give",
                                         "scopes to take away",
                                         "take away all that it has of its own",
-                                        "resources in place of those that it has"};
+                                        "resources in place of those that it has",
+                                        "roles of alknet.toml to give",
+                                        "roles to take away"};
 };
 
 struct TokenAddInput {

@@ -17,6 +17,7 @@
 #include "cli.hpp"
 #include "desk.hpp"
 #include "introduce.hpp"
+#include "joining.hpp"
 #include "output.hpp"
 #include "peers.hpp"
 
@@ -212,6 +213,11 @@ result<InvitationAdded> make(const Desk& desk, store::Database& state,
     ALKNET_TRY(invitation.name, own_name(options.as, key->id()));
     ALKNET_TRY(invitation.addresses, addresses(desk, options));
     record.hash = identity::invitation_hash(invitation.secret);
+    if (const auto* risky = identity::unconfirmed(record, program_scopes(desk.config))) {
+        return fail(causes::kUsage, "whoever gets " + risky->text() +
+                                        " by an invitation may use programs of this node, or "
+                                        "rule it, and must be confirmed: add --confirm");
+    }
     ALKNET_CHECK(check_name_is_free(desk, state, options.name));
     ALKNET_CHECK(identity::add_invitation(state, record, desk.now));
     audit(desk, "invitation.made", record.id, record.scopes);
@@ -286,8 +292,10 @@ result<InvitationConfirmed> confirm(const Desk& desk, store::Database& state,
     std::string digits = input.digits;
     std::erase_if(digits, [](char c) { return c == ' ' || c == '-'; });
     ALKNET_TRY(const auto stored, identity::load_peers(state));
-    const auto written = written_peers(place_of(desk.home), desk.config.dynamic, stored).list;
-    ALKNET_TRY(const auto confirmed, identity::confirm_claim(state, written, digits, desk.now));
+    auto written = std::make_shared<const identity::PeerList>(
+        written_peers(place_of(desk.home), desk.config.dynamic, stored).list);
+    const auto fixed = fixed_for_joining(desk.home, desk.config, std::move(written));
+    ALKNET_TRY(const auto confirmed, identity::confirm_claim(state, fixed, digits, desk.now));
     AuditEntry entry{.event = "invitation.confirmed"};
     entry.peer = confirmed.id;
     entry.fingerprint = confirmed.fingerprints.front();
@@ -299,7 +307,8 @@ result<InvitationConfirmed> confirm(const Desk& desk, store::Database& state,
 
 constexpr std::array kAddErrors = {&causes::kScopeInvalid, &causes::kKeyInvalid,
                                    &causes::kAddressInvalid, &causes::kPeerExists};
-constexpr std::array kConfirmErrors = {&causes::kPeerExists, &causes::kAssertionFailed};
+constexpr std::array kConfirmErrors = {&causes::kPeerExists, &causes::kAssertionFailed,
+                                       &causes::kConfigPending};
 
 constexpr std::array kOperations = {
     reading<list>({.name = "invitations/list",

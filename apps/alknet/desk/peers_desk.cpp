@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/causes_config.hpp>
-#include <alknet/config/change.hpp>
 #include <alknet/identity/fingerprint.hpp>
 #include <alknet/identity/names.hpp>
 #include <alknet/identity/policy.hpp>
@@ -15,6 +14,8 @@
 
 #include "cli.hpp"
 #include "desk.hpp"
+#include "joining.hpp"
+#include "output.hpp"
 #include "peers.hpp"
 
 namespace alknet::app {
@@ -74,6 +75,8 @@ PeerOptions options_of(Action action, const PeerScopesInput& input) {
     options.removed = texts_of(input.remove);
     options.none = input.none;
     options.resources = texts_of(input.resources);
+    options.added_roles = texts_of(input.add_roles);
+    options.removed_roles = texts_of(input.remove_roles);
     return options;
 }
 
@@ -138,21 +141,38 @@ bool has(const std::vector<identity::Grant>& grants, const identity::Grant& one)
     return std::ranges::find(grants, one.scope, &identity::Grant::scope) != grants.end();
 }
 
-// --resources; --set or --none, then --remove, then --add.
+// Whether there is a role of that name is seen when all peers are looked at.
+result<void> change_roles(PeerRecord& peer, const PeerOptions& options) {
+    for (const std::string& role : options.removed_roles) {
+        if (std::erase(peer.roles, role) == 0) {
+            return fail(causes::kUsage, peer.name + " does not have the role " + printable(role));
+        }
+    }
+    for (const std::string& role : options.added_roles) {
+        if (std::ranges::find(peer.roles, role) == peer.roles.end()) {
+            peer.roles.push_back(role);
+        }
+    }
+    return {};
+}
+
+// --resources; --set or --none, then --remove, then --add; and roles likewise.
 result<void> change_scopes(PeerRecord& peer, const PeerOptions& options) {
     ALKNET_TRY(const auto set, parse_scopes(options.set));
     ALKNET_TRY(const auto removed, parse_scopes(options.removed));
     ALKNET_TRY(const auto added, parse_scopes(options.added));
     ALKNET_TRY(auto resources, identity::parse_resources(options.resources));
     const bool grants = !(set.empty() && removed.empty() && added.empty());
-    if (!grants && resources.empty() && !options.none) {
+    const bool roles = !(options.removed_roles.empty() && options.added_roles.empty());
+    if (!grants && !roles && resources.empty() && !options.none) {
         return fail(causes::kUsage,
-                    "say what to change: --set, --remove, --add, --none or --resources");
+                    "say what to change: --set, --remove, --add, --none, --add-role, "
+                    "--remove-role or --resources");
     }
     if (options.none || !resources.empty()) {
         peer.resources = std::move(resources);
     }
-    if (options.none && !(set.empty() && removed.empty())) {
+    if (options.none && !(set.empty() && removed.empty() && options.removed_roles.empty())) {
         return fail(causes::kUsage, "--none leaves nothing to set or remove");
     }
     if (options.none || !set.empty()) {
@@ -172,7 +192,7 @@ result<void> change_scopes(PeerRecord& peer, const PeerOptions& options) {
             peer.grants.push_back(one);
         }
     }
-    return {};
+    return change_roles(peer, options);
 }
 
 result<void> change(PeerRecord& peer, const PeerOptions& options, WallTime now) {
@@ -239,23 +259,6 @@ void audit(const Work& work, const PeerRecord& peer) {
     work.desk.audit(std::move(entry));
 }
 
-// A change of alknet.toml that waits may be undone, and then the peers must be such as a node takes
-// as well.
-result<void> check_with_undone(const Work& work, const PeerList& list) {
-    ALKNET_TRY(const auto before, config::text_before_change(work.desk.home));
-    if (!before) {
-        return {};
-    }
-    const auto then = work.desk.home.parse_config(*before);
-    if (!then) {
-        return {};  // nor did a node take it before
-    }
-    const auto peers = accepted_peers(work.desk.home, then->dynamic, list);
-    return peers ? result<void>()
-                 : fail(causes::kConfigPending,
-                        "were it undone, a node would refuse this: " + peers.error().message());
-}
-
 // What the action makes of the state; checked as a whole before anything is written.
 result<PeerRecord> edit(const Work& work, store::Database& state) {
     ALKNET_TRY(PeerList list, identity::load_peers(state));
@@ -263,7 +266,7 @@ result<PeerRecord> edit(const Work& work, store::Database& state) {
     const auto check = [&]() -> result<void> {
         ALKNET_TRY(const auto after,
                    accepted_peers(work.desk.home, work.desk.config.dynamic, list));
-        ALKNET_CHECK(check_with_undone(work, list));
+        ALKNET_CHECK(check_with_undone(work.desk.home, list));
         return work.options.force
                    ? result<void>()
                    : identity::guard_admins(

@@ -189,6 +189,77 @@ class Invite(TestCase):
         self.alice.error("peer", "invite", "--name", "BOB", "--address", "a:1", expect=EXIT_CONFIG)
         self.alice.error("peer", "invite", "--name", "x", "--uses", "2", "--address", "a:1", expect=EXIT_USAGE)
 
+    def test_gives_nobody_a_name_that_brings_rights(self):
+        named = ('[[forwarding.rules]]\ntarget = "*.example:443"\npeers = ["gateway"]\n'
+                 '[[call.import]]\npeer = "office"\nprefix = "far"\n'
+                 '[[access.assert]]\npeer = "auditor"\ndo = "git:write"\nallow = false\n')
+        self.alice.configure(RULES + named)
+        with Node(self.alice) as node:
+            line = self.invite(node.bare, "--uses", "4")
+            for name in ("gateway", "0ffice", "AUDITOR"):
+                home = self.home(f"guest-{name}")
+                joined = home.json("peer", "join", line, "--as", name)
+                self.assertEqual(joined["known_there_as"], "joined-" + home.id[:16], name)
+            self.bob.run("peer", "join", line, "--as", "gateway2")
+            self.assertIn("gateway2", self.peers(self.alice))
+            # What the owner calls somebody is what the owner wants.
+            carol = self.home("carol")
+            carol.run("peer", "join", self.invite(node.bare, "--name", "gateway"))
+            self.assertIn("gateway", self.peers(self.alice))
+            # The other way round: the inviting node chooses its own name too.
+            dave = self.home("dave")
+            dave.configure(named)
+            posing = self.alice.json("peer", "invite", "--as", "gateway", "--address", node.bare)["invitation"]
+            why = dave.error("peer", "join", posing, expect=EXIT_USAGE)
+            self.assertIn("the forwarding rule in line 1 of alknet.toml", why["detail"])
+            self.assertIn("--name", why["detail"])
+            self.assertEqual(self.peers(dave), {})
+            dave.run("peer", "join", posing, "--name", "alice")
+            self.assertEqual(list(self.peers(dave)), ["alice"])
+
+    def test_fits_what_undoing_a_change_leads_back_to(self):
+        """A change of the configuration waits while somebody joins: nobody is lost when it is undone."""
+        eve, carol = self.home("eve"), self.home("carol")
+        before = RULES + f'[[peer]]\nname = "eve"\nkeys = ["{eve.id}"]\nscopes = ["echo:use"]\n'
+        self.alice.configure(before)
+        new = self.directory / "new.toml"
+        new.write_text(RULES, encoding="ascii")
+        new.chmod(0o600)
+        with Node(self.alice) as node:
+            self.alice.run("config", "apply", new, "--confirm", "1h")
+            line = self.invite(node.bare, "--scopes", "echo:use", "--uses", "5")
+            self.assertEqual(self.bob.json("peer", "join", line, "--as", "eve")["known_there_as"],
+                             "joined-" + self.bob.id[:16])
+            eve.error("peer", "join", line, expect=EXIT_REFUSED)
+            self.assertIn("were it undone", node.wait_for("invitation.refused"))
+            carol.run("peer", "join", line, "--as", "carol")
+            for name, key in (("EVE", self.home("other").id), ("other", eve.id)):
+                why = self.alice.error("peer", "add", name, "--key", key, expect=EXIT_CONFIG)
+                self.assertEqual(why["id"], "E-CONFIG-PENDING")
+            self.alice.run("peer", "remove", "carol")
+            self.alice.run("config", "undo")
+            # Who has joined meanwhile stays, who was removed stays away, and who stood there is back.
+            self.assertEqual(set(self.peers(self.alice)), {"joined-" + self.bob.id[:16], "eve"})
+            for home, code in ((self.bob, EXIT_OK), (eve, EXIT_OK), (carol, EXIT_REFUSED)):
+                home.run("ping", node.address, "--count", 1, "--only", "quic", expect=code)
+            self.assertNotIn("config_refused", self.alice.json("status"))
+        with Node(self.alice):
+            self.assertEqual(set(self.peers(self.alice)), {"joined-" + self.bob.id[:16], "eve"})
+
+    def test_asks_for_six_digits_where_programs_are_reached(self):
+        self.alice.configure('[[exec]]\nname = "greeter"\ncommand = ["/bin/true"]\nalpn = "example/greeter"\n'
+                             'as_node = true\nscope = "greeter:use"\n[[exec]]\nname = "sums"\n'
+                             'command = ["/bin/true"]\noperations = true\nas_node = true\nscope = "sums:call"\n'
+                             '[[call.import]]\npeer = "office"\nprefix = "far"\nscope = "office:use"\n'
+                             '[alpn."example/greeter"]\nscope = "hello:say"\n')
+        for scope in ("greeter:use", "greeter:use:*", "sums:call", "office:use", "hello:say", "exec:use:greeter",
+                      "exec:call:sums/add", "import:call:far/x", "ssh:exec"):
+            refused = self.alice.error("peer", "invite", "--scopes", scope, "--address", "a:1", expect=EXIT_USAGE)
+            self.assertIn("--confirm", refused["detail"], scope)
+            self.alice.run("peer", "invite", "--scopes", scope, "--address", "a:1", "--confirm")
+        for scope in ("greeter:look", "greeter:use:one", "git:read"):
+            self.alice.run("peer", "invite", "--scopes", scope, "--address", "a:1")
+
     def test_goes_to_the_inviting_node_and_to_no_other(self):
         eve = self.home("eve")
         with Node(eve) as thief:

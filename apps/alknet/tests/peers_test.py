@@ -55,6 +55,7 @@ class Peers(TestCase):
         self.assertEqual(self.peers()["robert"]["scopes"], ["git:read:b"])
         home.run("peer", "scopes", "robert", "--none")
         self.assertEqual(self.peers()["robert"]["scopes"], [])
+        self.assertEqual(self.peers()["robert"]["roles"], [])
         for wrong in (("--none", "--set", "a:b"), ("--none", "--remove", "git:read:b"), ("--add", "a b:c"), ()):
             self.refused("peer", "scopes", "robert", *wrong, expect=EXIT_USAGE)
         home.run("peer", "renew", "robert", "--expires", "never")
@@ -64,6 +65,30 @@ class Peers(TestCase):
         self.assertNotIn("expires", self.peers()["robert"])
         home.run("peer", "remove", "robert")
         self.assertEqual(self.peers(), {})
+
+    def test_have_roles_that_come_and_go(self):
+        home = self.node_home
+        home.configure("".join(f'[[role]]\nname = "{name}"\nscopes = ["{name}:use"]\n' for name in "abc"))
+        home.run("peer", "add", "bob", "--key", self.home("bob").id, "--roles", "a,b", "--scopes", "git:read")
+
+        def has():
+            bob = self.peers()["bob"]
+            return sorted(bob["roles"]), sorted(bob["scopes"])
+        home.run("peer", "scopes", "bob", "--remove-role", "a")
+        self.assertEqual(has(), (["b"], ["b:use", "git:read"]))
+        home.run("peer", "scopes", "bob", "--add-role", "c, a", "--remove-role", "b", "--add", "git:write")
+        self.assertEqual(has(), (["a", "c"], ["a:use", "c:use", "git:read", "git:write"]))
+        home.run("peer", "scopes", "bob", "--add-role", "a")
+        self.assertEqual(has()[0], ["a", "c"])
+        self.assertIn("does not have the role b",
+                      self.refused("peer", "scopes", "bob", "--remove-role", "b", expect=EXIT_USAGE)["detail"])
+        self.assertIn("there is no role 'd'",
+                      self.refused("peer", "scopes", "bob", "--add-role", "d", expect=EXIT_CONFIG)["detail"])
+        self.refused("peer", "scopes", "bob", "--none", "--remove-role", "a", expect=EXIT_USAGE)
+        home.run("peer", "scopes", "bob", "--none", "--add-role", "b")
+        self.assertEqual(has(), (["b"], ["b:use"]))
+        home.run("peer", "scopes", "bob", "--none")
+        self.assertEqual(has(), ([], []))
 
     def test_take_a_key_in_any_form(self):
         identity = self.home("bob").identity

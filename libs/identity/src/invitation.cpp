@@ -158,6 +158,11 @@ bool needs_confirmation(const Scope& grant) noexcept {
            std::ranges::find(kActions, grant.action) != kActions.end();
 }
 
+bool needs_confirmation(const Scope& grant, std::span<const Scope> programs) noexcept {
+    return needs_confirmation(grant) ||
+           std::ranges::any_of(programs, [&](const Scope& one) { return covers(grant, one); });
+}
+
 std::string join_code(const NodeId& node, const NodeId& joiner, BytesView exported) {
     const auto sum = digest(kCodeContext, {node.bytes(), joiner.bytes(), exported});
     const auto number = WireReader(sum).number<std::uint64_t>();

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/causes_config.hpp>
 #include <alknet/base/encoding.hpp>
 #include <alknet/crypto/digest.hpp>
 #include <alknet/crypto/secret_bytes.hpp>
@@ -36,10 +37,10 @@ result<InvitationRecord> record_of(const Row& row) {
     const auto is_time = [&](std::int64_t value) {
         return value >= 0 && value <= kMax.time_since_epoch().count();
     };
-    const auto renew = std::chrono::seconds(row.integer(10));
+    constexpr auto kMost = std::chrono::floor<std::chrono::seconds>(kRenewMax);
+    const std::int64_t renew = row.integer(10);
     if (row.blob(1).size() != record.hash.size() || uses < 0 || uses > kInvitationUsesMax ||
-        !is_time(expires) || !is_time(row.integer(9)) || renew < renew.zero() ||
-        renew > kRenewMax) {
+        !is_time(expires) || !is_time(row.integer(9)) || renew < 0 || renew > kMost.count()) {
         return fail(causes::kStoreInvalid, "invitation " + record.id);
     }
     std::ranges::copy(row.blob(1), record.hash.begin());
@@ -53,7 +54,7 @@ result<InvitationRecord> record_of(const Row& row) {
     if (!row.is_null(9)) {
         record.peer_expires = WallTime(std::chrono::seconds(row.integer(9)));
     }
-    record.peer_renew = renew;
+    record.peer_renew = std::chrono::seconds(renew);
     return record;
 }
 
@@ -122,10 +123,24 @@ bool is_known(const std::vector<PeerRecord>& peers, const std::string& fingerpri
     });
 }
 
-bool name_is_free(const std::vector<PeerRecord>& peers, std::string_view name) {
-    const std::string skeleton = name_skeleton(name);
+// Beside whom somebody new must fit: now, and once a change is undone that waits.
+struct Others {
+    PeerList now;
+    std::optional<PeerList> undone{};
+    std::vector<std::string> names{};  // of nobody who chooses it himself
+};
+
+bool name_is_free(const PeerList& others, const std::string& skeleton) {
     return std::ranges::none_of(
-        peers, [&](const PeerRecord& peer) { return name_skeleton(peer.name) == skeleton; });
+        others.peers, [&](const PeerRecord& peer) { return name_skeleton(peer.name) == skeleton; });
+}
+
+bool may_be_called(const Others& others, std::string_view name, bool chosen_by_itself) {
+    const std::string skeleton = name_skeleton(name);
+    const auto same = [&](const std::string& one) { return name_skeleton(one) == skeleton; };
+    return name_is_free(others.now, skeleton) &&
+           (!others.undone || name_is_free(*others.undone, skeleton)) &&
+           (!chosen_by_itself || std::ranges::none_of(others.names, same));
 }
 
 std::vector<std::string> texts(const std::vector<Scope>& scopes) {
@@ -136,13 +151,14 @@ std::vector<std::string> texts(const std::vector<Scope>& scopes) {
     return all;
 }
 
-// A name that is taken, or looks like another, is replaced by one that nobody can mistake.
+// A name that is taken, or looks like another, or would bring rights that the invitation does not,
+// is replaced by one that nobody can mistake.
 PeerRecord new_peer(const InvitationRecord& record, const InvitationClaim& claim,
-                    const std::vector<PeerRecord>& peers) {
+                    const Others& others) {
     PeerRecord peer;
     peer.id = make_peer_id();
     peer.name = record.name.empty() ? claim.name : record.name;
-    if (!name_is_free(peers, peer.name)) {
+    if (!may_be_called(others, peer.name, record.name.empty())) {
         constexpr std::string_view kKind = "ed25519:";
         peer.name = "joined-" + claim.fingerprint.substr(kKind.size(), kFallbackDigits);
     }
@@ -156,14 +172,53 @@ PeerRecord new_peer(const InvitationRecord& record, const InvitationClaim& claim
     return peer;
 }
 
-// Both lists as one, checked with the new peer before anything is written.
-result<PeerRecord> grant(Database& state, const PeerList& everybody, const InvitationRecord& record,
+result<void> check_fits(PeerList others, const PeerRecord& peer) {
+    others.peers.push_back(peer);
+    ALKNET_TRY(const auto peers, PeerDirectory::create(std::move(others)));
+    return check_assertions(*peers);
+}
+
+PeerList everybody(PeerList stored, const PeerList& fixed) {
+    stored.peers.insert(stored.peers.end(), fixed.peers.begin(), fixed.peers.end());
+    stored.roles.insert(stored.roles.end(), fixed.roles.begin(), fixed.roles.end());
+    stored.tokens.insert(stored.tokens.end(), fixed.tokens.begin(), fixed.tokens.end());
+    stored.assertions = fixed.assertions;
+    return stored;
+}
+
+void add_names(Others& others, const std::vector<std::string>& names, const PeerList& list) {
+    others.names.insert(others.names.end(), names.begin(), names.end());
+    for (const Assertion& assertion : list.assertions) {
+        others.names.push_back(assertion.peer);
+    }
+}
+
+result<Others> others_of(Database& state, const FixedPeers& fixed) {
+    ALKNET_TRY(const PeerList stored, load_peers(state));
+    Others others{.now = everybody(stored, fixed.list == nullptr ? PeerList() : *fixed.list)};
+    add_names(others, fixed.names, others.now);
+    if (fixed.undone) {
+        ALKNET_TRY(auto undone, fixed.undone(stored));
+        if (undone) {
+            add_names(others, undone->names, undone->list);
+            others.undone = everybody(stored, undone->list);
+        }
+    }
+    return others;
+}
+
+// Checked with the new peer before anything is written.
+result<PeerRecord> grant(Database& state, const FixedPeers& fixed, const InvitationRecord& record,
                          InvitationClaim claim) {
-    PeerRecord peer = new_peer(record, claim, everybody.peers);
-    PeerList then = everybody;
-    then.peers.push_back(peer);
-    ALKNET_TRY(const auto peers, PeerDirectory::create(std::move(then)));
-    ALKNET_CHECK(check_assertions(*peers));
+    ALKNET_TRY(const Others others, others_of(state, fixed));
+    PeerRecord peer = new_peer(record, claim, others);
+    ALKNET_CHECK(check_fits(others.now, peer));
+    if (others.undone) {
+        if (const auto fits = check_fits(*others.undone, peer); !fits) {
+            return fail(causes::kConfigPending,
+                        "were it undone, a node would refuse this: " + fits.error().message());
+        }
+    }
     ALKNET_CHECK(save_peer(state, peer));
     ALKNET_CHECK(
         state.run("UPDATE invitation SET uses_left = uses_left - 1 WHERE id = ?", {record.id}));
@@ -172,13 +227,12 @@ result<PeerRecord> grant(Database& state, const PeerList& everybody, const Invit
     return peer;
 }
 
-result<PeerList> everybody(Database& state, const PeerList& fixed) {
+result<std::vector<PeerRecord>> known_peers(Database& state, const FixedPeers& fixed) {
     ALKNET_TRY(PeerList list, load_peers(state));
-    list.peers.insert(list.peers.end(), fixed.peers.begin(), fixed.peers.end());
-    list.roles.insert(list.roles.end(), fixed.roles.begin(), fixed.roles.end());
-    list.tokens.insert(list.tokens.end(), fixed.tokens.begin(), fixed.tokens.end());
-    list.assertions = fixed.assertions;
-    return list;
+    if (fixed.list != nullptr) {
+        list.peers.insert(list.peers.end(), fixed.list->peers.begin(), fixed.list->peers.end());
+    }
+    return std::move(list.peers);
 }
 
 ClaimOutcome refused(const InvitationRecord& record, std::string why) {
@@ -238,9 +292,15 @@ std::string make_invitation_id() {
     return "inv-" + hex_encode(random);
 }
 
+const Scope* unconfirmed(const InvitationRecord& invitation,
+                         std::span<const Scope> programs) noexcept {
+    const auto risky = std::ranges::find_if(
+        invitation.scopes, [&](const Scope& one) { return needs_confirmation(one, programs); });
+    return invitation.confirm || risky == invitation.scopes.end() ? nullptr : &*risky;
+}
+
 result<void> add_invitation(Database& state, const InvitationRecord& invitation, WallTime now) {
-    const auto risky = std::ranges::find_if(invitation.scopes, needs_confirmation);
-    if (!invitation.confirm && risky != invitation.scopes.end()) {
+    if (const Scope* const risky = unconfirmed(invitation, {})) {
         return fail(causes::kUsage, "whoever gets " + risky->text() +
                                         " by an invitation must be confirmed: add --confirm");
     }
@@ -293,7 +353,7 @@ result<bool> remove_invitation(Database& state, std::string_view id) {
     return !gone.empty();
 }
 
-result<ClaimOutcome> claim_invitation(Database& state, const PeerList& fixed,
+result<ClaimOutcome> claim_invitation(Database& state, const FixedPeers& fixed,
                                       const ClaimAttempt& attempt) {
     ALKNET_TRY(auto all, load_invitations(state));
     InvitationRecord* const record = find_secret(all, attempt.secret);
@@ -301,10 +361,10 @@ result<ClaimOutcome> claim_invitation(Database& state, const PeerList& fixed,
         return refused({}, "there is no such invitation");
     }
     const std::string fingerprint = attempt.joiner.fingerprint();
-    ALKNET_TRY(const PeerList peers, everybody(state, fixed));
+    ALKNET_TRY(const auto peers, known_peers(state, fixed));
     const InvitationClaim* const before = find_claim(*record, fingerprint);
     if (before != nullptr && !before->peer.empty()) {
-        return again(*record, *before, peers.peers);
+        return again(*record, *before, peers);
     }
     const auto aliases = fingerprint_aliases(fingerprint);
     if (!record->only_for.empty() &&
@@ -317,7 +377,12 @@ result<ClaimOutcome> claim_invitation(Database& state, const PeerList& fixed,
     if (attempt.now >= record->expires) {
         return refused(*record, "it has ended");
     }
-    if (is_known(peers.peers, fingerprint)) {
+    if (unconfirmed(*record, fixed.programs) != nullptr) {
+        return refused(*record,
+                       "its scopes need a confirmation by now: make another, with "
+                       "--confirm");
+    }
+    if (is_known(peers, fingerprint)) {
         ClaimOutcome outcome = refused(*record, "this key is known already");
         outcome.kind = Kind::known;
         return outcome;
@@ -329,8 +394,11 @@ result<ClaimOutcome> claim_invitation(Database& state, const PeerList& fixed,
     if (record->confirm) {
         return wait(state, all, *record, claim);
     }
-    ALKNET_TRY(const PeerRecord peer, grant(state, peers, *record, claim));
-    return granted(*record, peer.name);
+    const auto peer = grant(state, fixed, *record, claim);
+    if (!peer && peer.error().is(causes::kConfigPending)) {
+        return refused(*record, peer.error().message());
+    }
+    return peer ? result<ClaimOutcome>(granted(*record, peer->name)) : unexpected(peer.error());
 }
 
 result<ClaimOutcome> look_at_claim(Database& state, std::string_view invitation,
@@ -358,7 +426,7 @@ result<ClaimOutcome> look_at_claim(Database& state, std::string_view invitation,
     return outcome;
 }
 
-result<PeerRecord> confirm_claim(Database& state, const PeerList& fixed, std::string_view code,
+result<PeerRecord> confirm_claim(Database& state, const FixedPeers& fixed, std::string_view code,
                                  WallTime now) {
     ALKNET_TRY(const auto all, load_invitations(state));
     for (const InvitationRecord& record : all) {
@@ -369,11 +437,11 @@ result<PeerRecord> confirm_claim(Database& state, const PeerList& fixed, std::st
             if (record.uses_left == 0 || now >= record.expires) {
                 return fail(causes::kUsage, "the invitation " + record.id + " has ended");
             }
-            ALKNET_TRY(const PeerList peers, everybody(state, fixed));
-            if (is_known(peers.peers, claim.fingerprint)) {
+            ALKNET_TRY(const auto peers, known_peers(state, fixed));
+            if (is_known(peers, claim.fingerprint)) {
                 return fail(causes::kPeerExists, claim.fingerprint);
             }
-            return grant(state, peers, record, claim);
+            return grant(state, fixed, record, claim);
         }
     }
     return fail(causes::kUsage,

@@ -154,7 +154,7 @@ task<result<JoinMessage>> JoinHandler::answer(Guest& guest, JoinAsk ask) {
                                .now = guest.loop.wall_now()};
     ALKNET_CO_TRY(outcome, co_await options_.state->transact(
                                [fixed = options_.fixed, attempt](store::Database& state) {
-                                   return claim_invitation(state, *fixed(), attempt);
+                                   return claim_invitation(state, fixed(), attempt);
                                }));
     co_return co_await settle(guest, std::move(outcome));
 }

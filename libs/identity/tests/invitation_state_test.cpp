@@ -30,7 +30,7 @@ protected:
     }
     ClaimOutcome claim(const ClaimAttempt& attempt) {
         auto outcome = state_->transaction(
-            [&](store::Database& state) { return claim_invitation(state, fixed_, attempt); });
+            [&](store::Database& state) { return claim_invitation(state, fixed(), attempt); });
         EXPECT_TRUE(outcome) << (outcome ? "" : outcome.error().message());
         return outcome ? *outcome : ClaimOutcome();
     }
@@ -39,7 +39,7 @@ protected:
     }
     result<PeerRecord> confirm(const std::string& code, WallTime now = at(1)) {
         return state_->transaction(
-            [&](store::Database& state) { return confirm_claim(state, fixed_, code, now); });
+            [&](store::Database& state) { return confirm_claim(state, fixed(), code, now); });
     }
     ClaimAttempt attempt(int number, const NodeId& key, const std::string& name = "bob",
                          const std::string& code = "123456") {
@@ -51,7 +51,14 @@ protected:
 
     sim::TempDir directory_;
     std::unique_ptr<store::Database> state_;
+    FixedPeers fixed() const {
+        FixedPeers fixed = more_;
+        fixed.list = std::make_shared<const PeerList>(fixed_);
+        return fixed;
+    }
+
     PeerList fixed_;
+    FixedPeers more_;
     const NodeId bob_ = NodeKey::generate()->id();
     const NodeId eve_ = NodeKey::generate()->id();
 };
@@ -94,6 +101,100 @@ TEST_F(InvitationState, LetsSomebodyInOnce) {
     ASSERT_TRUE(remove_peer(*state_, all[0].id).value());
     EXPECT_EQ(claim(attempt(1, bob_)).kind, Kind::refused);
     EXPECT_TRUE(peers().empty());
+}
+
+// A forwarding rule, an import or an assertion is about whoever has a name.
+TEST_F(InvitationState, GivesNobodyANameThatBringsRights) {
+    more_.names = {"gateway"};
+    fixed_.assertions.push_back({.peer = "auditor",
+                                 .wanted = scope("git:write"),
+                                 .allow = false,
+                                 .origin = {.file = "alknet.toml", .line = 4}});
+    InvitationRecord many = invitation(1);
+    many.uses_left = 5;
+    ASSERT_TRUE(add(many));
+    for (const char* name : {"gateway", "GATEWAY", "gatevvay", "auditor"}) {
+        const NodeId key = NodeKey::generate()->id();
+        EXPECT_EQ(claim(attempt(1, key, name)).name,
+                  "joined-" + key.fingerprint().substr(std::string_view("ed25519:").size(), 16))
+            << name;
+    }
+    EXPECT_EQ(claim(attempt(1, bob_, "gateway2")).name, "gateway2");
+    // What its owner has said himself holds.
+    InvitationRecord named = invitation(2);
+    named.name = "gateway";
+    ASSERT_TRUE(add(named));
+    EXPECT_EQ(claim(attempt(2, eve_, "eve")).name, "gateway");
+}
+
+TEST_F(InvitationState, FitsWhatUndoingAChangeLeadsBackTo) {
+    UndonePeers before;
+    before.list.peers = {peer("bob", {eve_.fingerprint()})};
+    before.names = {"gateway"};
+    std::size_t stored = 0;
+    more_.undone = [&](const PeerList& list) -> result<std::optional<UndonePeers>> {
+        stored = list.peers.size();
+        return before;
+    };
+    InvitationRecord many = invitation(1);
+    many.uses_left = 3;
+    ASSERT_TRUE(add(many));
+    // The names are taken for as long as that may come back.
+    EXPECT_TRUE(claim(attempt(1, bob_, "bob")).name.starts_with("joined-"));
+    EXPECT_TRUE(
+        claim(attempt(1, NodeKey::generate()->id(), "gateway")).name.starts_with("joined-"));
+    EXPECT_EQ(stored, 1U);
+    // Nor does a key become somebody else's: what would be undone had it.
+    const ClaimOutcome outcome = claim(attempt(1, eve_, "eve"));
+    EXPECT_EQ(outcome.kind, Kind::refused);
+    EXPECT_FALSE(outcome.alarm);
+    EXPECT_NE(outcome.why.find("were it undone"), std::string::npos) << outcome.why;
+    EXPECT_EQ(only().uses_left, 1U);
+    EXPECT_EQ(peers().size(), 2U);
+    more_.undone = [](const PeerList&) -> result<std::optional<UndonePeers>> {
+        return std::nullopt;
+    };
+    EXPECT_EQ(claim(attempt(1, eve_, "eve")).kind, Kind::granted);
+}
+
+TEST_F(InvitationState, ConfirmsNobodyWhoWouldNotFitWhatIsUndone) {
+    InvitationRecord record = invitation(1);
+    record.confirm = true;
+    ASSERT_TRUE(add(record));
+    EXPECT_EQ(claim(attempt(1, eve_, "eve", "111111")).kind, Kind::waiting);
+    more_.undone = [&](const PeerList&) -> result<std::optional<UndonePeers>> {
+        UndonePeers before;
+        before.list.peers = {peer("carol", {eve_.fingerprint()})};
+        return before;
+    };
+    const auto refused = confirm("111111");
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is(causes::kConfigPending)) << refused.error().message();
+    EXPECT_TRUE(peers().empty());
+    more_.undone = {};
+    EXPECT_TRUE(confirm("111111"));
+}
+
+TEST_F(InvitationState, NeedsAConfirmationForWhatHasBecomeAProgramsScope) {
+    ASSERT_TRUE(add(invitation(1, {"greeter:use"})));
+    more_.programs = {scope("greeter:use")};
+    const ClaimOutcome outcome = claim(attempt(1, bob_));
+    EXPECT_EQ(outcome.kind, Kind::refused);
+    EXPECT_NE(outcome.why.find("--confirm"), std::string::npos) << outcome.why;
+    more_.programs = {scope("greeter:use:all")};
+    EXPECT_EQ(claim(attempt(1, bob_)).kind, Kind::granted);
+}
+
+TEST_F(InvitationState, KeepsTheTermOfWhoeverJoins) {
+    InvitationRecord record = invitation(1);
+    record.peer_expires = at(2'000'000'000);
+    record.peer_renew = std::chrono::hours(24);
+    ASSERT_TRUE(add(record));
+    EXPECT_EQ(only().peer_expires, record.peer_expires);
+    EXPECT_EQ(only().peer_renew, record.peer_renew);
+    EXPECT_EQ(claim(attempt(1, bob_)).kind, Kind::granted);
+    EXPECT_EQ(peers().at(0).expires, record.peer_expires);
+    EXPECT_EQ(peers().at(0).renew, record.peer_renew);
 }
 
 TEST_F(InvitationState, RaisesAnAlarmForASecondUse) {
@@ -163,7 +264,7 @@ TEST_F(InvitationState, GivesNobodyWhatTheOwnerHasRuledOut) {
                                  .allow = false,
                                  .origin = {.file = "alknet.toml", .line = 7}});
     const auto refused = state_->transaction([&](store::Database& state) {
-        return claim_invitation(state, fixed_, attempt(1, bob_, "joiner"));
+        return claim_invitation(state, fixed(), attempt(1, bob_, "joiner"));
     });
     ASSERT_FALSE(refused);
     EXPECT_TRUE(refused.error().is(causes::kAssertionFailed));

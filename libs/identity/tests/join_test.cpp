@@ -30,7 +30,7 @@ struct World {
         JoinHandlerOptions made;
         made.node = [own = node] { return own; };
         made.state = state;
-        made.fixed = [fixed = fixed] { return fixed; };
+        made.fixed = [fixed = fixed] { return FixedPeers{.list = fixed}; };
         made.admitted = [](const std::string&) { return true; };
         made.log = Log(sink);
         return made;

@@ -9,6 +9,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +47,8 @@ result<Invitation> parse_invitation(std::string_view text);
 /// Whether a grant is one that nobody should get by a line alone: it covers everything, the rule
 /// over the node itself, or running programs on it.
 [[nodiscard]] bool needs_confirmation(const Scope& grant) noexcept;
+/// The same, where these scopes let somebody run programs too.
+[[nodiscard]] bool needs_confirmation(const Scope& grant, std::span<const Scope> programs) noexcept;
 
 /// The label under which both ends take kJoinExporterBytes from their connection, without context.
 inline constexpr std::string_view kJoinExporterLabel = "EXPORTER-alknet-join";

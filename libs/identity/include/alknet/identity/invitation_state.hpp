@@ -11,7 +11,10 @@
 #include <alknet/store/database.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,11 +57,33 @@ struct InvitationRecord {
     bool operator==(const InvitationRecord&) const = default;
 };
 
+/// What alknet.toml would say again, were a change undone that waits to be confirmed.
+struct UndonePeers {
+    PeerList list;
+    std::vector<std::string> names;
+};
+
+/// What alknet.toml says, beside which whoever joins must fit.
+struct FixedPeers {
+    std::shared_ptr<const PeerList> list{};  // null: nobody
+    /// Whom else it names, besides in assertions: by what it says of them a peer of that name would
+    /// get something, and so none gets a name of these that it has chosen itself.
+    std::vector<std::string> names{};
+    /// Scopes that let somebody run programs, as needs_confirmation takes them.
+    std::vector<Scope> programs{};
+    /// Beside these of state.db; null, or nullopt: nothing waits.
+    std::function<result<std::optional<UndonePeers>>(const PeerList& stored)> undone{};
+};
+
 /// `inv-` and 8 hex digits; says nothing about the secret.
 [[nodiscard]] std::string make_invitation_id();
 
-/// Forgets those that ended kInvitationKept ago. Errors: kUsage without `confirm` where a scope
-/// needs it; kLimit for more than kInvitationsMax, or kInvitationScopesMax scopes; those of
+/// A scope for which `confirm` is needed, and not set; null: none.
+[[nodiscard]] const Scope* unconfirmed(const InvitationRecord& invitation,
+                                       std::span<const Scope> programs) noexcept;
+
+/// Forgets those that ended kInvitationKept ago. Errors: kUsage for what is unconfirmed without
+/// programs; kLimit for more than kInvitationsMax, or kInvitationScopesMax scopes; those of
 /// Database.
 result<void> add_invitation(store::Database& state, const InvitationRecord& invitation,
                             WallTime now);
@@ -89,16 +114,17 @@ struct ClaimOutcome {
 
 /// Spends the invitation, or notes who waits for a confirmation, or counts the alarm: everything
 /// but an error is to be committed. Whoever was let in by it before gets the same answer again, for
-/// as long as its record is there. `fixed` is what alknet.toml says. Errors: those of Database.
-result<ClaimOutcome> claim_invitation(store::Database& state, const PeerList& fixed,
+/// as long as its record is there. Errors: those of Database, kAssertionFailed.
+result<ClaimOutcome> claim_invitation(store::Database& state, const FixedPeers& fixed,
                                       const ClaimAttempt& attempt);
 /// What has become of a claim that waits. Errors: those of Database.
 result<ClaimOutcome> look_at_claim(store::Database& state, std::string_view invitation,
                                    std::string_view fingerprint, WallTime now);
 /// The owner says that these are the digits that the other one sees. Gives the new record.
 /// Errors: kUsage for digits that nobody waits with, or if the invitation has ended; kPeerExists;
-/// those of Database.
-result<PeerRecord> confirm_claim(store::Database& state, const PeerList& fixed,
+/// kAssertionFailed; kConfigPending if it would not fit once a change is undone that waits; those
+/// of Database.
+result<PeerRecord> confirm_claim(store::Database& state, const FixedPeers& fixed,
                                  std::string_view code, WallTime now);
 
 }  // namespace alknet::identity

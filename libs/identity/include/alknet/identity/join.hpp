@@ -48,8 +48,8 @@ private:
 struct JoinHandlerOptions {
     std::function<NodeId()> node;  // whose id; any thread
     std::shared_ptr<store::Store> state;
-    /// What alknet.toml says. Called on the store's thread.
-    std::function<std::shared_ptr<const PeerList>()> fixed;
+    /// What alknet.toml says. Called on the store's thread, as what it gives is.
+    std::function<FixedPeers()> fixed;
     /// Somebody has joined: the node is to read its state again. Any thread; null: it does anyway.
     std::function<void()> changed;
     /// Whether the node lets this fingerprint in by now. What was joined is told after that, so

@@ -96,7 +96,7 @@ struct Guard {
 };
 /// Keeps a slip of the hand from leaving nobody to rule the node. Errors: kLastAdmin where there
 /// were admins and would be none, or, for an actor, kExpiryWarning later; kOwnAccess where the
-/// actor would be none any more, or would lose `by`, its keys, or time.
+/// actor would be none any more, or would lose `by` or another scope, its keys, or time.
 result<void> guard_admins(const PeerDirectory& before, const PeerDirectory& after,
                           const Guard& guard);
 
