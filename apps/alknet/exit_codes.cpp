@@ -17,8 +17,8 @@ constexpr std::array kTable = {
     ExitCodeInfo{ExitCode::ok, "It worked."},
     ExitCodeInfo{ExitCode::failure, "It failed for a reason that no other code stands for."},
     ExitCodeInfo{ExitCode::usage,
-                 "The command line cannot be understood, or an address, key or "
-                 "service name in it."},
+                 "What was asked for does not fit: an option, an address, a key or a name of "
+                 "a service."},
     ExitCodeInfo{ExitCode::config, "The home or its configuration is missing or cannot be used."},
     ExitCodeInfo{ExitCode::unreachable, "Nothing answers there, or not in time."},
     ExitCodeInfo{ExitCode::refused,

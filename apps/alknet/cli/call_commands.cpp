@@ -1,3 +1,5 @@
+#include <alknet/base/number.hpp>
+
 #include "grammar.hpp"
 #include "options.hpp"
 #include "values.hpp"
@@ -31,9 +33,14 @@ void add_call_commands(Grammar& grammar) {
         command.add_flag("--subscribe", call->subscribe,
                          "Print the items of a subscription as they come, until it ends: each with "
                          "its number (seq), and how many before it are lost (missed)");
-    metavar(command.add_option_function<std::uint64_t>(
-                "--after", [call](std::uint64_t number) { call->after = number; },
-                "Go on after the item of this number"),
+    const auto after = [call](const std::string& text) {
+        call->after = parse_number<std::uint64_t>(text);
+        if (!call->after) {
+            throw CLI::ValidationError("--after is the number of an item, and not '" + text + "'");
+        }
+    };
+    metavar(command.add_option_function<std::string>("--after", after,
+                                                     "Go on after the item of this number"),
             "SEQ")
         ->needs(subscribe);
     auto* const batch = command.add_flag(

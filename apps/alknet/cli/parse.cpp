@@ -73,8 +73,26 @@ error unknown_word(const std::string& word, const CLI::App* command) {
     if (command != nullptr) {
         text += " by alknet " + full_name(*command);
     }
-    return error(causes::kUsage,
-                 meant.empty() ? text : text + "; did you mean '" + std::string(meant) + "'?");
+    if (!meant.empty()) {
+        text += "; did you mean '" + std::string(meant) + "'?";
+    } else if (command != nullptr && !word.starts_with('-')) {
+        text += ", which is: " + describe(*command).synopsis();
+    }
+    return error(causes::kUsage, std::move(text));
+}
+
+// "--key: 1 required KEY missing" as a person would say it.
+std::string mismatch(const CLI::ArgumentMismatch& failure) {
+    constexpr std::string_view kBegin = ": 1 required ";
+    constexpr std::string_view kEnd = " missing";
+    const std::string text = failure.what();
+    const std::size_t begin = text.find(kBegin);
+    if (begin == std::string::npos || !text.ends_with(kEnd)) {
+        return text;
+    }
+    const std::size_t value = begin + kBegin.size();
+    return text.substr(0, begin) +
+           " needs a value: " + text.substr(value, text.size() - kEnd.size() - value);
 }
 
 // What follows a word that stands before commands is none of them, or is not there.
@@ -113,14 +131,17 @@ result<CommandLine> parse_with(Grammar& grammar, int argc, const char* const* ar
         if (grammar.chosen() == nullptr) {
             return unexpected(incomplete_command(grammar.root()));
         }
-        return fail(causes::kUsage, failure.what());
+        return fail(causes::kUsage,
+                    std::string(failure.what()) + ": " + describe(*grammar.chosen()).synopsis());
+    } catch (const CLI::ArgumentMismatch& failure) {
+        return fail(causes::kUsage, mismatch(failure));
     } catch (const CLI::ExtrasError& failure) {
         return unexpected(unknown_word(first_extra(failure), grammar.chosen()));
     } catch (const CLI::ParseError& failure) {
         return fail(causes::kUsage, failure.what());
     }
     if (grammar.chosen() == nullptr && grammar.root().count("--version") == 0) {
-        return fail(causes::kUsage, "a command is missing");
+        return fail(causes::kUsage, "a command is missing; alknet help lists them");
     }
     return grammar.take();
 }

@@ -23,10 +23,10 @@ CLI::Option* add_choice(CLI::App& command, const std::string& name, T& into,
     for (const auto& [word, meaning] : words) {
         value += (value.empty() ? "" : "|") + word;
     }
-    const auto assign = [&into, words, value](const std::string& text) {
+    const auto assign = [&into, name, words, value](const std::string& text) {
         const auto found = words.find(text);
         if (found == words.end()) {
-            throw CLI::ValidationError("must be one of " + value + ", and is '" + text + "'");
+            throw CLI::ValidationError(name + " is one of " + value + ", and not '" + text + "'");
         }
         into = found->second;
     };

@@ -112,14 +112,24 @@ TEST_F(ConfigOperations, ServersAndUsersOfCommandsAreNamedAtTheMachineAlone) {
     const std::string route =
         "[[http.site]]\nhealth = true\n[[http.site.route]]\npath = \"/a\"\nproxy = "
         "\"unix:/run/other.sock\"\n";
-    for (const std::string& text : {route, std::string("[ssh]\nrun_as_self = true\n")}) {
+    const std::string server =
+        "[[http.site]]\nhealth = true\n[[http.site.route]]\npath = \"/a\"\nproxy = "
+        "\"127.0.0.1:1\"\n";
+    const std::string self = "[ssh]\nrun_as_self = true\n";
+    for (const std::string& text : {route, server, self, self + "shell = \"/bin/sh\"\n",
+                                    std::string("[ssh]\nrun_as = \"root\"\n")}) {
         const auto refused = apply(remote(), text);
         ASSERT_FALSE(refused);
         EXPECT_TRUE(refused.error().is(causes::kForbidden));
         ASSERT_TRUE(apply(local(), text));
         EXPECT_TRUE(apply(remote(), text + "# the same\n", {{"confirm", "30s"}}));
         ASSERT_TRUE(call("config/undo", remote(), Json::object({})));
+        EXPECT_TRUE(apply(remote(), text, {{"dry_run", true}})) << "to look is no change";
     }
+    // Nor is what is there put to another use; that less is run, or served, may be said anywhere.
+    ASSERT_TRUE(apply(local(), self));
+    EXPECT_FALSE(apply(remote(), self + "shell = \"/bin/sh\"\n", {{"force", true}}));
+    EXPECT_TRUE(apply(remote(), "", {{"confirm", "30s"}}));
 }
 
 constexpr std::string_view kCarol =

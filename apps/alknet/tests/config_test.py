@@ -339,11 +339,12 @@ class Admins(ConfigTest):
 
     def test_one_of_themselves_keeps_its_access(self):
         home, bob = self.node_home, self.home("bob2")
-        home.run("peer", "add", "carol", "--key", bob.id, "--scopes", "node:admin,peers:manage,config:manage")
+        home.run("peer", "add", "carol", "--key", bob.id, "--scopes", "node:admin,peers:manage,config:manage,git:read")
         with Node(home) as node:
             bob.run("peer", "add", "office", "--key", home.id, "--address", node.bare)
             for words in (("peers/renew", "expires=1h"), ("peers/disable",), ("peers/remove",),
-                          ("peers/scopes", '{"set": ["node:admin"]}'), ("peers/scopes", "none=true")):
+                          ("peers/scopes", '{"set": ["node:admin"]}'), ("peers/scopes", "none=true"),
+                          ("peers/scopes", "remove=git:read")):
                 why = bob.error("call", "office", words[0], "name=carol", *words[1:], expect=EXIT_CONFIG)
                 self.assertEqual(why["id"], "E-ACCESS-OWN", words)
             text = '[alpn."alknet/call"]\nscope = "git:read"\n'

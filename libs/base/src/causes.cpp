@@ -274,9 +274,12 @@ constexpr Cause kHomeInvalid{
 constexpr Cause kUsage{
     .id = "E-USAGE",
     .condition = errc::invalid,
-    .what = "the command line cannot be understood",
-    .next = "see: alknet --help",
-    .explain = "An option is unknown, missing or has a value that does not fit.",
+    .what = "what was asked for does not fit",
+    .next = "see: alknet COMMAND --help; for an operation: alknet call NODE --schema OPERATION",
+    .explain =
+        "An option of the command line, an operand or a member of an operation's input is unknown, "
+        "is missing, has a value that does not fit, or does not fit another one. The message says "
+        "which, and what is expected.",
 };
 constexpr Cause kUnknownPeer{
     .id = "E-PEER-UNKNOWN",

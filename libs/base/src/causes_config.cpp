@@ -77,23 +77,23 @@ constexpr Cause kOwnAccess{
     .id = "E-ACCESS-OWN",
     .condition = errc::forbidden,
     .what = "this would take access from whoever asks for it",
-    .next = "have another admin do it, do it at the machine itself, or say --force",
+    .next = "have another admin do it, do it at the machine itself, or insist: force=true",
     .explain =
-        "Somebody who is connected from elsewhere does not take from itself what it rules the node "
-        "by: not by removing or disabling itself, nor by giving up node:admin or the scope that "
-        "the change needs, by an earlier end of its own term, by other keys of its own, or by a "
-        "rule that keeps it away from alknet/call. It could not take that back.",
+        "Somebody who is connected from elsewhere does not take from itself what it may do: not by "
+        "removing or disabling itself, nor by giving up a scope, by an earlier end of its own "
+        "term, by other keys of its own, or by a rule that keeps it away from alknet/call. It "
+        "might not be able to take that back. With --force (\"force\": true) it does; the "
+        "connection that it asks by ends then, and may do so before the answer.",
 };
 constexpr Cause kRenewEarly{
     .id = "E-RENEW-EARLY",
     .condition = errc::exists,
     .what = "this term has not come near its end yet",
-    .next = "renew it within its last two weeks, or within a week after its end",
+    .next = "renew it within its last two weeks, or the week after its end",
     .explain =
         "A peer whose entry lets it renew its own term does so in the last two weeks of the term "
-        "or in the week of grace behind it, and its term then ends so far from that moment as "
-        "the entry says. Before that, and where the end would be no later, there is nothing to "
-        "do.",
+        "(or, where it may renew it by less than four weeks, in the last half of that), or in the "
+        "week of grace behind it. The term then ends so far from that moment as the entry says.",
 };
 
 }  // namespace alknet::causes

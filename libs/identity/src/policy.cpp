@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/causes_config.hpp>
+#include <alknet/core/grants.hpp>
 #include <alknet/identity/policy.hpp>
 
 namespace alknet::identity {
@@ -235,6 +236,19 @@ bool shares_key(const PeerRecord& one, const PeerRecord& other) {
     });
 }
 
+// One that the one has, and the other has not; empty: none. Those of its resources are among them.
+std::string lost_scope(const PeerRecord& one, const PeerRecord& other) {
+    for (const Grant& grant : one.grants) {
+        const std::string text = grant.scope.text();
+        const bool kept = std::ranges::any_of(
+            other.grants, [&](const Grant& then) { return grant_covers(then.scope.text(), text); });
+        if (!kept) {
+            return text;
+        }
+    }
+    return {};
+}
+
 // An actor that is no peer, such as whoever has an API key, is in no list that it could change.
 result<void> guard_actor(const PeerDirectory& before, const PeerDirectory& after,
                          const Guard& guard) {
@@ -248,8 +262,11 @@ result<void> guard_actor(const PeerDirectory& before, const PeerDirectory& after
             return fail(causes::kOwnAccess, "you would lose " + std::string(scope));
         }
     }
-    if (is == nullptr) {
-        return {};
+    if (is == nullptr || !is->enabled) {
+        return fail(causes::kOwnAccess, "you would be a stranger");
+    }
+    if (const std::string lost = lost_scope(*was, *is); !lost.empty()) {
+        return fail(causes::kOwnAccess, "you would lose " + lost);
     }
     if (is->expires && (!was->expires || *is->expires < *was->expires)) {
         return fail(causes::kOwnAccess, "your own term would end earlier");

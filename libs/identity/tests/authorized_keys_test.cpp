@@ -110,6 +110,22 @@ TEST(AuthorizedKeys, NeedACommentThatIsAName) {
     EXPECT_NE(why(some_key() + " " + std::string(65, 'a')), "");
 }
 
+// Whoever may have the file named, and may see what is refused, could have any file named.
+TEST(AuthorizedKeys, TellNothingOfWhatAnotherFileHas) {
+    constexpr std::string_view kSecret = "hunter2";
+    for (const char* line :
+         {"hunter2", "hunter2 hunter2 hunter2", "password=hunter2", "hunter2=\"hunter2\" ",
+          "command=\"hunter2\" ssh-ed25519 hunter2 hunter2", "ssh-rsa hunter2 hunter2",
+          "ssh-ed25519 hunter2 hunter2", "root:$6$hunter2:19000:0:99999:7:::", "# no\nhunter2:x",
+          "expiry-time=\"hunter2\" ssh-ed25519 AAAA", "\"hunter2"}) {
+        const AuthorizedKeys keys = parse_authorized_keys(std::string(line) + "\n");
+        EXPECT_TRUE(keys.keys.empty()) << line;
+        ASSERT_EQ(keys.refused.size(), 1U) << line;
+        EXPECT_EQ(keys.refused[0].reason.find(kSecret), std::string::npos)
+            << keys.refused[0].reason;
+    }
+}
+
 // sshd goes by the first line of a key: a later one must not free it of what the first says.
 TEST(AuthorizedKeys, GoByTheFirstLine) {
     const std::string key = some_key();

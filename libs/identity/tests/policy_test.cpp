@@ -217,10 +217,12 @@ TEST_F(GuardAdmins, NobodyTakesItsOwnAccess) {
     EXPECT_EQ(change([](PeerRecord& bob) { bob.grants.clear(); }), own);
     EXPECT_EQ(change([](PeerRecord& bob) { bob.grants.erase(bob.grants.begin()); }), own);
     EXPECT_EQ(change([](PeerRecord& bob) { bob.grants.erase(bob.grants.begin() + 1); }), own);
+    EXPECT_EQ(change([](PeerRecord& bob) { bob.grants.pop_back(); }), own) << "any other scope too";
+    EXPECT_EQ(change([](PeerRecord& bob) { bob.grants.back() = grant("git:*"); }), nullptr)
+        << "what covers it takes its place";
     EXPECT_EQ(change([](PeerRecord& bob) { bob.expires = at(1'000'000'000); }), own);
     EXPECT_EQ(change([](PeerRecord& bob) { bob.fingerprints = {new_key()}; }), own);
     EXPECT_EQ(change([](PeerRecord& bob) { bob.id = "another"; }), own);
-    EXPECT_EQ(change([](PeerRecord& bob) { bob.grants.pop_back(); }), nullptr);
     EXPECT_EQ(change([](PeerRecord& bob) { bob.name = "robert"; }), nullptr);
     EXPECT_EQ(change([](PeerRecord& bob) { bob.fingerprints.push_back(new_key()); }), nullptr);
     // Of others it may.

@@ -135,6 +135,7 @@ ALKNET_CO_TEST(AuditedIdentities, TellWhatBecameOfTokensAndNothingOfThem) {
     EXPECT_FALSE(co_await audited.recheck_token(std::string(as_text(ended.text.view())), "x"));
     ALKNET_CO_ASSERT(audit->entries.size() == 4);
     EXPECT_EQ(audit->entries[3].event, "token.ended");
+    EXPECT_TRUE(audit->entries[3].repeats) << "whoever shows it again and again fills no disk";
     audit->full = true;
     const auto refused = co_await audited.resolve_from_token(secret, "call");
     EXPECT_TRUE(!refused && refused.error().is(causes::kDiskFull));
