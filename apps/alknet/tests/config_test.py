@@ -347,7 +347,7 @@ class Admins(ConfigTest):
                           ("peers/scopes", "remove=git:read")):
                 why = bob.error("call", "office", words[0], "name=carol", *words[1:], expect=EXIT_CONFIG)
                 self.assertEqual(why["id"], "E-ACCESS-OWN", words)
-            text = '[alpn."alknet/call"]\nscope = "git:read"\n'
+            text = '[alpn."alknet/call"]\nscope = "git:write"\n'
             why = bob.error("call", "office", "config/apply", json.dumps({"text": text}), expect=EXIT_CONFIG)
             self.assertIn("E-ACCESS", why["id"])
             bob.run("call", "office", "peers/renew", "name=carol", "expires=1h", "force=true")

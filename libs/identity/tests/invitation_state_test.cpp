@@ -258,7 +258,9 @@ TEST_F(InvitationState, GivesNobodyANameThatLooksLikeAnother) {
 }
 
 TEST_F(InvitationState, GivesNobodyWhatTheOwnerHasRuledOut) {
-    ASSERT_TRUE(add(invitation(1, {"git:write:site"})));
+    InvitationRecord record = invitation(1, {"git:write:site"});
+    record.name = "joiner";
+    ASSERT_TRUE(add(record));
     fixed_.assertions.push_back({.peer = "joiner",
                                  .wanted = scope("git:write:site"),
                                  .allow = false,

@@ -57,6 +57,7 @@ std::shared_ptr<const PeerDirectory> table_peers() {
     PeerRecord both = numbered("both", 5, {"git:read"});
     both.enabled = false;
     both.expires = at(1000);
+    both.renew = kRenewMin;
     PeerList list;
     list.peers = {
         bob, term, ends, off, both, numbered("all", 6, {"*:*:*"}), numbered("none", 7, {})};
@@ -138,6 +139,7 @@ TEST(Policy, DecidesAsTheTableSays) {
 TEST(Policy, LetsWhoseTermHasEndedRenewForAWhile) {
     PeerRecord bob = peer("bob", {}, {"git:read"});
     bob.expires = at(1000);
+    bob.renew = kRenewMin;
     const auto peers = directory_of({bob});
     const auto verdict = [&](const char* wanted, WallTime now) {
         return decide(*peers, {.peer = "bob", .wanted = scope(wanted), .now = now}).verdict;
