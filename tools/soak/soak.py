@@ -5,6 +5,11 @@ Starts a node on a free loopback port. Clients come and go for as long as asked:
 TCP, some push random bytes through `alknet pipe` and compare the echo, some are killed in the middle.
 The soak fails if a client that was not killed fails, if the node dies, if descriptors remain after
 the last client left, or if memory keeps growing in the second half. The last line is a Markdown row.
+
+With --calls it makes so many calls instead, over QUIC and TCP in turns, a fresh connection every 100 000; each is
+answered, and memory is flat: the second half takes at most 2 % or 512 KiB more than the first. With --events a
+subscription of so many events through another node is cut --cuts times, and gives each event once or says how
+many are missing (apps/alknet/tests/import_test.py).
 """
 
 import argparse
@@ -26,21 +31,35 @@ CLIENT_TIMEOUT_S = 60
 SETTLE_TIMEOUT_S = 120
 MEMORY_GROWTH_MAX = 1.2  # of the second half over the first, with room for a noisy allocator
 DESCRIPTORS_LEFT_MAX = 4
+CALLS_OF_A_CLIENT = 100_000
+CALLS_AT_A_TIME = 100
+CALLS_CLIENTS = 2
+CALLS_GROWTH_MAX, CALLS_GROWTH_KIB = 1.02, 512
+CALLS_TIMEOUT_S = 3600
+IMPORT_TEST = pathlib.Path(__file__).resolve().parents[2] / "apps/alknet/tests/import_test.py"
 
 
 class Node:
-    def __init__(self, program, home):
+    def __init__(self, program, home, client=None):
         self.program = program
-        subprocess.run([program, "init", "--no-input", "--home", home], check=True, stdout=subprocess.DEVNULL)
-        shown = subprocess.run([program, "id", "--json", "--home", home], check=True, capture_output=True)
-        self.id = json.loads(shown.stdout)["node_id"]
-        self.raise_limits(pathlib.Path(home) / "alknet.toml")
+        self.id = self.make_home(home)
+        config = pathlib.Path(home) / "alknet.toml"
+        self.raise_limits(config)
+        if client:
+            with config.open("a", encoding="utf-8") as file:
+                file.write(f'[[peer]]\nname = "client"\nkeys = ["{self.make_home(client)}"]\n')
         self.log = open(pathlib.Path(home) / "serve.log", "w+", encoding="utf-8")
         self.process = subprocess.Popen(
             [program, "serve", "--home", home, "--listen", "127.0.0.1:0"],
             stdout=subprocess.PIPE, stderr=self.log, text=True)
         self.address = f"alknet://{self.id}@127.0.0.1:{self.read_port()}"
         threading.Thread(target=self.process.stdout.read, daemon=True).start()
+
+    def make_home(self, home):
+        """Whose node id it gives."""
+        subprocess.run([self.program, "init", "--no-input", "--home", home], check=True, stdout=subprocess.DEVNULL)
+        shown = subprocess.run([self.program, "id", "--json", "--home", home], check=True, capture_output=True)
+        return json.loads(shown.stdout)["node_id"]
 
     @staticmethod
     def raise_limits(config):
@@ -185,15 +204,87 @@ def soak(program, seconds, clients, seed, directory):
     return 1 if problems else 0
 
 
+class Calls:
+    """Batches of small calls, each from a client of its own, until there were so many."""
+
+    def __init__(self, node, home, count):
+        self.node, self.home, self.left = node, home, count
+        self.of_a_client = max(1, min(CALLS_OF_A_CLIENT, count // 10))
+        self.lock = threading.Lock()
+        self.done, self.failures, self.samples = 0, [], []
+
+    def take(self):
+        with self.lock:
+            size = min(self.left, self.of_a_client)
+            self.left -= size
+            return size
+
+    def run(self, number):
+        transport = ("quic", "tcp")[number % 2]
+        while size := self.take():
+            self.batch(size, transport)
+
+    def batch(self, size, transport):
+        done = subprocess.run(
+            [self.node.program, "call", self.node.address, "services/access", "--batch", "--parallel",
+             str(CALLS_AT_A_TIME), "--only", transport, "--home", self.home],
+            input=b'{"service": "alknet/call"}\n' * size, capture_output=True, timeout=CALLS_TIMEOUT_S, check=False)
+        answers = done.stdout.count(b'"output":{')
+        with self.lock:
+            self.done += answers
+            self.samples.append((self.done, self.node.resident_kib()))
+            if answers != size or done.returncode != 0:
+                self.failures.append(f"{answers} of {size} answers over {transport}: {done.stderr[-300:]!r}")
+
+
+def soak_calls(program, count, directory):
+    node_home, client_home = f"{directory}/node", f"{directory}/client"
+    pathlib.Path(node_home).mkdir()
+    node = Node(program, node_home, client=client_home)
+    calls = Calls(node, client_home, count)
+    with concurrent.futures.ThreadPoolExecutor(CALLS_CLIENTS) as pool:
+        for running in [pool.submit(calls.run, number) for number in range(CALLS_CLIENTS)]:
+            running.result()
+    first = max((kib for done, kib in calls.samples if done <= count // 2), default=node.resident_kib())
+    second = max(kib for _, kib in calls.samples)
+    problems = calls.failures[:10]
+    if calls.done != count:
+        problems.append(f"{calls.done} of {count} calls were answered")
+    if second > max(first * CALLS_GROWTH_MAX, first + CALLS_GROWTH_KIB):
+        problems.append(f"memory grew from {first} to {second} KiB")
+    if node.stop() != 0:
+        problems.append(f"the node ended with {node.process.returncode}")
+    for problem in problems:
+        print("soak:", problem)
+    print("| calls | answered | RSS at most in the first half, KiB | in the second |")
+    print(f"| {count} | {calls.done} | {first} | {second} |")
+    return 1 if problems else 0
+
+
+def soak_events(program, events, cuts):
+    """Of a size that takes minutes; by default it takes seconds."""
+    environment = os.environ | {"ALKNET_PROGRAM": program, "ALKNET_EVENTS": str(events), "ALKNET_CUTS": str(cuts),
+                                "ALKNET_PATIENCE_S": str(CALLS_TIMEOUT_S)}
+    return subprocess.run([sys.executable, IMPORT_TEST, "-v", "Subscriptions"], env=environment,
+                          check=False).returncode
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--program", required=True)
     parser.add_argument("--seconds", type=int, default=600)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--calls", type=int, help="make so many calls instead")
+    parser.add_argument("--events", type=int, help="cut a subscription of so many events instead")
+    parser.add_argument("--cuts", type=int, default=1000)
     options = parser.parse_args()
     program = str(pathlib.Path(options.program).resolve())
+    if options.events:
+        return soak_events(program, options.events, options.cuts)
     with tempfile.TemporaryDirectory(prefix="alknet-soak-") as directory:
+        if options.calls:
+            return soak_calls(program, options.calls, directory)
         return soak(program, options.seconds, options.clients, options.seed, directory)
 
 

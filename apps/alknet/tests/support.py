@@ -12,7 +12,7 @@ import unittest
 
 PROGRAM = os.environ.get("ALKNET_PROGRAM", "alknet")
 # Only for what would otherwise hang for ever; nothing is measured.
-PATIENCE_S = 60
+PATIENCE_S = int(os.environ.get("ALKNET_PATIENCE_S", "60"))
 EXIT_OK, EXIT_FAILURE, EXIT_USAGE, EXIT_CONFIG, EXIT_UNREACHABLE, EXIT_REFUSED = range(6)
 # A node that nobody is.
 OTHER_ID = "e78c2766a792f09bfccb51493968ac322283e8d021a30063784d806929762ecc"
