@@ -7,6 +7,7 @@
 #include <alknet/call/peer_import.hpp>
 #include <alknet/config/config.hpp>
 #include <alknet/rt/loop.hpp>
+#include <alknet/rt/scope.hpp>
 #include <alknet/rt/task.hpp>
 #include <cstdint>
 #include <memory>
@@ -32,7 +33,7 @@ struct ImportedPeer {
         "connected or away",
         "those that the caller may call",
         "operations that are new or have changed, and that nobody has accepted",
-        "why it is away"};
+        "why it is away, or what of it is not offered"};
 };
 struct ImportedPeers {
     std::vector<ImportedPeer> peers;
@@ -40,30 +41,38 @@ struct ImportedPeers {
 
 class NodeImports {
 public:
-    /// Nothing is dialled yet.
-    NodeImports(Loop& loop, const std::vector<config::Import>& imports, const Log& log);
+    NodeImports(Loop& loop, const Log& log);
     NodeImports(const NodeImports&) = delete;
     NodeImports& operator=(const NodeImports&) = delete;
-    ~NodeImports() = default;
+    ~NodeImports();
 
     /// For a registry, which may outlive this.
-    [[nodiscard]] std::vector<std::shared_ptr<const call::OperationSource>> operations() const;
-    /// Keeps them up until it is cancelled; without any there is nothing to keep. The node outlives
+    [[nodiscard]] std::shared_ptr<const call::OperationSource> operations() const;
+    /// Keeps up those that the node's configuration names, until it is cancelled. The node outlives
     /// that.
     task<result<void>> run(Node& node);
-    /// What was accepted, or who the peers are, may have changed: ends once this follows.
+    /// What they are, what was accepted, or who the peers are, may have changed: ends once this
+    /// follows. One that is as it was goes on.
     task<void> recheck();
     /// Those with an operation that the caller may call; with `all`, the others too.
-    [[nodiscard]] std::vector<ImportedPeer> peers(const std::vector<const call::Operation*>& may,
+    [[nodiscard]] std::vector<ImportedPeer> peers(const std::vector<call::OperationPtr>& may,
                                                   bool all) const;
 
 private:
+    class Sources;
+    struct Kept;
+
     call::PeerImportOptions options_for(const config::Import& import);
+    void follow();
+    static task<void> keep(std::shared_ptr<Kept> one);
 
     Loop& loop_;
     const Log log_;
-    Node* node_ = nullptr;  // while it runs
-    std::vector<std::unique_ptr<call::PeerImport>> all_;
+    const std::shared_ptr<Sources> sources_;
+    // While it runs.
+    Node* node_ = nullptr;
+    TaskScope* scope_ = nullptr;
+    std::vector<std::shared_ptr<Kept>> all_;  // as alknet.toml has them
 };
 
 /// `services/list-peers`. The imports outlive the registry's use.

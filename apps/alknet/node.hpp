@@ -119,6 +119,10 @@ public:
     [[nodiscard]] bool is_peer(std::string_view name, const std::string& fingerprint) const;
     /// By which the node knows the peer, whatever its name. Errors: kUnknownPeer.
     [[nodiscard]] result<std::string> id_of_peer(std::string_view name) const;
+    /// Those of the configuration that is in force.
+    [[nodiscard]] const std::vector<config::Import>& imports() const noexcept {
+        return config_.dynamic.imports;
+    }
     /// Awaited each time that somebody may have lost what they had.
     void set_recheck(std::function<task<void>()> recheck) { also_recheck_ = std::move(recheck); }
     /// The addresses that are open, with the ports that they have.

@@ -124,7 +124,7 @@ public:
 
     [[nodiscard]] std::vector<std::string> targets() const {
         std::vector<std::string> names;
-        for (const call::Operation* one : registry_->visible_to(itself())) {
+        for (const call::OperationPtr& one : registry_->visible_to(itself())) {
             if (one->hops > 0 && one->name.ends_with("/do")) {
                 names.push_back(one->name);
             }
@@ -144,12 +144,12 @@ private:
     call::PeerImportOptions import_of(Peer peer) {
         call::PeerImportOptions options;
         options.prefix = peer.name;
-        options.peer = peer.name;
+        options.peers = {peer.name};
         options.hops_max = 1;
-        options.dial = [this, address = peer.address] { return dial(address); };
-        options.still = [](const Connection&) { return true; };
+        options.dial = [this, address = peer.address](const std::string&) { return dial(address); };
+        options.still = [](const std::string&, const Connection&) { return true; };
         options.wanted = [](std::string_view name) { return name.ends_with("/do"); };
-        options.admit = [](std::vector<call::RemoteOperation> found) {
+        options.admit = [](const std::string&, std::vector<call::RemoteOperation> found) {
             return admit(std::move(found));
         };
         options.scope = [](std::string_view name) {

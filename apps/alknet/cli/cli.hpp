@@ -203,6 +203,7 @@ struct ImportOptions {
     enum class Action : std::uint8_t { list, accept, remove };
     Action action = Action::list;
     std::string prefix;
+    std::string digest;  // of what is accepted
 };
 struct TokenSignOptions {
     std::string audience;  // a peer, or an address with a node id

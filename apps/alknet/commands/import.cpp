@@ -21,6 +21,11 @@ result<void> show_list(const ImportEntries& entries) {
             text += fmt::format("    {}  {}{}{}\n", one.name, one.standing,
                                 one.digest.empty() ? "" : "  ", one.digest);
         }
+        if (entry.waiting) {
+            text +=
+                fmt::format("    to accept what is new or changed: alknet import accept {} {}\n",
+                            entry.prefix, *entry.waiting);
+        }
     }
     return print_text(text);
 }
@@ -32,7 +37,10 @@ result<ExitCode> run(const CommandLine& line, const ImportOptions& options) {
                                        : options.action == Action::remove ? "imports/remove"
                                                                           : "imports/list";
     Json input;
-    if (options.action != Action::list) {
+    if (options.action == Action::accept) {
+        input = call::to_json(ImportAcceptInput{.prefix = {.value = options.prefix},
+                                                .digest = {.value = options.digest}});
+    } else if (options.action == Action::remove) {
         input = call::to_json(ImportInput{.prefix = {.value = options.prefix}});
     }
     ALKNET_TRY(const Json output, at_own_node(line, operation, std::move(input)));

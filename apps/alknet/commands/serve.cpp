@@ -380,11 +380,9 @@ task<result<void>> run_until_told(Serving& serving, Signals& signals) {
 }
 
 void prepare_imports(Serving& serving) {
-    serving.imports = std::make_unique<NodeImports>(serving.loop, serving.config.fixed.imports,
-                                                    Log(serving.node_options.log_sink));
-    for (auto& source : serving.imports->operations()) {
-        serving.operations->add(source);
-    }
+    serving.imports =
+        std::make_unique<NodeImports>(serving.loop, Log(serving.node_options.log_sink));
+    serving.operations->add(serving.imports->operations());
 }
 
 result<void> prepare_programs(Serving& serving) {

@@ -26,7 +26,7 @@ std::string_view standing_of(const identity::OperationPin& pin) {
 }
 
 bool is_configured(const Desk& desk, const std::string& prefix) {
-    const auto& imports = desk.config.fixed.imports;
+    const auto& imports = desk.config.dynamic.imports;
     return std::ranges::find(imports, prefix, &config::Import::prefix) != imports.end();
 }
 
@@ -38,44 +38,57 @@ result<void> audit(const Desk& desk, std::string_view event, const std::string& 
     return audit_change(desk.home, desk.config, std::move(entry), desk.revision);
 }
 
+ImportEntry entry_of(const std::string& prefix, const std::string& name,
+                     const identity::PeerRecord* peer,
+                     const std::vector<identity::OperationPin>& pins) {
+    ImportEntry entry{.prefix = prefix, .peer = name};
+    if (peer == nullptr) {
+        return entry;
+    }
+    for (const identity::OperationPin& pin : pins) {
+        if (pin.prefix == prefix && pin.peer == peer->id) {
+            entry.operations.push_back({.name = "/" + pin.operation,
+                                        .standing = std::string(standing_of(pin)),
+                                        .digest = pin.offered.substr(0, kDigestShown)});
+        }
+    }
+    const std::string waiting = identity::waiting_digest(pins, prefix, peer->id);
+    if (!waiting.empty()) {
+        entry.waiting = waiting;
+    }
+    return entry;
+}
+
 // Of a peer that alknet.toml has named instead since, nothing counts.
 result<ImportEntries> list(const Desk& desk, store::Database& state, const Nothing& /*input*/) {
     ALKNET_TRY(const auto stored, identity::load_peers(state));
     ALKNET_TRY(const auto peers, all_peers(desk.home, desk.config.dynamic, stored));
     ALKNET_TRY(const auto pins, identity::load_pins(state));
     ImportEntries entries;
-    for (const config::Import& import : desk.config.fixed.imports) {
-        ImportEntry entry{.prefix = import.prefix, .peer = import.peer, .operations = {}};
-        const identity::PeerRecord* peer = peers->find_name(import.peer);
-        for (const identity::OperationPin& pin : pins) {
-            if (peer != nullptr && pin.prefix == import.prefix && pin.peer == peer->id) {
-                entry.operations.push_back({.name = "/" + pin.operation,
-                                            .standing = std::string(standing_of(pin)),
-                                            .digest = pin.offered.substr(0, kDigestShown)});
-            }
+    for (const config::Import& import : desk.config.dynamic.imports) {
+        for (const std::string& name : import.from()) {
+            entries.imports.push_back(entry_of(import.prefix, name, peers->find_name(name), pins));
         }
-        entries.imports.push_back(std::move(entry));
     }
     for (const identity::OperationPin& pin : pins) {
         const bool listed = std::ranges::find(entries.imports, pin.prefix, &ImportEntry::prefix) !=
                             entries.imports.end();
         if (!listed) {
-            entries.imports.push_back({.prefix = pin.prefix, .peer = {}, .operations = {}});
+            entries.imports.push_back({.prefix = pin.prefix, .peer = {}});
         }
     }
     return entries;
 }
 
-result<ImportChanged> accept(const Desk& desk, store::Database& state, const ImportInput& input) {
+result<ImportChanged> accept(const Desk& desk, store::Database& state,
+                             const ImportAcceptInput& input) {
     const std::string& prefix = input.prefix;
     if (!is_configured(desk, prefix)) {
         return fail(causes::kUsage, "alknet.toml has no [[call.import]] with the prefix '" +
                                         printable(prefix) + "'");
     }
-    ALKNET_TRY(const std::size_t count, identity::accept_pins(state, prefix));
-    if (count > 0) {
-        ALKNET_CHECK(audit(desk, "import.accepted", prefix, count));
-    }
+    ALKNET_TRY(const std::size_t count, identity::accept_pins(state, prefix, input.digest.value));
+    ALKNET_CHECK(audit(desk, "import.accepted", prefix, count));
     return ImportChanged{.done = "accepted", .prefix = prefix, .operations = count};
 }
 
@@ -101,7 +114,7 @@ constexpr std::array kOperations = {
                    .about = "what other nodes offer here, and what of it was accepted"}),
     changing<accept>({.name = "imports/accept",
                       .scope = kManage,
-                      .about = "accept what of an import is new or has changed, as it is now"}),
+                      .about = "accept what of an import is new or has changed, as it was shown"}),
     changing<remove>({.name = "imports/remove",
                       .scope = kManage,
                       .about = "forget what was accepted of an import that is no more"}),

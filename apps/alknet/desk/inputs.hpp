@@ -120,7 +120,13 @@ struct TokenInput {
     static constexpr About<1> kAbout = {"of the token"};
 };
 
-/// imports/accept, remove
+struct ImportAcceptInput {
+    Word prefix;
+    Word digest;
+    static constexpr About<2> kAbout = {"of the names of its operations here",
+                                        "waiting, as imports/list has it"};
+};
+/// imports/remove
 struct ImportInput {
     Word prefix;
     static constexpr About<1> kAbout = {"of the names of its operations here"};

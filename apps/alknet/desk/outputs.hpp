@@ -86,10 +86,11 @@ struct ImportedOperation {
 struct ImportEntry {
     std::string prefix;
     std::string peer;
-    std::vector<ImportedOperation> operations;
-    static constexpr About<3> kAbout = {"of the names here",
-                                        "whose they are; empty: alknet.toml has it no more",
-                                        "that the peer has offered"};
+    std::vector<ImportedOperation> operations{};
+    std::optional<std::string> waiting{};
+    static constexpr About<4> kAbout = {
+        "of the names here", "whose they are; empty: alknet.toml has it no more",
+        "that the peer has offered", "the digest of all that is new or changed, to accept it by"};
 };
 struct ImportEntries {
     std::vector<ImportEntry> imports;

@@ -137,14 +137,16 @@ TEST_F(DeskOperations, GiveWhatTheySay) {
     }
     ASSERT_TRUE(apply(local(), "[[call.import]]\npeer = \"office\"\nprefix = \"far\"\n"));
     EXPECT_EQ(given("imports/list").find("imports")->as_array()->size(), 1U);
-    (void)given("imports/accept", {{"prefix", "far"}});
-    ASSERT_TRUE(apply(local(), ""));
+    std::string waiting;
     {
         const auto state = open_state(home());
         ASSERT_TRUE(state);
         ASSERT_TRUE(identity::offer_operations(**state, "far", "office",
-                                               {{.operation = "a/b", .digest = "1"}}, true));
+                                               {{.operation = "a/b", .digest = "1"}}, false));
+        waiting = identity::waiting_digest(identity::load_pins(**state).value(), "far", "office");
     }
+    (void)given("imports/accept", {{"prefix", "far"}, {"digest", waiting}});
+    ASSERT_TRUE(apply(local(), ""));
     EXPECT_EQ(given("imports/remove", {{"prefix", "far"}}).find("operations")->as_unsigned(), 1U);
     const auto key = identity::prepare_key(identity::KeyFiles(home().directory() / "node.key"),
                                            virtual_loop_.clock().wall_now(), std::chrono::hours(1));

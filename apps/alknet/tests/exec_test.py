@@ -203,9 +203,14 @@ class Programs(TestCase):
             self.assertEqual(self.pipe(node, "hello"), "HELLO")
 
     def test_take_no_name_of_the_nodes_own(self):
-        self.configure(("x", f'command = ["/bin/true"]\nalpn = "alknet/echo"\n{WHO}'))
-        error = self.node_home.error("serve", "--listen", "127.0.0.1:0", expect=EXIT_CONFIG)
-        self.assertIn("alknet/echo", error["detail"])
+        for alpn, hint in (("alknet/echo", ""), ("h2", ""), ("alknet/call", "operations = true")):
+            self.configure(("x", f'command = ["/bin/true"]\nalpn = "{alpn}"\n{WHO}'))
+            error = self.node_home.error("serve", "--listen", "127.0.0.1:0", expect=EXIT_CONFIG)
+            self.assertIn(f"'{alpn}'", error["detail"])
+            checked = self.node_home.run("config", "check", expect=EXIT_CONFIG)
+            said = checked.stdout + checked.stderr
+            self.assertIn(f"the node serves '{alpn}' itself", said)
+            self.assertIn(hint, said)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from control_test import Control
 from support import EXIT_REFUSED, EXIT_USAGE, OTHER_ID, PATIENCE_S, Node, TestCase
 
 TICKS = pathlib.Path(__file__).resolve().parents[3] / "examples/exec/ticks.py"
-# By hand: ALKNET_EVENTS=1000000 ALKNET_CUTS=1000.
+# ./dev soak --events 1000000 --cuts 1000
 EVENTS = int(os.environ.get("ALKNET_EVENTS", "20000"))
 CUTS = int(os.environ.get("ALKNET_CUTS", "12"))
 EVENTS_PER_SECOND = max(2000, EVENTS // 200)
@@ -106,18 +106,94 @@ class Imports(Hub):
                 (peer,) = self.call(hub, "services/list-peers")["peers"]
                 self.assertEqual(peer["held_back"], 1)
                 self.assertIn("/node/close  new  ", self.hub.run("import", "list").stdout)
-                self.assertEqual(self.hub.run("import", "accept", "office").stdout, "accepted 1 of office\n")
+                # What was shown is accepted, and nothing else.
+                (shown,) = self.hub.json("import", "list")["imports"]
+                self.assertIn(f"alknet import accept office {shown['waiting']}", self.hub.run("import", "list").stdout)
+                self.hub.run("import", "accept", "office", expect=EXIT_USAGE)
+                refused = self.hub.error("import", "accept", "office", "0" * 64, expect=EXIT_USAGE)
+                self.assertIn("alknet import list", refused["detail"])
+                self.assertNotIn("/office-node/close", self.names(hub))
+                accept = ("import", "accept", "office", shown["waiting"])
+                self.assertEqual(self.hub.run(*accept).stdout, "accepted 1 of office\n")
                 # In force when it is answered.
                 self.assertIn("/office-node/close", self.names(hub))
-                self.assertEqual(self.hub.json("import", "accept", "office")["operations"], 0)
+                self.assertIn("nothing waits", self.hub.error(*accept, expect=EXIT_USAGE)["detail"])
                 self.hub.error("import", "remove", "office", expect=EXIT_USAGE)
-                self.hub.error("import", "accept", "other", expect=EXIT_USAGE)
+                self.hub.error("import", "accept", "other", shown["waiting"], expect=EXIT_USAGE)
                 audited = self.hub.run("audit", "show", "--json").stdout
                 self.assertIn("import.accepted", audited)
             self.hub.configure("")
             self.assertIn("office  not in alknet.toml any more", self.hub.run("import", "list").stdout)
             self.assertEqual(self.hub.json("import", "remove", "office")["operations"], 4)
             self.assertEqual(self.hub.json("import", "list")["imports"], [])
+
+    def test_follow_a_reload(self):
+        """What is as it was keeps its connection; what is gone answers no more; all without a restart."""
+        self.admit_hub("*:*:*")
+        with Node(self.office) as office:
+            self.configure_hub(office, "*:*:*", more='operations = ["node/info"]\n')
+            peers = self.hub.config.read_text().split("[[call.import]]")[0]
+            first, second = ('[[call.import]]\npeer = "office"\n'
+                             f'prefix = "{prefix}"\noperations = ["node/info"]\n' for prefix in ("office", "other"))
+            with Node(self.hub) as hub:
+                hub.wait_for("call.imported")
+                (kept,) = self.links()
+                self.assertEqual(self.refusal(hub, "other-node/info")["id"], "E-CALL-NO-OPERATION")
+                plan = self.apply(peers + first + second)
+                self.assertIn(("import begun", "other"), {(one["kind"], one["subject"]) for one in plan["effects"]})
+                hub.wait_for("call.imported")
+                self.assertEqual(self.call(hub, "other-node/info")["node_id"], self.office.id)
+                self.assertIn(kept, self.links())
+                plan = self.apply(peers + second)
+                self.assertIn(("import ended", "office", True),
+                              {(one["kind"], one["subject"], one["cuts"]) for one in plan["effects"]})
+                self.assertEqual(self.refusal(hub, "office-node/info")["id"], "E-CALL-NO-OPERATION")
+                self.assertEqual(self.call(hub, "other-node/info")["node_id"], self.office.id)
+                self.apply(peers + second.replace("node/info", "node/connections"))
+                hub.wait_for("call.imported")
+                self.assertEqual(self.refusal(hub, "other-node/info")["id"], "E-CALL-NO-OPERATION")
+                self.assertNotIn("restart_needed", hub.stop())
+
+    def apply(self, text):
+        new = self.directory / "new.toml"
+        new.write_text(text)
+        return self.hub.json("config", "apply", new)
+
+    def links(self):
+        """The office's connections of the hub."""
+        with Control(self.office.path / "control.sock") as control:
+            control.ask("1", "/node/connections")
+            return [one["id"] for one in control.next()[2]["output"]["connections"] if one.get("peer") == "hub"]
+
+    def test_of_several_peers_are_those_of_the_first_that_is_there(self):
+        self.lab = self.home("lab")
+        self.admit_hub("node:read")
+        self.lab.configure(self.office.config.read_text())
+        with Node(self.lab) as lab:
+            with Node(self.office) as office:
+                # A connection over TCP ends with its process, and not after some silence.
+                self.configure_hub(office, "*:*:*", transport="tcp")
+                text = self.hub.config.read_text().replace('peer = "office"\nprefix = "office"',
+                                                           'peers = ["office", "lab"]\nprefix = "any"')
+                self.hub.configure(f'[[peer]]\nname = "lab"\nkeys = ["{self.lab.id}"]\naddress = "{lab.bare}"\n'
+                                   f'transports = ["tcp"]\n{text}')
+                with Node(self.hub) as hub:
+                    hub.wait_for("call.imported")
+                    hub.wait_for("call.imported")
+                    self.assertEqual(self.call(hub, "any-node/info")["node_id"], self.office.id)
+                    answers = []
+                    self.ask_on(hub, {CALLS // 4: office.process.kill}, answers, operation="any-node/info")
+                    office.process.wait(PATIENCE_S)
+                    failed = [one["error"] for one in answers if "error" in one]
+                    self.assertEqual((len(answers), failed), (CALLS, []))
+                    whose = [one["output"]["node_id"] for one in answers]
+                    self.assertEqual({self.office.id, self.lab.id}, set(whose))
+                    states = {one["name"]: (one["state"], "problem" in one)
+                              for one in self.call(hub, "services/list-peers")["peers"]}
+                    self.assertEqual(states, {"office": ("away", True), "lab": ("connected", False)})
+                    lab.stop()
+                    refused = self.refusal(hub, "any-node/info", expect=support.EXIT_UNREACHABLE)
+                    self.assertEqual((refused["id"], refused["detail"]), ("E-CALL-IMPORT-AWAY", "office, lab"))
 
     def test_end_when_their_caller_does(self):
         """An abort, a caller who goes and a deadline reach what runs two nodes away."""
@@ -165,10 +241,10 @@ class Imports(Hub):
                 hub.wait_for("call.imported")
                 self.call(hub, "office-node/info")
 
-    def ask_on(self, hub, at, answers):
+    def ask_on(self, hub, at, answers, operation="office-node/info"):
         """A batch at a fixed pace, beside which things happen at their numbers."""
         batch = subprocess.Popen(
-            [support.PROGRAM, "call", hub.address, "office-node/info", "--batch", "--timeout", "2s", "--parallel",
+            [support.PROGRAM, "call", hub.address, operation, "--batch", "--timeout", "2s", "--parallel",
              "1000", "--home", str(self.bob.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             env=support.clean_environment())
         self.addCleanup(batch.kill)

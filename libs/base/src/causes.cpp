@@ -508,6 +508,7 @@ constexpr std::array kAll = {
     &causes::kProgramUser,
     &causes::kNoRun,
     &causes::kImportAway,
+    &causes::kImportLost,
     &causes::kImportRefused,
     &causes::kInvitationInvalid,
     &causes::kInvitationRefused,

@@ -43,8 +43,20 @@ constexpr Cause kImportAway{
     .explain =
         "A node can offer operations of another one among its own ([[call.import]] in "
         "alknet.toml). The connection between the two is lost, or was never there, or has ended "
-        "while this call ran; nothing says then how far the call had come. The node dials again by "
+        "while a query or a subscription ran. Nothing was changed there. The node dials again by "
         "itself: after a second at first, later every 30 seconds, and when somebody calls.",
+};
+
+constexpr Cause kImportLost{
+    .id = "E-CALL-IMPORT-LOST",
+    .condition = errc::unavailable,
+    .what = "the node that this operation is imported from was lost while it ran",
+    .next = "look whether it was done before you call it again",
+    .explain =
+        "The call changes something at another node ([[call.import]] in alknet.toml), and the "
+        "connection to that node ended before its answer came. Whether it was done, in part or "
+        "not at all, is known there alone. It was not tried a second time, here or at a further "
+        "node, and should not be before somebody has looked.",
 };
 
 constexpr Cause kImportRefused{

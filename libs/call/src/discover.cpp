@@ -62,29 +62,61 @@ result<RemoteOperation> read_entry(const Json& entry) {
     return one;
 }
 
-task<result<std::vector<RemoteOperation>>> discover_all(CallClient& client) {
-    ALKNET_CO_TRY(Json listed, co_await client.call(std::string(kList), Json()));
-    Json* operations = listed.find("operations");
+task<result<Json>> ask(CallClient& client, std::string_view operation, Json input,
+                       Duration timeout) {
+    CallOptions options;
+    options.timeout = timeout;
+    options.answer_bytes_max = kDiscoveryBytesMax;
+    auto answer =
+        co_await client.call(std::string(operation), std::move(input), std::move(options));
+    if (!answer) {
+        co_return unexpected(std::move(answer).error().within(operation));
+    }
+    co_return answer;
+}
+
+struct Listed {
+    RemoteOperation one;  // without its schemas
+    Json entry;
+};
+
+/// What somebody wants of it, which is looked at before how many those are.
+result<std::vector<Listed>> read_list(const Json& answer, const Discovery& discovery) {
+    const Json* operations = answer.find("operations");
     if (operations == nullptr || operations->as_array() == nullptr) {
-        co_return no_answer("there is no list of operations");
+        return no_answer("there is no list of operations");
     }
-    if (operations->as_array()->size() > kRemoteOperationsMax) {
-        co_return fail(causes::kLimit, "more than 256 operations");
-    }
-    std::vector<RemoteOperation> all;
+    std::vector<Listed> all;
     std::set<std::string> names;
-    std::size_t bytes = 0;
-    for (Json entry : *operations->as_array()) {
-        ALKNET_CO_TRY(RemoteOperation one, read_entry(entry));
+    for (const Json& entry : *operations->as_array()) {
+        ALKNET_TRY(RemoteOperation one, read_entry(entry));
         if (one.name == kList || one.name == kSchema) {
             continue;
         }
         if (!names.insert(one.name).second) {
-            co_return no_answer("an operation is listed twice");
+            return no_answer("an operation is listed twice");
         }
+        if (discovery.wanted && !discovery.wanted(one)) {
+            continue;
+        }
+        if (all.size() == kRemoteOperationsMax) {
+            return fail(causes::kLimit, "more than 256 operations");
+        }
+        all.push_back({.one = std::move(one), .entry = entry});
+    }
+    return all;
+}
+
+task<result<std::vector<RemoteOperation>>> discover_all(CallClient& client, Discovery discovery) {
+    ALKNET_CO_TRY(const Json answer, co_await ask_for_list(client, discovery.timeout));
+    ALKNET_CO_TRY(auto listed, read_list(answer, discovery));
+    std::vector<RemoteOperation> all;
+    std::size_t bytes = 0;
+    for (auto& [one, entry] : listed) {
         if (entry.find("input") == nullptr) {
             Json asked = Json::object({{"name", "/" + one.name}});
-            ALKNET_CO_TRY(entry, co_await client.call(std::string(kSchema), std::move(asked)));
+            ALKNET_CO_TRY(entry,
+                          co_await ask(client, kSchema, std::move(asked), discovery.timeout));
         }
         one.input = schema_in(entry, "input");
         one.output = schema_in(entry, "output");
@@ -99,8 +131,13 @@ task<result<std::vector<RemoteOperation>>> discover_all(CallClient& client) {
 
 }  // namespace
 
-task<result<std::vector<RemoteOperation>>> discover(CallClient& client, Duration timeout) {
-    return with_timeout(timeout, discover_all(client));
+task<result<Json>> ask_for_list(CallClient& client, Duration timeout) {
+    return ask(client, kList, Json(), timeout);
+}
+
+task<result<std::vector<RemoteOperation>>> discover(CallClient& client, Discovery discovery) {
+    const Duration timeout = discovery.timeout;
+    return with_timeout(timeout, discover_all(client, std::move(discovery)));
 }
 
 }  // namespace alknet::call

@@ -46,7 +46,7 @@ bool may_try_again(const error& why) noexcept {
     const errc condition = why.condition();
     const bool later = condition == errc::timeout || condition == errc::limit ||
                        condition == errc::unavailable || why.is(causes::kShuttingDown);
-    return later && !why.is(causes::kNoHandler);
+    return later && !why.is(causes::kNoHandler) && !why.is(causes::kImportLost);
 }
 
 struct Meaning {

@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/encoding.hpp>
 #include <alknet/call/envelope.hpp>
 #include <alknet/call/imported.hpp>
 #include <alknet/crypto/digest.hpp>
+#include <alknet/rt/loop.hpp>
 #include <utility>
 
 namespace alknet::call {
@@ -26,15 +28,21 @@ std::string imported_name(std::string_view prefix, std::string_view remote) {
     return name.append(remote.substr(std::min(slash, remote.size())));
 }
 
-result<const Operation*> ImportedOperations::define(const RemoteOperation& one) {
-    const std::string key = one.name + " " + std::to_string(one.hops) + " " + one.digest();
-    if (const auto found = definitions_.find(key); found != definitions_.end()) {
-        return found->second.get();
-    }
-    if (definitions_.size() >= kDefinitionsMax) {
-        return fail(causes::kLimit, "its operations have changed more than 4096 times");
-    }
-    auto made = std::make_unique<Operation>();
+namespace {
+
+std::string definition_of(const RemoteOperation& one) {
+    return one.name + " " + std::to_string(one.hops) + " " + one.digest();
+}
+
+std::size_t states_of(const Operation& operation) {
+    return operation.input.pattern_states() + operation.output.pattern_states();
+}
+
+}  // namespace
+
+result<ImportedOperations::Offered> ImportedOperations::define(const RemoteOperation& one,
+                                                               std::size_t states_max) const {
+    auto made = std::make_shared<Operation>();
     made->name = imported_name(options_.prefix, one.name);
     if (!is_operation_name(made->name)) {
         return fail(causes::kUsage, "'" + made->name + "' is no name of an operation");
@@ -43,8 +51,12 @@ result<const Operation*> ImportedOperations::define(const RemoteOperation& one) 
     ALKNET_TRY(made->scope, options_.scope(one.name));
     made->about = one.about;
     made->hops = one.hops + options_.hops;
-    ALKNET_TRY(made->input, Schema::compile(one.input, {}, UnknownKeywords::noted));
-    ALKNET_TRY(made->output, Schema::compile(one.output, {}, UnknownKeywords::noted));
+    SchemaLimits limits;
+    limits.pattern_states_max = std::min(limits.pattern_states_max, states_max);
+    ALKNET_TRY(made->input, Schema::compile(one.input, limits, UnknownKeywords::noted));
+    limits.pattern_states_max =
+        std::min(limits.pattern_states_max, states_max - made->input.pattern_states());
+    ALKNET_TRY(made->output, Schema::compile(one.output, limits, UnknownKeywords::noted));
     const auto calls = options_.calls;
     if (one.kind == Operation::Kind::subscription) {
         made->subscribe = [calls, name = one.name](CallContext context, Json input,
@@ -56,36 +68,55 @@ result<const Operation*> ImportedOperations::define(const RemoteOperation& one) 
             return calls->call(name, std::move(context), std::move(input));
         };
     }
-    return definitions_.emplace(key, std::move(made)).first->second.get();
+    return Offered{.definition = definition_of(one), .operation = std::move(made)};
 }
 
-std::vector<ImportedOperations::Refused> ImportedOperations::offer(
-    const std::vector<RemoteOperation>& all) {
-    const std::lock_guard lock(mutex_);
+// Nobody waits for the lock while something is compiled.
+task<std::vector<ImportedOperations::Refused>> ImportedOperations::offer(
+    std::vector<RemoteOperation> all) {
+    const TaskContext here = co_await current_context();
+    const std::uint64_t mine = ++begun_;
     std::vector<Refused> refused;
-    offered_.clear();
+    Offer offer;
+    std::size_t states_left = kPatternStatesMax;
     for (const RemoteOperation& one : all) {
-        auto defined = define(one);
+        result<Offered> defined;
+        const auto before = offered_.find(imported_name(options_.prefix, one.name));
+        if (before != offered_.end() && before->second.definition == definition_of(one) &&
+            states_of(*before->second.operation) <= states_left) {
+            defined = before->second;
+        } else {
+            defined = define(one, states_left);
+            co_await here.loop->yield();
+        }
         if (!defined) {
             refused.push_back({.name = one.name, .why = defined.error().message()});
-        } else if (!offered_.emplace((*defined)->name, *defined).second) {
+            continue;
+        }
+        const Operation& operation = *defined->operation;
+        states_left -= states_of(operation);
+        if (!offer.emplace(operation.name, *std::move(defined)).second) {
             refused.push_back({.name = one.name, .why = "another one has this name here"});
         }
     }
-    return refused;
+    if (mine == begun_) {
+        const std::lock_guard lock(mutex_);
+        offered_.swap(offer);
+    }
+    co_return refused;
 }
 
-const Operation* ImportedOperations::find(std::string_view name) const {
+OperationPtr ImportedOperations::find(std::string_view name) const {
     const std::lock_guard lock(mutex_);
     const auto found = offered_.find(name);
-    return found == offered_.end() ? nullptr : found->second;
+    return found == offered_.end() ? nullptr : found->second.operation;
 }
 
-std::vector<const Operation*> ImportedOperations::all() const {
+std::vector<OperationPtr> ImportedOperations::all() const {
     const std::lock_guard lock(mutex_);
-    std::vector<const Operation*> list;
-    for (const auto& [name, operation] : offered_) {
-        list.push_back(operation);
+    std::vector<OperationPtr> list;
+    for (const auto& [name, offered] : offered_) {
+        list.push_back(offered.operation);
     }
     return list;
 }

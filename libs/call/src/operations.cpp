@@ -129,7 +129,7 @@ std::optional<std::uint64_t> hops_of(const Operation& operation) {
 
 task<result<OperationList>> list_services(const OperationRegistry& registry, CallContext context) {
     OperationList list;
-    for (const Operation* one : registry.visible_to(context.identity)) {
+    for (const OperationPtr& one : registry.visible_to(context.identity)) {
         list.operations.push_back({.name = "/" + one->name,
                                    .kind = std::string(to_string(one->kind)),
                                    .scope = scope_text(*one),
@@ -146,7 +146,7 @@ task<result<OperationSchema>> show_schema(const OperationRegistry& registry, Cal
     if (name.starts_with('/')) {
         name.remove_prefix(1);
     }
-    ALKNET_CO_TRY(const Operation* operation, registry.find(name, context.identity));
+    ALKNET_CO_TRY(const OperationPtr operation, registry.find(name, context.identity));
     OperationSchema shown{.name = "/" + operation->name,
                           .kind = std::string(to_string(operation->kind)),
                           .scope = scope_text(*operation),
@@ -249,9 +249,9 @@ result<void> OperationRegistry::add(Operation operation) {
     return {};
 }
 
-result<const Operation*> OperationRegistry::find(std::string_view name,
-                                                 const std::optional<Identity>& caller) const {
-    const Operation* found = lookup(name);
+result<OperationPtr> OperationRegistry::find(std::string_view name,
+                                             const std::optional<Identity>& caller) const {
+    OperationPtr found = lookup(name);
     if (found == nullptr || found->visibility == Operation::Visibility::internal) {
         const Cause& cause = caller ? causes::kNoOperation : causes::kAuthRequired;
         return fail(cause, "/" + std::string(name));
@@ -260,12 +260,12 @@ result<const Operation*> OperationRegistry::find(std::string_view name,
     return found;
 }
 
-const Operation* OperationRegistry::lookup(std::string_view name) const {
+OperationPtr OperationRegistry::lookup(std::string_view name) const {
     if (const auto found = operations_.find(name); found != operations_.end()) {
-        return &found->second;
+        return {OperationPtr(), &found->second};  // for as long as this registry
     }
     for (const auto& source : sources_) {
-        if (const Operation* found = source->find(name); found != nullptr) {
+        if (OperationPtr found = source->find(name); found != nullptr) {
             return found;
         }
     }
@@ -274,23 +274,23 @@ const Operation* OperationRegistry::lookup(std::string_view name) const {
 
 task<result<Json>> OperationRegistry::call(std::string name, CallContext context,
                                            Json input) const {
-    ALKNET_CO_TRY(const Operation* operation, find(name, context.identity));
+    ALKNET_CO_TRY(const OperationPtr operation, find(name, context.identity));
     ALKNET_CO_CHECK(may_use(*operation, context.identity, input));
-    co_return co_await run(*operation, std::move(context), std::move(input));
+    co_return co_await run(operation, std::move(context), std::move(input));
 }
 
 task<result<Json>> OperationRegistry::call_internal(std::string name, CallContext context,
                                                     Json input) const {
-    const Operation* found = lookup(name);
+    const OperationPtr found = lookup(name);
     if (found == nullptr) {
         co_return fail(causes::kNoOperation, "/" + name);
     }
-    co_return co_await run(*found, std::move(context), std::move(input));
+    co_return co_await run(found, std::move(context), std::move(input));
 }
 
 task<result<Json>> OperationRegistry::call_composed(std::string name, CallContext context,
                                                     Json input) const {
-    const Operation* found = lookup(name);
+    const OperationPtr found = lookup(name);
     if (found == nullptr) {
         co_return fail(causes::kInternal, "there is no /" + name);
     }
@@ -301,31 +301,31 @@ task<result<Json>> OperationRegistry::call_composed(std::string name, CallContex
     if (!may) {
         co_return fail(causes::kInternal, context.identity->id + " may not call /" + name);
     }
-    co_return co_await run(*found, std::move(context), std::move(input));
+    co_return co_await run(found, std::move(context), std::move(input));
 }
 
 Duration time_left(TimePoint deadline, TimePoint now) noexcept {
     return deadline == TimePoint::max() ? Duration::max() : std::max(deadline - now, Duration());
 }
 
-task<result<Json>> OperationRegistry::run(const Operation& operation, CallContext context,
+task<result<Json>> OperationRegistry::run(OperationPtr operation, CallContext context,
                                           Json input) const {
-    if (operation.kind == Operation::Kind::subscription) {
-        co_return fail(causes::kOperationType, "/" + operation.name + " is a subscription");
+    if (operation->kind == Operation::Kind::subscription) {
+        co_return fail(causes::kOperationType, "/" + operation->name + " is a subscription");
     }
-    ALKNET_CO_TRY(input, checked_input(operation.input, std::move(input)));
-    if (operation.authority) {
-        context.composition = std::make_shared<Composition>(*this, operation, context);
+    ALKNET_CO_TRY(input, checked_input(operation->input, std::move(input)));
+    if (operation->authority) {
+        context.composition = std::make_shared<Composition>(*this, *operation, context);
     }
     if (home_ == nullptr) {
-        co_return co_await operation.run(std::move(context), std::move(input));
+        co_return co_await operation->run(std::move(context), std::move(input));
     }
-    co_return co_await home_->run(operation.run, std::move(context), std::move(input));
+    co_return co_await home_->run(operation->run, std::move(context), std::move(input));
 }
 
 task<result<void>> OperationRegistry::subscribe(std::string name, CallContext context, Json input,
                                                 ItemSink& items) const {
-    ALKNET_CO_TRY(const Operation* operation, find(name, context.identity));
+    ALKNET_CO_TRY(const OperationPtr operation, find(name, context.identity));
     if (operation->kind != Operation::Kind::subscription) {
         co_return fail(causes::kOperationType, "/" + name + " is no subscription");
     }
@@ -343,7 +343,7 @@ task<result<void>> OperationRegistry::subscribe(std::string name, CallContext co
 
 task<result<std::string>> OperationRegistry::detach(std::string name, CallContext context,
                                                     Json input, StillKnown still) const {
-    ALKNET_CO_TRY(const Operation* operation, find(name, context.identity));
+    ALKNET_CO_TRY(const OperationPtr operation, find(name, context.identity));
     if (!context.identity) {
         co_return fail(causes::kAuthRequired, "/" + name);
     }
@@ -354,18 +354,18 @@ task<result<std::string>> OperationRegistry::detach(std::string name, CallContex
     ALKNET_CO_TRY(input, checked_input(operation->input, std::move(input)));
     const CallFunction begin = [this, operation, still = std::move(still)](CallContext whose,
                                                                            Json with) {
-        return begin_run(*operation, std::move(whose), std::move(with), still);
+        return begin_run(operation, std::move(whose), std::move(with), still);
     };
     ALKNET_CO_TRY(const Json id, co_await home_->run(begin, std::move(context), std::move(input)));
     co_return *id.as_string();
 }
 
 // At home.
-task<result<Json>> OperationRegistry::begin_run(const Operation& operation, CallContext context,
+task<result<Json>> OperationRegistry::begin_run(OperationPtr operation, CallContext context,
                                                 Json input, StillKnown still) const {
     RunTable::Start start{.owner = *context.identity,
                           .still = std::move(still),
-                          .operation = operation.name,
+                          .operation = operation->name,
                           .limit = time_left(context.deadline, home_->loop().now()),
                           .work = run(operation, std::move(context), std::move(input))};
     ALKNET_CO_TRY(const auto begun, runs_->start(home_, std::move(start)));
@@ -379,23 +379,24 @@ task<void> OperationRegistry::recheck_identities() const {
     }
 }
 
-std::vector<const Operation*> OperationRegistry::visible_to(
+std::vector<OperationPtr> OperationRegistry::visible_to(
     const std::optional<Identity>& caller) const {
-    std::vector<const Operation*> all;
+    std::vector<OperationPtr> all;
     for (const auto& [name, operation] : operations_) {
         if (operation.visibility == Operation::Visibility::external &&
             may_call(operation, caller)) {
-            all.push_back(&operation);
+            all.emplace_back(OperationPtr(), &operation);
         }
     }
     for (const auto& source : sources_) {
-        for (const Operation* one : source->all()) {
+        for (OperationPtr& one : source->all()) {
             if (lookup(one->name) == one && may_call(*one, caller)) {
-                all.push_back(one);
+                all.push_back(std::move(one));
             }
         }
     }
-    std::ranges::sort(all, {}, &Operation::name);
+    std::ranges::sort(all, {},
+                      [](const OperationPtr& one) -> const std::string& { return one->name; });
     return all;
 }
 

@@ -196,7 +196,7 @@ task<result<void>> CallPeer::take(EventEnvelope envelope, std::size_t bytes, Str
         Item item{.output = std::move(response->output),
                   .seq = response->seq,
                   .missed = response->missed};
-        co_await pending_.give(std::move(id), std::move(item));
+        co_await pending_.give(std::move(id), std::move(item), bytes);
     } else if (std::holds_alternative<Completed>(envelope.event)) {
         (void)pending_.end(id, Json());
     } else if (std::holds_alternative<Aborted>(envelope.event)) {

@@ -249,7 +249,7 @@ task<result<EventBody>> CallPeer::outcome_of(Requested request, Place& place) {
     if (options_.registry == nullptr) {
         co_return fail(causes::kNoOperation, "/" + request.operation);
     }
-    ALKNET_CO_TRY(const Operation* found,
+    ALKNET_CO_TRY(const OperationPtr found,
                   options_.registry->find(request.operation, entry.stream->identity));
     if (request.depth > Composition::kDepthMax) {
         co_return fail(causes::kLimit, "depth_max: " + std::to_string(Composition::kDepthMax) +

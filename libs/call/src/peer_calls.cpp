@@ -1,4 +1,5 @@
 // What this end asks for.
+#include <fmt/format.h>
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/causes_call.hpp>
@@ -73,6 +74,7 @@ task<result<Json>> CallPeer::call(std::string operation, Json input, CallOptions
     begin_on(*stream);
     PendingRequestMap::Entry entry(pending_, id_prefix_ + std::to_string(++ids_made_),
                                    stream->number);
+    entry.set_bytes_max(options.answer_bytes_max);
     Requested request{.operation = std::move(operation),
                       .input = std::move(input),
                       .traceparent = std::move(options.traceparent),
@@ -118,6 +120,7 @@ public:
     task<result<std::optional<Item>>> next() override {
         auto item = co_await items_->recv();
         if (item) {
+            ALKNET_CO_CHECK(follow(*item));
             took_one();
             co_return *std::move(item);
         }
@@ -129,6 +132,17 @@ public:
     }
 
 private:
+    // Whoever resumes relies on the numbers.
+    result<void> follow(const Item& item) {
+        if (item.seq && last_ && *item.seq <= *last_) {
+            return fail(causes::kProtocol,
+                        fmt::format("item {} comes after item {}", *item.seq, *last_));
+        }
+        if (item.seq) {
+            last_ = item.seq;
+        }
+        return {};
+    }
     // On a stream for itself that gives credit too.
     void took_one() {
         if (own_ || entry_.ended() || ++taken_ < kItemsMax / 2) {
@@ -145,6 +159,7 @@ private:
     StreamPtr stream_;
     bool own_;
     std::size_t taken_ = 0;
+    std::optional<std::uint64_t> last_{};
     std::shared_ptr<Channel<Item>> items_ = std::make_shared<Channel<Item>>(kItemsMax);
     PendingRequestMap::Entry entry_;
 };

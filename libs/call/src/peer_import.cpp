@@ -1,11 +1,13 @@
+#include <fmt/format.h>
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/causes_call.hpp>
 #include <alknet/call/client.hpp>
 #include <alknet/call/peer_import.hpp>
 #include <alknet/rt/combine.hpp>
+#include <alknet/rt/scope.hpp>
 #include <alknet/rt/wait.hpp>
-#include <optional>
+#include <set>
 #include <utility>
 
 #include "peer_link.hpp"
@@ -14,21 +16,22 @@ namespace alknet::call {
 
 namespace {
 
-class Import final : public PeerImport {
+/// What the peers of one import have in common.
+struct Shared {
+    const PeerImportOptions options;
+    std::shared_ptr<PeerRoutes> routes{};
+    std::shared_ptr<ImportedOperations> operations{};
+};
+
+/// One peer of an import.
+class Session {
 public:
-    Import(Loop& loop, PeerImportOptions options)
-        : loop_(loop),
-          options_(std::move(options)),
-          calls_(std::make_shared<PeerCalls>(loop, options_.peer)),
-          operations_(std::make_shared<ImportedOperations>(import_options())) {}
+    Session(Loop& loop, Shared& shared, std::size_t number, std::shared_ptr<PeerCalls> calls)
+        : loop_(loop), shared_(shared), number_(number), calls_(std::move(calls)) {}
 
-    [[nodiscard]] std::shared_ptr<const OperationSource> operations() const override {
-        return operations_;
-    }
-
-    task<result<void>> run() override {
+    task<result<void>> run() {
         const TaskContext context = co_await current_context();
-        Duration pause = kAgainFirst;
+        Duration pause = PeerImport::kAgainFirst;
         for (;;) {
             const TimePoint begun = loop_.now();
             const auto ended = co_await session();
@@ -36,54 +39,48 @@ public:
             if (context.cancel != nullptr && context.cancel->requested()) {
                 co_return fail(causes::kCancelled);
             }
-            if (loop_.now() - begun >= kAgainLongest) {
-                pause = kAgainFirst;
+            if (loop_.now() - begun >= PeerImport::kAgainLongest) {
+                pause = PeerImport::kAgainFirst;
             }
             away(ended.error().message());
             ALKNET_CO_CHECK(co_await wait(pause));
-            pause = std::min(pause * 2, kAgainLongest);
+            pause = std::min(pause * 2, PeerImport::kAgainLongest);
         }
     }
 
-    task<void> recheck() override {
+    task<void> recheck() {
         const std::shared_ptr<PeerLink> link = calls_->link();
         if (link == nullptr) {
             calls_->missed().set();  // the way there may be another one now
             co_return;
         }
-        if (!options_.still(link->connection())) {
+        if (!shared_.options.still(peer(), link->connection())) {
             link->connection().close(close_code::kForbidden, {});
             co_return;
         }
         (void)co_await admit(false);
     }
 
-    [[nodiscard]] PeerImportStatus status() const override {
+    [[nodiscard]] PeerImportStatus status() const {
         const std::shared_ptr<PeerLink> link = calls_->link();
-        return {.prefix = options_.prefix,
-                .peer = options_.peer,
-                .connected = link != nullptr && !link->ended(),
+        const bool connected = link != nullptr && !link->ended();
+        return {.prefix = shared_.options.prefix,
+                .peer = peer(),
+                .connected = connected,
                 .offered = offered_,
                 .held_back = held_back_,
-                .problem = link == nullptr ? problem_ : std::string()};
+                .problem = connected ? not_offered_ : problem_};
     }
 
 private:
-    ImportOptions import_options() {
-        return {
-            .prefix = options_.prefix,
-            .scope = [scope = options_.scope, prefix = options_.prefix](
-                         std::string_view remote) { return scope(imported_name(prefix, remote)); },
-            .calls = calls_,
-            .hops = 1};
-    }
+    [[nodiscard]] const std::string& peer() const noexcept { return calls_->peer(); }
 
     // Said once, however often it is tried.
     void away(std::string problem) {
         if (problem != problem_) {
-            options_.log.warn(
+            shared_.options.log.warn(
                 "call.import_away",
-                {{"prefix", options_.prefix}, {"peer", options_.peer}, {"reason", problem}});
+                {{"prefix", shared_.options.prefix}, {"peer", peer()}, {"reason", problem}});
         }
         problem_ = std::move(problem);
     }
@@ -91,21 +88,22 @@ private:
     // Whoever calls meanwhile may end it, once the first pause is over.
     task<result<void>> wait(Duration pause) {
         calls_->missed().clear();
-        ALKNET_CO_CHECK(co_await loop_.sleep(kAgainFirst));
-        if (pause == kAgainFirst) {
+        ALKNET_CO_CHECK(co_await loop_.sleep(PeerImport::kAgainFirst));
+        if (pause == PeerImport::kAgainFirst) {
             co_return result<void>();
         }
-        const auto woken = co_await with_timeout(pause - kAgainFirst, calls_->missed().wait());
+        const auto woken =
+            co_await with_timeout(pause - PeerImport::kAgainFirst, calls_->missed().wait());
         co_return woken || woken.error().is(errc::timeout) ? result<void>() : woken;
     }
 
     task<result<void>> session() {
-        ALKNET_CO_TRY(const auto connection, co_await options_.dial());
+        ALKNET_CO_TRY(const auto connection, co_await shared_.options.dial(peer()));
         const auto link = std::make_shared<PeerLink>(loop_, connection);
         auto outcome = co_await learn(*link);
         if (outcome) {
             calls_->set_link(link);
-            problem_.clear();
+            problem_ = "the connection has ended";
             outcome = co_await keep(*link);
             calls_->set_link(nullptr);
         }
@@ -117,56 +115,84 @@ private:
     // The list tells whether anything is new; the schemas are asked for where it does.
     task<result<void>> learn(PeerLink& link) {
         ALKNET_CO_TRY(std::string list, co_await listed(link));
-        auto found = co_await discover(link.client(), kDiscoveryTimeout);
+        Discovery discovery{.timeout = PeerImport::kDiscoveryTimeout};
+        discovery.wanted = [&options = shared_.options](const RemoteOperation& one) {
+            return one.hops <= options.hops_max && options.wanted(one.name);
+        };
+        auto found = co_await discover(link.client(), std::move(discovery));
         if (!found) {
             co_return unexpected(std::move(found).error().within("what it offers"));
         }
-        std::erase_if(*found, [&](const RemoteOperation& one) {
-            return one.hops > options_.hops_max || !options_.wanted(one.name);
-        });
         // Who this node is was looked up when it connected: later it may be somebody.
         if (found->empty()) {
-            co_return fail(causes::kImportRefused,
-                           options_.peer + ": it offers nothing to this node");
+            co_return fail(causes::kImportRefused, peer() + ": it offers nothing to this node");
         }
         list_ = std::move(list);
         found_ = *std::move(found);
         co_return co_await admit(true);
     }
 
-    task<result<std::string>> listed(PeerLink& link) {
-        CallOptions options;
-        options.timeout = kDiscoveryTimeout;
+    static task<result<std::string>> listed(PeerLink& link) {
         ALKNET_CO_TRY(const Json list,
-                      co_await link.client().call("services/list", Json(), std::move(options)));
+                      co_await ask_for_list(link.client(), PeerImport::kDiscoveryTimeout));
         co_return list.text();
+    }
+
+    void refuse(const std::string& name, const std::string& why) {
+        shared_.options.log.warn(
+            "call.import_refused",
+            {{"prefix", shared_.options.prefix}, {"operation", name}, {"reason", why}});
+        if (refused_++ == 0) {
+            not_offered_ = "/" + name + " is not offered: " + why;
+        }
+    }
+
+    /// Of what was admitted, the names here of what is offered.
+    task<std::set<std::string>> offer(std::vector<RemoteOperation> admitted) {
+        const std::string& prefix = shared_.options.prefix;
+        std::set<std::string> names;
+        for (const RemoteOperation& one : admitted) {
+            names.insert(imported_name(prefix, one.name));
+        }
+        refused_ = 0;
+        not_offered_.clear();
+        const std::vector<std::string> different =
+            shared_.routes->offer(number_, std::move(admitted));
+        for (const std::string& name : different) {
+            refuse(name, "it is not what another peer of this import offers");
+            names.erase(imported_name(prefix, name));
+        }
+        const auto refused = co_await shared_.operations->offer(shared_.routes->all());
+        for (const auto& one : refused) {
+            if (names.erase(imported_name(prefix, one.name)) > 0) {
+                refuse(one.name, one.why);
+            }
+        }
+        if (refused_ > 1) {
+            not_offered_ += fmt::format(", and {} more", refused_ - 1);
+        }
+        co_return names;
     }
 
     /// `always`: what comes of it is logged, even if it is nothing new.
     task<result<void>> admit(bool always) {
         const std::uint64_t mine = ++asked_;
-        auto admitted = co_await options_.admit(found_);
+        auto admitted = co_await shared_.options.admit(peer(), found_);
         if (!admitted) {
             co_return unexpected(std::move(admitted).error());
         }
         if (mine != asked_) {
             co_return result<void>();
         }
-        const auto refused = operations_->offer(*admitted);
-        for (const auto& one : refused) {
-            options_.log.warn(
-                "call.import_refused",
-                {{"prefix", options_.prefix}, {"operation", one.name}, {"reason", one.why}});
-        }
-        const std::size_t offered = admitted->size() - refused.size();
         const std::size_t held_back = found_.size() - admitted->size();
+        auto offered = co_await offer(*std::move(admitted));
         if (always || offered != offered_ || held_back != held_back_) {
-            options_.log.info("call.imported", {{"prefix", options_.prefix},
-                                                {"peer", options_.peer},
-                                                {"operations", offered},
-                                                {"held_back", held_back}});
+            shared_.options.log.info("call.imported", {{"prefix", shared_.options.prefix},
+                                                       {"peer", peer()},
+                                                       {"operations", offered.size()},
+                                                       {"held_back", held_back}});
         }
-        offered_ = offered;
+        offered_ = std::move(offered);
         held_back_ = held_back;
         co_return result<void>();
     }
@@ -174,7 +200,8 @@ private:
     // Until the connection ends, or the peer does not answer.
     task<result<void>> keep(PeerLink& link) {
         for (;;) {
-            const auto ended = co_await with_timeout(kLookAgain, link.connection().wait_closed());
+            const auto ended =
+                co_await with_timeout(PeerImport::kLookAgain, link.connection().wait_closed());
             if (ended || !ended.error().is(causes::kTimeout)) {
                 co_return link.reason(ended);
             }
@@ -186,15 +213,71 @@ private:
     }
 
     Loop& loop_;
-    const PeerImportOptions options_;
+    Shared& shared_;
+    const std::size_t number_;
     const std::shared_ptr<PeerCalls> calls_;
-    const std::shared_ptr<ImportedOperations> operations_;
     std::string list_;
     std::vector<RemoteOperation> found_;
-    std::size_t offered_ = 0;
+    std::set<std::string> offered_;
     std::size_t held_back_ = 0;
+    std::size_t refused_ = 0;
     std::uint64_t asked_ = 0;  // `admit`, the last of which counts
     std::string problem_ = "not yet reached";
+    std::string not_offered_;
+};
+
+ImportOptions import_options(const PeerImportOptions& options, std::shared_ptr<RemoteCalls> calls) {
+    return {.prefix = options.prefix,
+            .scope = [scope = options.scope, prefix = options.prefix](
+                         std::string_view remote) { return scope(imported_name(prefix, remote)); },
+            .calls = std::move(calls),
+            .hops = 1};
+}
+
+class Import final : public PeerImport {
+public:
+    Import(Loop& loop, PeerImportOptions options)
+        : loop_(loop), shared_{.options = std::move(options)} {
+        std::vector<std::shared_ptr<PeerCalls>> peers;
+        for (const std::string& peer : shared_.options.peers) {
+            peers.push_back(std::make_shared<PeerCalls>(loop, peer));
+            sessions_.push_back(
+                std::make_unique<Session>(loop, shared_, sessions_.size(), peers.back()));
+        }
+        shared_.routes = std::make_shared<PeerRoutes>(std::move(peers));
+        shared_.operations =
+            std::make_shared<ImportedOperations>(import_options(shared_.options, shared_.routes));
+    }
+
+    [[nodiscard]] std::shared_ptr<const OperationSource> operations() const override {
+        return shared_.operations;
+    }
+    task<result<void>> run() override {
+        const TaskContext context = co_await current_context();
+        TaskScope scope(loop_, context.cancel);
+        for (const auto& one : sessions_) {
+            scope.spawn(one->run(), "call.import_peer");
+        }
+        ALKNET_CO_CHECK(co_await scope.join());
+        co_return fail(causes::kCancelled);
+    }
+    task<void> recheck() override {
+        for (const auto& one : sessions_) {
+            co_await one->recheck();
+        }
+    }
+    [[nodiscard]] std::vector<PeerImportStatus> status() const override {
+        std::vector<PeerImportStatus> all;
+        for (const auto& one : sessions_) {
+            all.push_back(one->status());
+        }
+        return all;
+    }
+
+private:
+    Loop& loop_;
+    Shared shared_;
+    std::vector<std::unique_ptr<Session>> sessions_;
 };
 
 }  // namespace

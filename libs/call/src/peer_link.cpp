@@ -53,11 +53,18 @@ result<std::shared_ptr<PeerLink>> PeerCalls::link_for(const CallContext& context
         return fail(causes::kLimit, "depth_max: " + std::to_string(Composition::kDepthMax) +
                                         " calls inside one another");
     }
-    if (link_ == nullptr || link_->ended()) {
-        missed_.set();
+    if (!is_there()) {
         return fail(causes::kImportAway, peer_);
     }
     return link_;
+}
+
+bool PeerCalls::is_there() {
+    const bool there = link_ != nullptr && !link_->ended();
+    if (!there) {
+        missed_.set();
+    }
+    return there;
 }
 
 // What is between the two nodes is no fault of whoever called here.
@@ -65,7 +72,7 @@ error PeerCalls::explain(const PeerLink& link, error why) const {
     const bool lost = why.is(errc::closed) || why.is(errc::reset) || why.is(errc::cancelled) ||
                       why.is(errc::timeout) || why.is(causes::kShuttingDown);
     if (lost && link.ended()) {
-        return error(causes::kImportAway, peer_);
+        return error(causes::kImportLost, peer_);
     }
     if (why.is(errc::forbidden) || why.is(errc::auth_required)) {
         return error(causes::kImportRefused, peer_ + ": " + why.message());

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <algorithm>
+#include <alknet/base/causes.hpp>
 #include <alknet/base/result.hpp>
 #include <alknet/call/operations.hpp>
 #include <alknet/rt/channel.hpp>
 #include <alknet/rt/wait.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -34,6 +36,8 @@ public:
 
         [[nodiscard]] const std::string& id() const noexcept { return id_; }
         [[nodiscard]] bool ended() const noexcept { return outcome_.has_value(); }
+        /// Of the answer's frame.
+        void set_bytes_max(std::size_t bytes) noexcept { bytes_max_ = bytes; }
         /// The answer was a subscription's first item: more would come.
         [[nodiscard]] bool more() const noexcept { return more_; }
         /// Once it has ended.
@@ -59,6 +63,7 @@ public:
         std::string id_;
         std::uint64_t stream_;
         std::shared_ptr<Channel<Item>> items_;
+        std::size_t bytes_max_ = std::numeric_limits<std::size_t>::max();
         bool more_ = false;
         std::optional<result<Json>> outcome_{};
         Event ended_;
@@ -69,10 +74,15 @@ public:
         return std::ranges::any_of(entries_,
                                    [&](const auto& one) { return one.second->stream_ == stream; });
     }
-    /// Waits while the items of a subscription are not taken.
-    task<void> give(std::string id, Item item) {
+    /// Waits while the items of a subscription are not taken. `bytes` are those of the frame.
+    task<void> give(std::string id, Item item, std::size_t bytes) {
         const auto found = entries_.find(id);
         if (found == entries_.end()) {
+            co_return;
+        }
+        if (const std::size_t most = found->second->bytes_max_; bytes > most) {
+            found->second->end(fail(causes::kLimit, "the answer is a frame of more than " +
+                                                        std::to_string(most) + " octets"));
             co_return;
         }
         if (found->second->items_ == nullptr) {

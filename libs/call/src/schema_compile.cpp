@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::size_t kIgnoredMax = 32;
 constexpr std::size_t kValuesTextMax = 200;
+constexpr std::size_t kPatternStatesMin = 64;  // so that small ones are not too many
 
 // Say nothing about a value, or are read where another keyword asks for them.
 constexpr auto kAnnotations = std::to_array<std::string_view>({
@@ -99,8 +100,10 @@ public:
         if (failure_) {
             return std::unexpected(*failure_);
         }
-        return Schema::Compiled{
-            .document = document_, .nodes = std::move(nodes_), .ignored = std::move(ignored_)};
+        return Schema::Compiled{.document = document_,
+                                .nodes = std::move(nodes_),
+                                .ignored = std::move(ignored_),
+                                .pattern_states = pattern_states_};
     }
 
 private:
@@ -193,6 +196,9 @@ private:
         return all;
     }
     std::optional<Pattern> pattern(std::string_view text) {
+        if (failure_) {
+            return std::nullopt;  // it would take its time for nothing
+        }
         if (text.size() > limits_.pattern_bytes_max) {
             refuse(causes::kLimit,
                    fmt::format("a pattern has at most {} octets", limits_.pattern_bytes_max));
@@ -201,6 +207,12 @@ private:
         auto compiled = Pattern::compile(text);
         if (!compiled) {
             refuse(compiled.error().detail());
+            return std::nullopt;
+        }
+        pattern_states_ += std::max(compiled->states(), kPatternStatesMin);
+        if (pattern_states_ > limits_.pattern_states_max) {
+            refuse(causes::kLimit, fmt::format("the patterns have more than {} states",
+                                               limits_.pattern_states_max));
             return std::nullopt;
         }
         return *std::move(compiled);
@@ -231,6 +243,7 @@ private:
     std::vector<Waiting> waiting_;
     std::vector<std::string> ignored_;
     std::size_t values_ = 0;
+    std::size_t pattern_states_ = 0;
     const Json::Object none_;
     std::string pointer_;  // of what is read
     std::size_t depth_ = 0;
@@ -497,6 +510,10 @@ result<Schema> Schema::compile(const Json& document, const SchemaLimits& limits,
                                UnknownKeywords unknown) {
     ALKNET_TRY(Compiled compiled, SchemaCompiler(document, limits, unknown).compile());
     return Schema(std::make_shared<const Compiled>(std::move(compiled)));
+}
+
+std::size_t Schema::pattern_states() const noexcept {
+    return compiled_ == nullptr ? 0 : compiled_->pattern_states;
 }
 
 std::span<const std::string> Schema::ignored() const noexcept {

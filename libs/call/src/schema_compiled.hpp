@@ -81,6 +81,7 @@ struct Schema::Compiled {
     Json document;
     std::vector<SchemaNode> nodes;  // the first is the whole
     std::vector<std::string> ignored;
+    std::size_t pattern_states = 0;
 };
 
 }  // namespace alknet::call

@@ -32,10 +32,13 @@ bool Pattern::found_in(std::string_view text) const {
     return re2::RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), *compiled_);
 }
 
+std::size_t Pattern::states() const noexcept {
+    return static_cast<std::size_t>(std::max(compiled_->ProgramSize(), 1));
+}
+
 std::size_t Pattern::steps(std::string_view text) const noexcept {
     constexpr std::size_t kStatesOfOneStep = 1024;
-    const auto states = static_cast<std::size_t>(std::max(compiled_->ProgramSize(), 1));
-    return 1 + text.size() * states / kStatesOfOneStep;
+    return 1 + text.size() * states() / kStatesOfOneStep;
 }
 
 }  // namespace alknet::call

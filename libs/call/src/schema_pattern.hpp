@@ -20,6 +20,9 @@ public:
     /// Whether it is found anywhere in the text.
     [[nodiscard]] bool found_in(std::string_view text) const;
 
+    /// Compiled.
+    [[nodiscard]] std::size_t states() const noexcept;
+
     /// What looking for it there takes: its states and the octets of the text count.
     [[nodiscard]] std::size_t steps(std::string_view text) const noexcept;
 

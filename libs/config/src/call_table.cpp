@@ -57,33 +57,32 @@ constexpr std::array kImportFields = {
         {.name = "peer",
          .about = "Whose they are: a peer that has a node id and an address. The node dials it, "
                   "and shows its own key.",
-         .example = "\"office\"",
-         .required = true,
-         .restart = true}),
+         .example = "\"office\""}),
+    field<&Import::peers, List<Name, kImportPeersMax>>(
+        {.name = "peers",
+         .about = "In place of peer: several that offer the same. A call goes to the first of them "
+                  "that is there, and a query to the next one when that is lost.",
+         .example = "[\"office\", \"lab\"]"}),
     field<&Import::prefix, Prefix>(
         {.name = "prefix",
          .about = "What their names begin with here: the peer's files/read is office-files/read "
                   "with the prefix \"office\", and its office/open stays office/open.",
          .example = "\"office\"",
-         .required = true,
-         .restart = true}),
+         .required = true}),
     field<&Import::operations, List<OperationPattern, kPatternsMax>>(
         {.name = "operations",
          .about = "Which of them, as they are called there; an empty array imports all that this "
                   "node may call.",
-         .example = "[\"files/*\"]",
-         .restart = true}),
+         .example = "[\"files/*\"]"}),
     field<&Import::scope, ExactScope>(
         {.name = "scope",
          .about = "What a peer needs here to call them. Without this, import:call:NAME for each, "
                   "by its name here.",
-         .example = "\"office:use\"",
-         .restart = true}),
+         .example = "\"office:use\""}),
     field<&Import::hops, Integer<0, kHopsMax>>(
         {.name = "hops",
          .about = "Over how many further nodes the peer's own imports may lead that are imported "
-                  "along; 0 imports what the peer has itself.",
-         .restart = true}),
+                  "along; 0 imports what the peer has itself."}),
 };
 
 constexpr std::span<const Field<Import>> kFields(kImportFields);
@@ -104,6 +103,10 @@ void check_prefixes(Reading& in, const toml::table& table, const std::string& on
     }
 }
 
+std::vector<std::string> Import::from() const {
+    return peers.empty() ? std::vector{peer} : peers;
+}
+
 bool Import::wants(std::string_view operation) const {
     const auto same = [](std::string_view pattern, std::string_view word) {
         return pattern == "*" ? !word.empty() : pattern == word;
@@ -118,12 +121,33 @@ bool Import::wants(std::string_view operation) const {
     return operations.empty() || std::ranges::any_of(operations, fits);
 }
 
+namespace {
+
+void check_peers(Reading& in, const toml::table& table, const Import& import) {
+    if (table.contains("peer") == table.contains("peers")) {
+        in.refuse(table, table.contains("peer") ? "has 'peer' and 'peers'; one of them is enough"
+                                                : "needs the key 'peer' or 'peers'");
+        return;
+    }
+    std::vector<std::string> names = import.peers;
+    std::ranges::sort(names);
+    if (std::ranges::adjacent_find(names) != names.end()) {
+        in.refuse(table, "names a peer twice");
+    }
+    if (const toml::node* peers = table.get("peers");
+        peers != nullptr && peers->is_array() && peers->as_array()->empty()) {
+        in.refuse(*peers, "must name at least one peer");
+    }
+}
+
+}  // namespace
+
 void read_imports(Reading& in, const toml::node& value, Config& into) {
     const toml::array* array = in.array(value, kImportsMax);
     if (array == nullptr) {
         return;
     }
-    std::vector<Import>& all = into.fixed.imports;
+    std::vector<Import>& all = into.dynamic.imports;
     for (const toml::node& node : *array) {
         const toml::table* table = in.table(node);
         if (table == nullptr) {
@@ -131,6 +155,7 @@ void read_imports(Reading& in, const toml::node& value, Config& into) {
         }
         Import import;
         read_fields(in, *table, kFields, import);
+        check_peers(in, *table, import);
         for (const Import& other : all) {
             check_prefixes(in, *table, import.prefix, other.prefix);
         }
@@ -144,7 +169,7 @@ std::vector<KeyInfo> import_keys() {
 
 std::vector<Entry> import_entries(const Config& config) {
     std::vector<Entry> entries;
-    for (const Import& import : config.fixed.imports) {
+    for (const Import& import : config.dynamic.imports) {
         entries.push_back({.name = import.prefix, .keys = show(kFields, import)});
     }
     return entries;

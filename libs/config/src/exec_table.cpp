@@ -192,6 +192,11 @@ void check_program(Reading& in, const toml::table& table, const Program& program
     if (program.proxy_header && program.alpn.empty()) {
         in.refuse(table, "'proxy_header' belongs to an 'alpn'");
     }
+    if (in.is_own_service(program.alpn)) {
+        in.refuse(table, "the node serves '" + program.alpn +
+                             "' itself; a program needs an 'alpn' of its own" +
+                             (program.alpn == "alknet/call" ? ", or operations = true" : ""));
+    }
     for (const Import& import : imports) {
         if (program.operations) {
             check_prefixes(in, table, program.name, import.prefix);
@@ -225,7 +230,7 @@ void read_programs(Reading& in, const toml::node& value, Config& into) {
         if (const toml::table* table = in.table(node)) {
             Program program;
             read_fields(in, *table, kFields, program);
-            check_program(in, *table, program, all, into.fixed.imports);
+            check_program(in, *table, program, all, into.dynamic.imports);
             all.push_back(std::move(program));
         }
     }

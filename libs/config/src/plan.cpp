@@ -66,6 +66,7 @@ public:
         plan_listeners();
         plan_ssh();
         plan_ssh_programs();
+        plan_imports();
         if (before_.config.fixed != after_.config.fixed) {
             add(Kind::restart_needed, "node", "a key that is read at start only differs");
         }
@@ -316,6 +317,22 @@ private:
         }
     }
 
+    // By their prefixes: one that has changed is ended, and begun anew.
+    void plan_imports() {
+        const auto without = [this](const Side& side, const Side& other, Kind kind,
+                                    std::string_view text) {
+            for (const Import& import : side.config.dynamic.imports) {
+                const auto& all = other.config.dynamic.imports;
+                if (std::ranges::find(all, import) == all.end()) {
+                    add(kind, import.prefix,
+                        fmt::format("operations of {} {}", fmt::join(import.from(), ", "), text));
+                }
+            }
+        };
+        without(before_, after_, Kind::import_ended, "are offered no more as they were");
+        without(after_, before_, Kind::import_begun, "are offered");
+    }
+
     void compare_listeners(const std::string& subject, const Listener& before,
                            const Listener& after) {
         std::vector<std::string> changes;
@@ -351,7 +368,8 @@ private:
 }  // namespace
 
 bool Effect::cuts() const noexcept {
-    return kind == Kind::peer_removed || kind == Kind::peer_narrowed || kind == Kind::alpn_narrowed;
+    return kind == Kind::peer_removed || kind == Kind::peer_narrowed ||
+           kind == Kind::alpn_narrowed || kind == Kind::import_ended;
 }
 
 std::string_view to_string(Effect::Kind kind) noexcept {
@@ -380,6 +398,10 @@ std::string_view to_string(Effect::Kind kind) noexcept {
             return "listener opened";
         case Kind::listener_changed:
             return "listener changed";
+        case Kind::import_ended:
+            return "import ended";
+        case Kind::import_begun:
+            return "import begun";
         case Kind::restart_needed:
             return "restart needed";
     }

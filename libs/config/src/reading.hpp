@@ -2,6 +2,7 @@
 // what relative paths are relative to, and what was wrong so far.
 #pragma once
 
+#include <algorithm>
 #include <alknet/config/config.hpp>
 #include <filesystem>
 #include <string>
@@ -45,6 +46,10 @@ public:
 
     /// The file itself says that there is such a service.
     void add_service(std::string name) { services_.push_back(std::move(name)); }
+    /// Whether the node serves it itself.
+    [[nodiscard]] bool is_own_service(std::string_view name) const {
+        return std::ranges::find(options_.services, name) != options_.services.end();
+    }
     /// Refuses a name that is nearly that of a service.
     void check_service(const toml::source_region& where, std::string_view name);
 

@@ -28,13 +28,13 @@ std::string import_of(std::string_view prefix) {
     return "[[call.import]]\npeer = 'office'\nprefix = '" + std::string(prefix) + "'\n";
 }
 
-TEST(ConfigImports, AreReadAtTheStart) {
+TEST(ConfigImports, AreRead) {
     const Parsed parsed = parse_text(import_of("office") +
                                      "operations = ['files/*', '*/list', 'a/b']\n"
                                      "scope = 'office:use'\nhops = 2\n" +
                                      import_of("lab"));
     ASSERT_THAT(parsed.problems, IsEmpty()) << as_error(parsed.problems).message();
-    const auto& imports = parsed.config.fixed.imports;
+    const auto& imports = parsed.config.dynamic.imports;
     ASSERT_THAT(imports, SizeIs(2));
     EXPECT_EQ(imports[0].peer, "office");
     EXPECT_EQ(imports[0].prefix, "office");
@@ -48,18 +48,36 @@ TEST(ConfigImports, AreReadAtTheStart) {
         EXPECT_FALSE(imports[0].wants(other)) << other;
     }
     EXPECT_TRUE(imports[1].wants("whatever/there-is"));
-    EXPECT_NE(parsed.config.fixed, parse_text(import_of("office")).config.fixed);
+    const Config other = parse_text(import_of("office")).config;
+    EXPECT_EQ(parsed.config.fixed, other.fixed) << "a reload follows them";
+    EXPECT_NE(imports, other.dynamic.imports);
 }
 
 TEST(ConfigImports, HaveAPeerAndAPrefix) {
     EXPECT_THAT(reasons("[[call.import]]\n"),
-                ElementsAre("needs the key 'peer'", "needs the key 'prefix'"));
+                ElementsAre("needs the key 'prefix'", "needs the key 'peer' or 'peers'"));
     for (const std::string& prefix : {std::string("a/b"), std::string(), std::string(33, 'a')}) {
         EXPECT_THAT(reasons(import_of(prefix)), ElementsAre(HasSubstr("at most 32 letters")));
     }
     EXPECT_THAT(reasons("[call]\nimport = 7\n"), SizeIs(1));
     EXPECT_THAT(reasons("[call]\nimport = [7]\n"), SizeIs(1));
     EXPECT_THAT(reasons("[call]\nother = 7\n"), SizeIs(1));
+}
+
+TEST(ConfigImports, AreOfOnePeerOrOfSeveral) {
+    const std::string prefix = "[[call.import]]\nprefix = 'any'\n";
+    const Parsed several = parse_text(prefix + "peers = ['lab', 'office']\n");
+    ASSERT_THAT(several.problems, IsEmpty()) << as_error(several.problems).message();
+    EXPECT_THAT(several.config.dynamic.imports[0].from(), ElementsAre("lab", "office"));
+    EXPECT_THAT(parse_text(import_of("x")).config.dynamic.imports[0].from(), ElementsAre("office"));
+    EXPECT_THAT(reasons(prefix + "peer = 'a'\npeers = ['b']\n"), ElementsAre(HasSubstr("enough")));
+    EXPECT_THAT(reasons(prefix + "peers = ['a', 'b', 'a']\n"), ElementsAre(HasSubstr("twice")));
+    EXPECT_THAT(reasons(prefix + "peers = []\n"), ElementsAre(HasSubstr("at least one")));
+    std::string many = "peers = [";
+    for (std::size_t i = 0; i <= kImportPeersMax; ++i) {
+        many += "'p" + std::to_string(i) + "', ";
+    }
+    EXPECT_THAT(reasons(prefix + many + "]\n"), SizeIs(1));
 }
 
 TEST(ConfigImports, NameOperationsAsTheyAreCalled) {

@@ -112,6 +112,25 @@ TEST(ConfigPrograms, DifferFromOneAnother) {
     EXPECT_THAT(reasons(many), ElementsAre(HasSubstr("at most 64")));
 }
 
+TEST(ConfigPrograms, ServeNothingThatTheNodeServesItself) {
+    const auto reasons_for = [](std::string_view alpn) {
+        const Parsed parsed =
+            parse(std::string(kStart) + "user = 'a'\nalpn = '" + std::string(alpn) + "'\n",
+                  {.file = "test.toml", .base = "/n", .services = {"alknet/call", "h2"}});
+        std::vector<std::string> all;
+        for (const Problem& problem : parsed.problems) {
+            all.push_back(problem.reason);
+        }
+        return all;
+    };
+    EXPECT_THAT(
+        reasons_for("alknet/call"),
+        ElementsAre("the node serves 'alknet/call' itself; a program needs an 'alpn' of its "
+                    "own, or operations = true"));
+    EXPECT_THAT(reasons_for("h2"), ElementsAre(HasSubstr("serves 'h2' itself")));
+    EXPECT_THAT(reasons_for("example/greeter"), testing::IsEmpty());
+}
+
 TEST(ConfigPrograms, OfferNothingUnderAnothersNames) {
     const auto both = [](const std::string& one, const std::string& other) {
         std::string text;

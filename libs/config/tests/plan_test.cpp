@@ -158,6 +158,21 @@ TEST(ConfigPlan, SaysWhatNeedsARestart) {
                 ElementsAre("restart needed node: a key that is read at start only differs"));
 }
 
+TEST(ConfigPlan, SaysWhichImportsBeginAndEnd) {
+    const std::string office = "[[call.import]]\npeer = 'office'\nprefix = 'office'\n";
+    const std::string any = "[[call.import]]\npeers = ['lab', 'office']\nprefix = 'any'\n";
+    EXPECT_THAT(texts(office, office + any),
+                ElementsAre("import begun any: operations of lab, office are offered"));
+    EXPECT_THAT(
+        texts(office + any, office + any + "hops = 1\n"),
+        ElementsAre(
+            "! import ended any: operations of lab, office are offered no more as they were",
+            "import begun any: operations of lab, office are offered"));
+    EXPECT_THAT(texts(office, ""),
+                ElementsAre("! import ended office: operations of office are offered no more as "
+                            "they were"));
+}
+
 TEST(ConfigPlan, BeginsWithWhatCuts) {
     const auto all = effects("[[peer]]\nname = 'z'\nkeys = []\n",
                              "[[peer]]\nname = 'a'\nkeys = []\n[alpn.'x']\nscope = 'a:b'\n"

@@ -75,16 +75,18 @@ error ProgramCalls::explain(const Link& link, error why) const {
 }
 
 task<result<void>> ProgramCalls::offer(Link& link, call::ImportedOperations& operations) {
-    auto found = co_await call::discover(link.client(), kDiscoveryTimeout);
+    auto found = co_await call::discover(link.client(), {.timeout = kDiscoveryTimeout});
     if (!found) {
         co_return unexpected(std::move(found).error().within("what it offers"));
     }
-    for (const auto& refused : operations.offer(*found)) {
+    const std::size_t count = found->size();
+    const auto all_refused = co_await operations.offer(*std::move(found));
+    for (const auto& refused : all_refused) {
         log_.warn(
             "exec.not_offered",
             {{"program", door_->name()}, {"operation", refused.name}, {"reason", refused.why}});
     }
-    log_.info("exec.offered", {{"program", door_->name()}, {"operations", found->size()}});
+    log_.info("exec.offered", {{"program", door_->name()}, {"operations", count}});
     co_return result<void>();
 }
 

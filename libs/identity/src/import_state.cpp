@@ -1,3 +1,7 @@
+#include <alknet/base/bytes.hpp>
+#include <alknet/base/causes.hpp>
+#include <alknet/base/encoding.hpp>
+#include <alknet/crypto/digest.hpp>
 #include <alknet/identity/import_state.hpp>
 #include <map>
 #include <utility>
@@ -97,16 +101,47 @@ result<std::set<std::string, std::less<>>> offer_operations(
     return in_force;
 }
 
-result<std::size_t> accept_pins(Database& state, const std::string& prefix) {
+std::string waiting_digest(const std::vector<OperationPin>& pins, std::string_view prefix,
+                           std::string_view peer) {
+    std::string text;
+    for (const OperationPin& pin : pins) {
+        if (pin.prefix == prefix && pin.peer == peer && pin.waits()) {
+            text.append(pin.operation).append(" ").append(pin.offered).append("\n");
+        }
+    }
+    if (text.empty()) {
+        return text;
+    }
+    std::string whole;
+    whole.append(prefix).append("\n").append(peer).append("\n").append(text);
+    return hex_encode(crypto::sha256(as_bytes(whole)));
+}
+
+result<std::size_t> accept_pins(Database& state, const std::string& prefix,
+                                std::string_view digest) {
     ALKNET_TRY(const auto all, load_pins(state));
     std::size_t count = 0;
+    bool waits = false;
+    std::map<std::string, bool, std::less<>> meant;  // of each peer
     for (OperationPin pin : all) {
         if (pin.prefix != prefix || !pin.waits()) {
             continue;
         }
-        pin.accepted = pin.offered;
-        ALKNET_CHECK(save_pin(state, pin));
-        ++count;
+        waits = true;
+        const auto [peer, is_new] = meant.try_emplace(pin.peer);
+        if (is_new) {
+            peer->second = waiting_digest(all, prefix, pin.peer) == digest;
+        }
+        if (peer->second) {
+            pin.accepted = pin.offered;
+            ALKNET_CHECK(save_pin(state, pin));
+            ++count;
+        }
+    }
+    if (count == 0) {
+        return fail(causes::kUsage,
+                    waits ? "what waits is not that, or no longer; alknet import list shows what is"
+                          : "nothing waits; alknet import list shows what is");
     }
     return count;
 }

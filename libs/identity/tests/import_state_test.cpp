@@ -19,6 +19,9 @@ protected:
         EXPECT_TRUE(in_force) << in_force.error().message();
         return in_force.value_or(std::set<std::string, std::less<>>());
     }
+    std::string waiting(const std::string& peer = "office") {
+        return waiting_digest(pins(), "far", peer);
+    }
     std::vector<OperationPin> pins() { return load_pins(*state_).value(); }
 
     sim::TempDir directory_;
@@ -36,12 +39,44 @@ TEST_F(ImportState, AcceptsWhatIsOfferedFirst) {
 TEST_F(ImportState, HoldsBackWhatIsNewOrHasChanged) {
     offer({{"a/b", "1"}, {"a/c", "2"}});
     EXPECT_THAT(offer({{"a/b", "9"}, {"a/c", "2"}, {"a/d", "3"}}), ElementsAre("a/c"));
-    EXPECT_EQ(accept_pins(*state_, "other").value(), 0U);
-    EXPECT_EQ(accept_pins(*state_, "far").value(), 2U);
-    EXPECT_EQ(accept_pins(*state_, "far").value(), 0U);
+    const std::string shown = waiting();
+    EXPECT_FALSE(accept_pins(*state_, "other", shown));
+    EXPECT_FALSE(accept_pins(*state_, "far", ""));
+    EXPECT_EQ(accept_pins(*state_, "far", shown).value(), 2U);
+    EXPECT_EQ(waiting(), "");
+    EXPECT_FALSE(accept_pins(*state_, "far", shown)) << "nothing waits";
+    EXPECT_FALSE(accept_pins(*state_, "far", ""));
     EXPECT_THAT(offer({{"a/b", "9"}, {"a/c", "2"}, {"a/d", "3"}}),
                 ElementsAre("a/b", "a/c", "a/d"));
     EXPECT_THAT(offer({{"a/b", "1"}}), IsEmpty()) << "what was accepted once is not for ever";
+}
+
+TEST_F(ImportState, AcceptsWhatSomebodyWasShownAndNothingElse) {
+    offer({{"a/b", "1"}});
+    offer({{"a/b", "1"}}, "lab");
+    offer({{"a/b", "2"}, {"a/c", "3"}});
+    offer({{"a/b", "2"}, {"a/c", "3"}}, "lab");
+    const std::string shown = waiting();
+    EXPECT_NE(shown, waiting("lab")) << "it is of one peer";
+    offer({{"a/b", "2"}, {"a/c", "4"}});
+    EXPECT_FALSE(accept_pins(*state_, "far", shown)) << "something else waits by now";
+    offer({{"a/b", "2"}});
+    EXPECT_FALSE(accept_pins(*state_, "far", shown)) << "less, too";
+    offer({{"a/b", "2"}, {"a/c", "3"}});
+    EXPECT_EQ(accept_pins(*state_, "far", shown).value(), 2U);
+    EXPECT_THAT(offer({{"a/b", "2"}, {"a/c", "3"}}, "lab"), IsEmpty());
+}
+
+TEST_F(ImportState, TakesNothingForTheFirstOfferThatMayNotBeIt) {
+    offer({{"a/b", "1"}});
+    EXPECT_EQ(remove_pins(*state_, "far").value(), 1U);
+    // Beneath an import that runs.
+    const auto in_force = offer_operations(*state_, "far", "office", {{"a/b", "9"}}, false);
+    ASSERT_TRUE(in_force);
+    EXPECT_THAT(*in_force, IsEmpty());
+    ASSERT_THAT(pins(), SizeIs(1));
+    EXPECT_TRUE(pins()[0].waits());
+    EXPECT_THAT(offer({{"a/b", "9"}}), IsEmpty()) << "nor is it the first once it is known";
 }
 
 TEST_F(ImportState, RemembersWhatIsGoneOnlyIfItWasAccepted) {

@@ -9,6 +9,7 @@ extern const Cause kNoOperation;
 extern const Cause kOperationType;
 extern const Cause kNoRun;
 extern const Cause kImportAway;
+extern const Cause kImportLost;
 extern const Cause kImportRefused;
 
 }  // namespace alknet::causes

@@ -27,6 +27,8 @@ struct CallOptions {
     std::optional<Duration> detached_for{};
     Json forwarded_for{};   // for whom, as the other end may believe or not
     std::size_t depth = 0;  // how many calls it is inside of
+    /// Of the answer's frame; a larger one is kLimit.
+    std::size_t answer_bytes_max = kFrameBytesMax;
 };
 
 /// Of a call that an operation makes on another node while it runs: it has the time that is left,
@@ -48,7 +50,8 @@ public:
     static constexpr std::size_t kItemsMax = 32;
 
     virtual ~Subscription() = default;
-    /// nullopt: it has ended in order. Errors: what it ended with; kCancelled, and it goes on.
+    /// nullopt: it has ended in order. Errors: what it ended with; kProtocol when the numbers of
+    /// the items do not rise; kCancelled, and it goes on.
     virtual task<result<std::optional<Item>>> next() = 0;
 };
 

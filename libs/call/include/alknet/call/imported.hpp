@@ -6,8 +6,10 @@
 #include <alknet/call/client.hpp>
 #include <alknet/call/operations.hpp>
 #include <alknet/identity/scope.hpp>
+#include <alknet/rt/task.hpp>
 #include <alknet/rt/time.hpp>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -39,10 +41,21 @@ inline constexpr std::size_t kAboutBytesMax = 512;  // longer ones are cut
 /// longer names otherwise.
 inline constexpr std::size_t kHopsMax = 16;
 
+/// Of the frame of each answer that discovery takes.
+inline constexpr std::size_t kDiscoveryBytesMax = 1 << 20;
+
+struct Discovery {
+    Duration timeout;
+    /// Without its schemas yet; what it says no to does not count. Null: everything.
+    std::function<bool(const RemoteOperation& one)> wanted{};
+};
+
 /// Asks `services/list`, and `services/schema` for each that has no `input` there already. What is
 /// for discovery itself is left out. Errors: those of the calls; kProtocol for what is no answer;
 /// kLimit; kTimeout for all of it.
-task<result<std::vector<RemoteOperation>>> discover(CallClient& client, Duration timeout);
+task<result<std::vector<RemoteOperation>>> discover(CallClient& client, Discovery discovery);
+/// The answer of `services/list`. Errors: those of the call.
+task<result<Json>> ask_for_list(CallClient& client, Duration timeout);
 
 /// "prefix/name" where the service there is called like the prefix, else "prefix-service/name".
 [[nodiscard]] std::string imported_name(std::string_view prefix, std::string_view remote);
@@ -64,12 +77,11 @@ struct ImportOptions {
     std::size_t hops = 0;  // on the way there
 };
 
-/// Thread-safe.
+/// What is offered may be asked for on any loop. It changes on the one where operations run.
 class ImportedOperations final : public OperationSource {
 public:
-    /// Definitions of all times are kept, since calls may refer to them: with more changes than
-    /// these no new ones are taken.
-    static constexpr std::size_t kDefinitionsMax = 4096;
+    /// Of all schemas together: see Schema::pattern_states.
+    static constexpr std::size_t kPatternStatesMax = 256 << 10;
 
     explicit ImportedOperations(ImportOptions options) : options_(std::move(options)) {}
 
@@ -78,19 +90,26 @@ public:
         std::string name;
         std::string why;
     };
-    /// These, and no others, from now on.
-    std::vector<Refused> offer(const std::vector<RemoteOperation>& all);
+    /// These, and no others, once it ends; of several at a time the one that began last counts. The
+    /// loop does other things between one operation and the next.
+    task<std::vector<Refused>> offer(std::vector<RemoteOperation> all);
 
-    [[nodiscard]] const Operation* find(std::string_view name) const override;
-    [[nodiscard]] std::vector<const Operation*> all() const override;
+    [[nodiscard]] OperationPtr find(std::string_view name) const override;
+    [[nodiscard]] std::vector<OperationPtr> all() const override;
 
 private:
-    result<const Operation*> define(const RemoteOperation& one);
+    struct Offered {
+        std::string definition;  // all of it, in short
+        OperationPtr operation;
+    };
+    using Offer = std::map<std::string, Offered, std::less<>>;
+
+    [[nodiscard]] result<Offered> define(const RemoteOperation& one, std::size_t states_max) const;
 
     const ImportOptions options_;
+    std::uint64_t begun_ = 0;  // offers
     mutable std::mutex mutex_;
-    std::map<std::string, std::unique_ptr<const Operation>> definitions_;  // by all of it
-    std::map<std::string, const Operation*, std::less<>> offered_;
+    Offer offered_;
 };
 
 }  // namespace alknet::call

@@ -113,13 +113,16 @@ struct Operation {
 /// the place that does not fit.
 [[nodiscard]] result<Json> checked_input(const Schema& schema, Json input);
 
+/// Whoever runs it keeps it until then: it may be offered no more meanwhile.
+using OperationPtr = std::shared_ptr<const Operation>;
+
 /// Operations that come and go while a registry is used. On any loop.
 class OperationSource {
 public:
     virtual ~OperationSource() = default;
-    /// What is found stays where it is for as long as this object; null: there is none.
-    [[nodiscard]] virtual const Operation* find(std::string_view name) const = 0;
-    [[nodiscard]] virtual std::vector<const Operation*> all() const = 0;
+    /// Null: there is none.
+    [[nodiscard]] virtual OperationPtr find(std::string_view name) const = 0;
+    [[nodiscard]] virtual std::vector<OperationPtr> all() const = 0;
 };
 
 /// Operations are added before it is used, and then any loop may call. `services/list` and
@@ -146,8 +149,8 @@ public:
     /// where the input has the resource, for some input.
     /// Errors: for somebody known kNoOperation and kScopeMissing. For a stranger kAuthRequired,
     /// whether there is one or not.
-    [[nodiscard]] result<const Operation*> find(std::string_view name,
-                                                const std::optional<Identity>& caller) const;
+    [[nodiscard]] result<OperationPtr> find(std::string_view name,
+                                            const std::optional<Identity>& caller) const;
     /// From outside: the same, and then what the operation gives. Errors: kOperationType for a
     /// subscription.
     [[nodiscard]] task<result<Json>> call(std::string name, CallContext context, Json input) const;
@@ -171,14 +174,13 @@ public:
                                                    Json input) const;
 
     /// What the caller may call, by name.
-    [[nodiscard]] std::vector<const Operation*> visible_to(
-        const std::optional<Identity>& caller) const;
+    [[nodiscard]] std::vector<OperationPtr> visible_to(const std::optional<Identity>& caller) const;
 
 private:
-    [[nodiscard]] task<result<Json>> begin_run(const Operation& operation, CallContext context,
+    [[nodiscard]] task<result<Json>> begin_run(OperationPtr operation, CallContext context,
                                                Json input, StillKnown still) const;
-    [[nodiscard]] const Operation* lookup(std::string_view name) const;
-    [[nodiscard]] task<result<Json>> run(const Operation& operation, CallContext context,
+    [[nodiscard]] OperationPtr lookup(std::string_view name) const;
+    [[nodiscard]] task<result<Json>> run(OperationPtr operation, CallContext context,
                                          Json input) const;
 
     std::shared_ptr<OperationHome> home_;

@@ -1,5 +1,5 @@
-// PeerImport: the operations of one other node, offered here under a prefix for as long as this
-// runs: learnt when it is reached, called over one connection, and learnt again after each loss.
+// PeerImport: the operations of other nodes, offered here under a prefix for as long as this runs:
+// learnt when one is reached, called over one connection to it, and learnt again after each loss.
 #pragma once
 
 #include <alknet/base/log.hpp>
@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,30 +21,33 @@ namespace alknet::call {
 
 struct PeerImportOptions {
     std::string prefix;
-    std::string peer;          // as people call it
-    std::size_t hops_max = 0;  // of what it has imported itself: over how many more nodes
+    /// As people call them. What several offer alike is called at the first of them that is there;
+    /// what they offer differently is the first's who does.
+    std::vector<std::string> peers;
+    std::size_t hops_max = 0;  // of what one has imported itself: over how many more nodes
     /// A connection on which the peer has proven who it is.
-    std::function<task<result<std::shared_ptr<Connection>>>()> dial;
+    std::function<task<result<std::shared_ptr<Connection>>>(std::string peer)> dial;
     /// Whether that connection is one that `dial` would make today.
-    std::function<bool(const Connection& connection)> still;
+    std::function<bool(const std::string& peer, const Connection& connection)> still;
     /// Whether somebody wants this one, by its name there.
     std::function<bool(std::string_view remote)> wanted;
     /// Of what the peer offers, that which may be offered here now.
-    std::function<task<result<std::vector<RemoteOperation>>>(std::vector<RemoteOperation> found)>
+    std::function<task<result<std::vector<RemoteOperation>>>(std::string peer,
+                                                             std::vector<RemoteOperation> found)>
         admit;
     /// What a caller needs for the operation of this name here.
     std::function<result<identity::Scope>(std::string_view name)> scope;
     Log log{};
 };
 
-/// How it stands with an import.
+/// How it stands with one peer of an import.
 struct PeerImportStatus {
     std::string prefix;
     std::string peer;
     bool connected = false;
-    std::size_t offered = 0;
-    std::size_t held_back = 0;  // by `admit`
-    std::string problem;        // why it was not reached last, or lost
+    std::set<std::string> offered{};  // names here
+    std::size_t held_back = 0;        // by `admit`
+    std::string problem;  // why it was not reached last, or lost, or what is not offered
 };
 
 /// Belongs to the loop on which operations run. Calls carry what is left of their caller's time,
@@ -61,14 +65,16 @@ public:
     [[nodiscard]] static std::unique_ptr<PeerImport> create(Loop& loop, PeerImportOptions options);
     virtual ~PeerImport() = default;
 
-    /// What it offers, for a registry. Calls there fail with kImportAway while the peer is away,
-    /// and with kImportRefused where it does not let this node. They may outlive this.
+    /// What they offer, for a registry. Calls there fail with kImportAway while no peer of theirs
+    /// is there, with kImportLost when it may have been done, and with kImportRefused where the
+    /// peer does not let this node. They may outlive this.
     [[nodiscard]] virtual std::shared_ptr<const OperationSource> operations() const = 0;
-    /// Reaches the peer, again and again, until this is cancelled. Once. Errors: kCancelled.
+    /// Reaches the peers, again and again, until this is cancelled. Once. Errors: kCancelled.
     virtual task<result<void>> run() = 0;
     /// What `still` and `admit` say may have changed: ends once this follows them.
     virtual task<void> recheck() = 0;
-    [[nodiscard]] virtual PeerImportStatus status() const = 0;
+    /// In the order of the peers.
+    [[nodiscard]] virtual std::vector<PeerImportStatus> status() const = 0;
 };
 
 }  // namespace alknet::call

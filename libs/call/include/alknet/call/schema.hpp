@@ -18,7 +18,9 @@ struct SchemaLimits {
     std::size_t nodes_max = 4096;          // schemas inside the schema
     std::size_t depth_max = 64;            // inside one another
     std::size_t pattern_bytes_max = 1024;  // of one pattern
-    std::size_t values_max = 16 * 1024;    // in all `enum` and `const` together
+    /// What all patterns together take: see Schema::pattern_states.
+    std::size_t pattern_states_max = 64 << 10;
+    std::size_t values_max = 16 * 1024;  // in all `enum` and `const` together
 };
 
 enum class UnknownKeywords : std::uint8_t {
@@ -64,6 +66,8 @@ public:
     /// Pointers of keywords that were not understood, at most 32.
     [[nodiscard]] std::span<const std::string> ignored() const noexcept;
     [[nodiscard]] Json document() const;
+    /// Of its patterns, compiled; each counts for at least 64.
+    [[nodiscard]] std::size_t pattern_states() const noexcept;
 
     struct Compiled;
 

@@ -39,6 +39,7 @@ inline constexpr std::size_t kRulePeersMax = 256;  // of one forwarding rule
 inline constexpr std::size_t kAlpnsMax = 256;
 inline constexpr std::size_t kCertificatesMax = 64;
 inline constexpr std::size_t kImportsMax = 64;
+inline constexpr std::size_t kImportPeersMax = 16;  // of one import
 inline constexpr std::size_t kProgramsMax = 64;
 inline constexpr std::size_t kPrefixBytesMax = 32;  // of names of operations
 inline constexpr std::size_t kTextBytesMax = 4096;  // of one value
@@ -46,16 +47,18 @@ inline constexpr std::size_t kSitesMax = 256;
 inline constexpr std::size_t kSiteNamesMax = 64;  // of one site
 inline constexpr std::size_t kRoutesMax = 64;     // likewise
 
-/// Operations of another node, offered here.
+/// Operations of other nodes, offered here.
 struct Import {
-    std::string peer;    // its name
-    std::string prefix;  // of their names here
+    std::string peer;                // its name; or
+    std::vector<std::string> peers;  // theirs: any of them, the first that is there
+    std::string prefix;              // of their names here
     /// Which, as they are called there: SERVICE/NAME, either of which may be *; empty: all.
     std::vector<std::string> operations;
     std::string scope;     // that a peer needs here; empty: what the name says
     std::size_t hops = 0;  // of what the peer has imported itself: over how many more nodes
 
     bool operator==(const Import&) const = default;
+    [[nodiscard]] std::vector<std::string> from() const;
     [[nodiscard]] bool wants(std::string_view operation) const;
 };
 
@@ -87,7 +90,6 @@ struct StaticConfig {
     LogFormat log_format = LogFormat::key_value;
     std::filesystem::path qlog_directory;  // empty: none
     std::size_t loops = 1;
-    std::vector<Import> imports;
     std::vector<Program> programs;
 
     bool operator==(const StaticConfig&) const = default;
@@ -259,6 +261,7 @@ struct DynamicConfig {
     std::vector<HttpSite> http_sites;
     HttpLimits http_limits;
     SshRules ssh;
+    std::vector<Import> imports;
 };
 
 struct Config {

@@ -24,6 +24,8 @@ struct Effect {
         listener_closed,
         listener_opened,
         listener_changed,
+        import_ended,  // also one that begins anew
+        import_begun,
         restart_needed,
     };
     Kind kind = Kind::restart_needed;

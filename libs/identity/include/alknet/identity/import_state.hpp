@@ -41,8 +41,16 @@ result<std::set<std::string, std::less<>>> offer_operations(
     store::Database& state, const std::string& prefix, const std::string& peer,
     const std::vector<OfferedOperation>& offered, bool may_be_first);
 
-/// What waits is accepted as it is offered. How many those are. Errors: those of Database.
-result<std::size_t> accept_pins(store::Database& state, const std::string& prefix);
+/// Of what waits of one peer's offer to an import, 64 hex digits: each operation with its own
+/// digest. Empty: nothing does.
+[[nodiscard]] std::string waiting_digest(const std::vector<OperationPin>& pins,
+                                         std::string_view prefix, std::string_view peer);
+
+/// What waits is accepted as it is offered, if this is its digest: what somebody was shown. How
+/// many those are. Errors: kUsage when it waits no more, or is something else by now; those of
+/// Database.
+result<std::size_t> accept_pins(store::Database& state, const std::string& prefix,
+                                std::string_view digest);
 
 /// Forgets all. How many those are. Errors: those of Database.
 result<std::size_t> remove_pins(store::Database& state, const std::string& prefix);
