@@ -209,6 +209,12 @@ TEST(CallFailures, ComeBackAsTheirCause) {
     EXPECT_EQ(to_failed(error(causes::kNoHandler)).code, "NOT_FOUND");
     EXPECT_FALSE(to_failed(error(causes::kNoHandler)).retryable);
     EXPECT_TRUE(to_failed(error(causes::kLimit)).retryable);
+    // Whoever shuts down is there again soon.
+    EXPECT_EQ(to_failed(error(causes::kShuttingDown)).code, "UNAVAILABLE");
+    EXPECT_TRUE(to_failed(error(causes::kShuttingDown)).retryable);
+    EXPECT_TRUE(to_failed(error(causes::kImportAway)).retryable);
+    EXPECT_EQ(to_failed(error(causes::kImportLost)).code, "UNAVAILABLE");
+    EXPECT_FALSE(to_failed(error(causes::kImportLost)).retryable) << "it may have been done";
     const auto of_code = [](std::string code) {
         return to_error({.code = std::move(code), .message = "m"});
     };

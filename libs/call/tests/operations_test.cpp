@@ -276,6 +276,37 @@ ALKNET_CO_TEST(CallOperations, MayTakeTheResourceOfTheirScopeFromTheInput) {
     EXPECT_TRUE(co_await registry.call_internal("git/read", {}, Json()));
 }
 
+class NoItems final : public ItemSink {
+public:
+    task<result<void>> give(Item /*item*/) override { co_return result<void>(); }
+};
+
+task<result<void>> give_nothing() {
+    co_return result<void>();
+}
+
+ALKNET_CO_TEST(CallOperations, TakeTheResourceOfSubscriptionsAndComposedCallsToo) {
+    OperationRegistry registry;
+    Operation watch = operation("git/watch", "git:read");
+    watch.kind = Operation::Kind::subscription;
+    watch.resource_at = "/repo";
+    watch.subscribe = [](CallContext, Json, ItemSink&) { return give_nothing(); };
+    ALKNET_CO_ASSERT_OK(registry.add(watch));
+    Operation read = operation("git/read", "git:read");
+    read.resource_at = "/repo";
+    ALKNET_CO_ASSERT_OK(registry.add(read));
+    const CallContext context{.identity = caller({"git:read:website"})};
+    for (const std::string_view repo : {"website", "secret"}) {
+        const Json input = Json::object({{"repo", repo}});
+        const bool may = repo == "website";
+        NoItems items;
+        const auto watched = co_await registry.subscribe("git/watch", context, input, items);
+        EXPECT_EQ(watched.has_value(), may);
+        const auto composed = co_await registry.call_composed("git/read", context, input);
+        EXPECT_EQ(composed.has_value(), may);
+    }
+}
+
 ALKNET_CO_TEST(CallOperations, DescribeTheirErrors) {
     OperationRegistry registry;
     Operation one = operation("a/one", "");

@@ -209,5 +209,49 @@ TEST(SchemaLimits, TimeOfAPatternIsLinear) {
     }
 }
 
+// Linear in the text, but with all the states of the pattern: both count.
+TEST(SchemaLimits, StepsOfPatterns) {
+    const std::string pattern = "^(aaaaaaaaaa){0,200}";
+    const Schema texts =
+        compiled(Json::object({{"items", Json::object({{"pattern", pattern}})}}).text());
+    const Schema names =
+        compiled(Json::object({{"patternProperties", Json::object({{pattern, true}})}}).text());
+    ASSERT_GT(texts.pattern_states(), 1000U);
+    EXPECT_EQ(names.pattern_states(), texts.pattern_states());
+    const auto reason = [](const Schema& schema, const Json& value) {
+        const auto violation = schema.check(value);
+        return violation ? violation->reason : "good";
+    };
+    const std::size_t fit = Schema::kStepsMax / (60'000 * texts.pattern_states() / 1024);
+    Json::Array items(fit - 1, std::string(60'000, 'b'));
+    Json::Object members;
+    for (std::size_t i = 0; i + 1 < fit; ++i) {
+        members.emplace_back(std::to_string(i) + std::string(60'000, 'b'), 1);
+    }
+    EXPECT_EQ(reason(texts, items), "good");
+    EXPECT_EQ(reason(names, members), "good");
+    for (std::size_t i = 0; i < 3; ++i) {
+        items.emplace_back(std::string(60'000, 'b'));
+        members.emplace_back("more" + std::to_string(i) + std::string(60'000, 'b'), 1);
+    }
+    EXPECT_EQ(reason(texts, items), "is too much to be checked");
+    EXPECT_EQ(reason(names, members), "is too much to be checked");
+}
+
+TEST(SchemaLimits, StatesOfPatterns) {
+    const auto error_of = [](std::size_t patterns, std::string_view pattern) {
+        Json::Object properties;
+        for (std::size_t i = 0; i < patterns; ++i) {
+            properties.emplace_back(std::to_string(i), Json::object({{"pattern", pattern}}));
+        }
+        const auto made = Schema::compile(Json::object({{"properties", std::move(properties)}}));
+        return made ? std::string() : made.error().detail();
+    };
+    EXPECT_EQ(error_of(1024, "a"), "");
+    EXPECT_THAT(error_of(1025, "a"), testing::HasSubstr("more than 65536 states"));
+    EXPECT_EQ(error_of(10, "(aaaaaaaaaa){200}"), "");
+    EXPECT_THAT(error_of(60, "(aaaaaaaaaa){200}"), testing::HasSubstr("65536 states"));
+}
+
 }  // namespace
 }  // namespace alknet::call

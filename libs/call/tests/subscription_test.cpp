@@ -269,5 +269,41 @@ ALKNET_CO_TEST(Subscriptions, RefuseAnItemThatNoFrameCarries) {
     co_await world.end();
 }
 
+/// Gives these numbers, whatever it is asked.
+task<void> number_so(Wire& wire, std::vector<std::uint64_t> seqs) {
+    const auto asked = co_await wire.next();
+    if (!asked) {
+        co_return;
+    }
+    for (const std::uint64_t seq : seqs) {
+        (void)co_await wire.send({.id = asked->id, .event = Responded{.output = 1, .seq = seq}});
+    }
+}
+
+ALKNET_CO_TEST(Subscriptions, EndWhereTheNumbersDoNotRise) {
+    for (const std::uint64_t second : {7U, 6U}) {
+        auto [near, far] = net::make_memory_streams();
+        const auto connection =
+            make_stream_connection(loop, std::move(near), StreamConnectionOptions());
+        Wire wire(std::move(far));
+        TaskScope scope(loop);
+        scope.spawn(number_so(wire, {5, 7, second, 8}), "server");
+        const auto client = CallClient::create(loop, connection);
+        {
+            auto subscription = co_await client->subscribe("sub/any", {});
+            ALKNET_CO_ASSERT_OK(subscription);
+            EXPECT_TRUE(co_await (*subscription)->next());
+            EXPECT_TRUE(co_await (*subscription)->next());
+            const auto wrong = co_await (*subscription)->next();
+            ALKNET_CO_ASSERT(!wrong);
+            EXPECT_TRUE(wrong.error().is(causes::kProtocol));
+            EXPECT_THAT(wrong.error().detail(), testing::HasSubstr("comes after item 7"));
+        }
+        connection->close(0, "");
+        co_await client->close();
+        (void)co_await scope.join();
+    }
+}
+
 }  // namespace
 }  // namespace alknet::call
