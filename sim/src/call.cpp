@@ -23,6 +23,8 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 constexpr std::size_t kNodes = 5;
+/// What each imports: of each neighbour four, and of any of them five.
+constexpr std::size_t kTargets = 13;
 constexpr Duration kFaultTime = seconds(45);
 constexpr Duration kCallMax = seconds(20);
 /// Beyond its deadline a call ends at once; its machine may be paused just then.
@@ -73,8 +75,8 @@ task<result<Json>> work(Books& books, std::string callee, call::CallContext cont
     co_return Json(number);
 }
 
-/// One run of a node: it serves `work/do`, and imports that of two others, and what the second has
-/// imported in turn.
+/// One run of a node: it serves `work/do`, a mutation, and imports that of two others, of each
+/// alone and of any of the two, and what those have imported in turn.
 class CallPart final : public NodePart {
 public:
     struct Peer {
@@ -90,16 +92,16 @@ public:
           random_(books.context.random().fork()) {
         call::Operation operation;
         operation.name = "work/do";
+        operation.kind = call::Operation::Kind::mutation;
         operation.known_only = true;
         operation.run = [this](call::CallContext context, Json input) {
             return work(books_, name_, std::move(context), std::move(input));
         };
         books_.context.expect(registry_->add(std::move(operation)).has_value(), "an operation");
-        for (Peer& peer : peers) {
-            auto import = call::PeerImport::create(loop_, import_of(std::move(peer)));
-            registry_->add(import->operations());
-            imports_.push_back(std::move(import));
+        for (const Peer& peer : peers) {
+            add_import(peer.name, {peer});
         }
+        add_import("any", std::move(peers));
         call::CallAdapterOptions options;
         options.registry = registry_;
         adapter_ = std::make_shared<call::CallAdapter>(options);
@@ -141,15 +143,25 @@ public:
     TaskScope& visits() { return visits_; }
 
 private:
-    call::PeerImportOptions import_of(Peer peer) {
+    void add_import(std::string prefix, std::vector<Peer> peers) {
+        auto import =
+            call::PeerImport::create(loop_, import_of(std::move(prefix), std::move(peers)));
+        registry_->add(import->operations());
+        imports_.push_back(std::move(import));
+    }
+    call::PeerImportOptions import_of(std::string prefix, std::vector<Peer> peers) {
         call::PeerImportOptions options;
-        options.prefix = peer.name;
-        options.peers = {peer.name};
+        options.prefix = std::move(prefix);
+        for (const Peer& peer : peers) {
+            options.peers.push_back(peer.name);
+        }
         options.hops_max = 1;
-        options.dial = [this, address = peer.address](const std::string&) { return dial(address); };
+        options.dial = [this, peers = std::move(peers)](const std::string& name) {
+            return dial(std::ranges::find(peers, name, &Peer::name)->address);
+        };
         options.still = [](const std::string&, const Connection&) { return true; };
         options.wanted = [](std::string_view name) { return name.ends_with("/do"); };
-        options.admit = [](const std::string&, std::vector<call::RemoteOperation> found) {
+        options.admit = [](std::string, std::vector<call::RemoteOperation> found) {
             return admit(std::move(found));
         };
         options.scope = [](std::string_view name) {
@@ -336,7 +348,7 @@ void CallPlay::check_calls() {
 void CallPlay::check_return() {
     const auto back = [&] {
         return std::ranges::all_of(
-            parts_, [](const CallPart* part) { return part->targets().size() == 6; });
+            parts_, [](const CallPart* part) { return part->targets().size() == kTargets; });
     };
     context_.expect(context_.world().run_until(back, kBackWithin), "all operations come back");
     for (CallPart* part : parts_) {
