@@ -252,6 +252,20 @@ class NodeForward(ssh_test.StockSsh):
         self.assertEqual(done.returncode, 5, done.stderr)
         self.assertIn(b"no forwarding rule allows this", done.stderr)
 
+    def test_sockets_of_a_node(self):
+        self.restart(scopes='"ssh:connect", "ssh:listen"')
+        there, here = self.home / "there.sock", self.home / "here.sock"
+        self.allow_socket(there, 'claim = "listen"\n')
+        self.allow_socket(here)
+        echo = ssh_test.Echo(here)
+        self.addCleanup(echo.listener.close)
+        local = self.home / "local.sock"
+        child = self.child(harness.BIN / "alknet", "forward", self.address(), "-i", self.key, "--home",
+                           self.home / "none", "-L", f"{local}:{here}", "-R", f"{there}:127.0.0.1:{self.echo.port}")
+        child.wait_for("-R.*listening")
+        self.assertTrue(self.echoed_at(local))
+        self.assertTrue(self.echoed_at(there))
+
     def test_remote_through_a_node(self):
         self.restart(scopes='"ssh:listen"')
         self.allow(1, self.LISTEN)

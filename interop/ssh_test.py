@@ -14,18 +14,24 @@ import struct
 import subprocess
 import termios
 import threading
+import time
 import unittest
 
 import harness
 
 
 class Echo(threading.Thread):
-    """A target on the loopback address: sends back what it gets, until that ends."""
+    """A target on the loopback address or a unix socket: sends back what it gets, until that ends."""
 
-    def __init__(self):
+    def __init__(self, path=None):
         super().__init__(daemon=True)
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
+        if path:
+            self.listener = socket.socket(socket.AF_UNIX)
+            self.listener.bind(str(path))
+            self.listener.listen()
+        else:
+            self.listener = socket.create_server(("127.0.0.1", 0))
+            self.port = self.listener.getsockname()[1]
         self.start()
 
     def run(self):
@@ -307,6 +313,67 @@ class StockSsh(SshNode):
             self.assertTrue(self.echoed(port))
         finally:
             os.kill(silent.process.pid, signal.SIGCONT)
+
+    def allow_socket(self, path, more=""):
+        with (self.home / "serve" / "alknet.toml").open("a") as config:
+            config.write(f'\n[[forwarding.rules]]\ntarget = "{path}"\naction = "allow"\npeers = ["bob"]\n{more}')
+        self.assertEqual(harness.alknet("reload", "--home", self.home / "serve").returncode, 0)
+
+    def echoed_at(self, path):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(30)
+            connection.connect(str(path))
+            connection.sendall(b"x" * 100_000)
+            connection.shutdown(socket.SHUT_WR)
+            got = b""
+            while octets := connection.recv(65536):
+                got += octets
+        return got == b"x" * 100_000
+
+    def test_l_to_a_socket(self):
+        there = self.home / "there.sock"
+        echo = Echo(there)
+        self.addCleanup(echo.listener.close)
+        (self.home / "link.sock").symlink_to(there)
+        local = self.home / "local.sock"
+        for pipe in (False, True):
+            ssh = self.child(harness.need("ssh"), *self.options(pipe=pipe), "-v", "-N", "-L", f"{local}:{there}",
+                             "-L", f"{local}.link:{self.home / 'link.sock'}", "-L",
+                             f"{local}.own:{self.home / 'serve' / 'control.sock'}", "127.0.0.1")
+            ssh.wait_for("Entering interactive session")
+            if not pipe:
+                with self.assertRaises(AssertionError):
+                    self.assertTrue(self.echoed_at(local), "no rule")
+                ssh.wait_for("no forwarding rule allows this")
+                self.allow_socket(there)
+                self.allow_socket(self.home / "serve" / "*")
+            for _ in range(10):
+                self.assertTrue(self.echoed_at(local))
+            self.assertTrue(self.echoed_at(f"{local}.link"))
+            with self.assertRaises(AssertionError):
+                self.assertTrue(self.echoed_at(f"{local}.own"))
+            ssh.wait_for("the node itself is no target")
+            ssh.stop()
+            for path in (local, f"{local}.link", f"{local}.own"):
+                pathlib.Path(path).unlink(missing_ok=True)
+
+    def test_r_of_a_socket(self):
+        self.restart(scopes='"ssh:listen"')
+        there = self.home / "there.sock"
+        done = self.ssh("-N", "-o", "ExitOnForwardFailure=yes", "-R", f"{there}:127.0.0.1:{self.echo.port}")
+        self.assertEqual(done.returncode, 255)
+        self.assertIn(b"remote port forwarding failed", done.stderr)
+        self.allow_socket(there, 'claim = "listen"\n')
+        for pipe in (False, True):
+            ssh = self.child(harness.need("ssh"), *self.options(pipe=pipe), "-v", "-N", "-o",
+                             "ExitOnForwardFailure=yes", "-R", f"{there}:127.0.0.1:{self.echo.port}", "127.0.0.1")
+            ssh.wait_for("remote forward success")
+            for _ in range(10):
+                self.assertTrue(self.echoed_at(there))
+            self.assertEqual(there.stat().st_mode & 0o777, 0o600)
+            ssh.stop()
+            while there.exists():  # until the node has noticed
+                time.sleep(0.01)
 
     def test_j(self):
         """Through the node to an sshd behind it: the echo gives way to one."""

@@ -226,12 +226,12 @@ private:
     /// On the registry's loop.
     static void give_ssh_key(HandlerRegistry& registry, const std::shared_ptr<const NodeKey>& key);
     void apply_ssh(const config::DynamicConfig& config, const std::optional<RunAs>& run_as);
-    result<void> may_connect(const Identity& identity, std::string_view host,
-                             const SocketAddress& resolved) const;
+    /// `question` lacks the peer, here and below.
+    result<void> may_connect(const Identity& identity,
+                             const identity::ForwardQuestion& question) const;
     /// A place by the rule's streams_max; see ssh::SshAdapterOptions.
     result<std::shared_ptr<const void>> occupy(const Identity& identity,
                                                identity::ForwardQuestion question) const;
-    /// `question` lacks the peer.
     result<void> may_forward(const Identity& identity, identity::ForwardQuestion question) const;
     [[nodiscard]] bool listens_on(const SocketAddress& address) const;
     task<void> listen_ssh(SocketAddress address, TaskScope& connections);

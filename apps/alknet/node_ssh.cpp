@@ -57,33 +57,37 @@ std::shared_ptr<SshShared> make_ssh_shared() {
     return std::make_shared<SshShared>();
 }
 
+namespace {
+
+// Whose it is is said later.
+identity::ForwardQuestion question_about(identity::ForwardClaim claim,
+                                         const ssh::ForwardPlace& place) {
+    return {.claim = claim,
+            .peer = {},
+            .host = place.host,
+            .resolved = place.address,
+            .path = place.path};
+}
+
+}  // namespace
+
 result<void> Node::add_ssh(HandlerRegistry& registry, Loop&) const {
     ssh::SshAdapterOptions options;
     options.host_key = key_;
     options.identities = resolver_;
     options.network = options_.network;
-    options.may_connect = [this](const Identity& identity, std::string_view host,
-                                 const SocketAddress& resolved) {
-        return may_connect(identity, host, resolved);
+    using Claim = identity::ForwardClaim;
+    options.may_connect = [this](const Identity& identity, const ssh::ForwardPlace& place) {
+        return may_connect(identity, question_about(Claim::connect, place));
     };
-    options.occupy = [this](const Identity& identity, std::string_view host,
-                            const SocketAddress& resolved) {
-        return occupy(identity, {.claim = identity::ForwardClaim::connect,
-                                 .peer = {},
-                                 .host = host,
-                                 .resolved = resolved});
+    options.occupy = [this](const Identity& identity, const ssh::ForwardPlace& place) {
+        return occupy(identity, question_about(Claim::connect, place));
     };
-    options.may_listen = [this](const Identity& identity, std::string_view host,
-                                const SocketAddress& bound) {
-        return may_forward(
-            identity,
-            {.claim = identity::ForwardClaim::listen, .peer = {}, .host = host, .resolved = bound});
+    options.may_listen = [this](const Identity& identity, const ssh::ForwardPlace& place) {
+        return may_forward(identity, question_about(Claim::listen, place));
     };
-    options.occupy_listening = [this](const Identity& identity, std::string_view host,
-                                      const SocketAddress& bound) {
-        return occupy(
-            identity,
-            {.claim = identity::ForwardClaim::listen, .peer = {}, .host = host, .resolved = bound});
+    options.occupy_listening = [this](const Identity& identity, const ssh::ForwardPlace& place) {
+        return occupy(identity, question_about(Claim::listen, place));
     };
     options.listeners = ssh_shared_->listeners;
     options.listener_places = ssh_shared_->listener_places;
@@ -174,14 +178,12 @@ bool Node::listens_on(const SocketAddress& address) const {
     return port && is_of_this_machine(address);
 }
 
-result<void> Node::may_connect(const Identity& identity, std::string_view host,
-                               const SocketAddress& resolved) const {
-    if (listens_on(resolved)) {
+result<void> Node::may_connect(const Identity& identity,
+                               const identity::ForwardQuestion& question) const {
+    if (question.path.empty() && listens_on(question.resolved)) {
         return fail(causes::kForbidden, "the node itself is no target");
     }
-    return may_forward(
-        identity,
-        {.claim = identity::ForwardClaim::connect, .peer = {}, .host = host, .resolved = resolved});
+    return may_forward(identity, question);
 }
 
 result<void> Node::may_forward(const Identity& identity, identity::ForwardQuestion question) const {

@@ -93,7 +93,8 @@ std::string advice(const Change& change, const Asked& asked, const identity::Pee
 struct ForwardAsked {
     identity::ForwardClaim claim;
     std::string host;
-    std::uint16_t port;
+    std::uint16_t port = 0;
+    std::string path{};  // of a socket
 };
 
 // nullopt: it is a scope.
@@ -103,9 +104,14 @@ result<std::optional<ForwardAsked>> parse_forward(const std::string& text) {
         if (!text.starts_with(word)) {
             continue;
         }
-        ALKNET_TRY(const NodeAddress address, NodeAddress::parse(text.substr(word.size())));
+        const std::string where = text.substr(word.size());
+        if (where.starts_with('/')) {
+            return ForwardAsked{.claim = claim, .host = {}, .path = where};
+        }
+        ALKNET_TRY(const NodeAddress address, NodeAddress::parse(where));
         if (address.id || address.host.empty() || !address.port) {
-            return fail(causes::kUsage, "--do '" + word + "...' takes HOST:PORT");
+            return fail(causes::kUsage,
+                        "--do '" + word + "...' takes HOST:PORT, or a socket's path");
         }
         return ForwardAsked{.claim = claim, .host = address.host, .port = *address.port};
     }
@@ -113,6 +119,9 @@ result<std::optional<ForwardAsked>> parse_forward(const std::string& text) {
 }
 
 result<std::vector<SocketAddress>> places_of(const ForwardAsked& asked, const std::string& given) {
+    if (!asked.path.empty()) {
+        return std::vector<SocketAddress>(1);
+    }
     const SystemClock clock;
     ALKNET_TRY(const auto loop, Loop::create(clock));
     const auto network = net::make_system_network();
@@ -152,19 +161,21 @@ result<ExitCode> check_forward(const CommandLine& line, const AccessCheckOptions
                                                  .peer = peer.name,
                                                  .roles = peer.roles,
                                                  .host = asked.host,
-                                                 .resolved = place};
+                                                 .resolved = place,
+                                                 .path = asked.path};
+        const std::string where = asked.path.empty() ? place.to_string() : printable(asked.path);
         const auto decision = identity::decide_forward(rules, question);
         const auto change = identity::change_to_allow(rules, question);
         allowed = allowed || decision.allowed();
         const std::string how = change ? advice(*change, rules, file) : "";
         decisions.push_back(Json::object(
-            {{"address", place.to_string()},
+            {{"address", where},
              {"allowed", decision.allowed()},
              {"verdict", to_string(decision.verdict)},
              {"rule", decision.rule == nullptr ? Json() : Json(decision.rule->target.text())},
              {"origin", decision.rule == nullptr ? Json() : Json(decision.rule->origin.text())},
              {"change", change ? Json(how) : Json()}}));
-        text += fmt::format("{}: {}\n", place.to_string(), printable(decision.explain()));
+        text += fmt::format("{}: {}\n", where, printable(decision.explain()));
         text += change ? fmt::format("to allow it: {}\n", printable(how)) : "";
     }
     ALKNET_CHECK(

@@ -180,7 +180,8 @@ inline constexpr std::array kForwardFields = {
         {.name = "target",
          .about = "What the rule is about. Names are compared with what the peer has asked for, "
                   "addresses and ranges with what that has turned out to be. What belongs to this "
-                  "machine or its link must be named by its address, or as localhost.",
+                  "machine or its link must be named by its address, or as localhost, a unix "
+                  "socket by its path without links.",
          .example = "\"*.example:443\"",
          .required = true}),
     field<&identity::ForwardRule::allow, Action>(

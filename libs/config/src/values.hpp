@@ -166,7 +166,8 @@ struct Target {
     static void read(Reading& in, const toml::node& value, identity::ForwardTarget& into);
     static std::string show(const identity::ForwardTarget& value);
     static std::string type() {
-        return "HOST or HOST:PORTS; HOST is *, a name, a name with *, an address or IP/BITS, "
+        return "HOST or HOST:PORTS or a socket's path; HOST is *, a name, a name with *, an "
+               "address or IP/BITS, "
                "[IPV6] with ports; PORTS is a port, A-B or *";
     }
 };

@@ -1,7 +1,7 @@
 // Any octets as forwarding rules and a question: a line is a target, with `!` before it for one
 // that is denied, `<` for one to listen on and `@` for one that is for bob alone. The first line is
-// the host, the second where it has led. A target reads back as it was; the change that a decision
-// names allows what was asked.
+// the host, or a socket's path, the second where it has led. A target reads back as it was; the
+// change that a decision names allows what was asked.
 #include <alknet/base/assert.hpp>
 #include <alknet/base/bytes.hpp>
 #include <alknet/identity/forwarding.hpp>
@@ -68,7 +68,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const ForwardQuestion question{.claim = claim,
                                        .peer = "bob",
                                        .host = host,
-                                       .resolved = resolved.value_or(SocketAddress())};
+                                       .resolved = resolved.value_or(SocketAddress()),
+                                       .path = host.starts_with('/') ? host : std::string_view()};
         ask(rules, question);
         ForwardQuestion in_a_role = question;
         in_a_role.peer = "eve";

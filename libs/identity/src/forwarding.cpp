@@ -114,6 +114,40 @@ bool glob(std::string_view pattern, std::string_view text) noexcept {
     return std::ranges::all_of(pattern.substr(p), [](char c) { return c == '*'; });
 }
 
+// Of paths: each component by itself.
+bool glob_path(std::string_view pattern, std::string_view path) noexcept {
+    for (;;) {
+        const std::size_t end = pattern.find('/');
+        const std::size_t end_of_path = path.find('/');
+        if (!glob(pattern.substr(0, end), path.substr(0, end_of_path)) ||
+            (end == std::string_view::npos) != (end_of_path == std::string_view::npos)) {
+            return false;
+        }
+        if (end == std::string_view::npos) {
+            return true;
+        }
+        pattern.remove_prefix(end + 1);
+        path.remove_prefix(end_of_path + 1);
+    }
+}
+
+bool is_plain_path(std::string_view path) noexcept {
+    const bool printable =
+        std::ranges::all_of(path, [](unsigned char c) { return c > ' ' && c != 0x7F; });
+    if (!printable || path.size() > kSocketPathBytesMax || !path.starts_with('/')) {
+        return false;
+    }
+    do {
+        path.remove_prefix(1);
+        const std::string_view part = path.substr(0, path.find('/'));
+        if (part.empty() || part == "." || part == "..") {
+            return false;
+        }
+        path.remove_prefix(part.size());
+    } while (!path.empty());
+    return true;
+}
+
 // Of IPv6, what stands for an IPv4 address is that.
 SocketAddress plain_address(const SocketAddress& address) noexcept {
     constexpr std::array<std::uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
@@ -155,18 +189,22 @@ bool is_for(const ForwardRule& rule, const ForwardQuestion& question) {
 
 // Who listens on every address listens on each that a rule denies.
 bool denies_a_part(const ForwardRule& rule, const SocketAddress& address) {
-    return rule.claim == ForwardClaim::listen && !rule.allow && address.is_any() &&
-           rule.target.ports.contains(address.port());
+    return rule.claim == ForwardClaim::listen && !rule.allow && rule.target.path.empty() &&
+           address.is_any() && rule.target.ports.contains(address.port());
 }
 
 bool matches(const ForwardTarget& target, const std::string& host, const SocketAddress& address) {
-    if (!target.ports.contains(address.port())) {
+    if (!target.path.empty() || !target.ports.contains(address.port())) {
         return false;
     }
     if (target.range) {
         return target.range->contains(address);
     }
     return target.host == "*" || glob(target.host, host);
+}
+
+bool matches_path(const ForwardTarget& target, std::string_view path) {
+    return !target.path.empty() && is_plain_path(path) && glob_path(target.path, path);
 }
 
 // Whether the rule means this very address, and not a name that happens to lead there.
@@ -199,6 +237,14 @@ std::string_view to_string(ForwardVerdict verdict) noexcept {
 }
 
 result<ForwardTarget> ForwardTarget::parse(std::string_view text) {
+    if (text.starts_with('/')) {
+        if (!is_plain_path(text)) {
+            return invalid(text, "a socket's path has no white space, and no //, . or .. in it");
+        }
+        ForwardTarget target;
+        target.path = text;
+        return target;
+    }
     const auto parts = split(text);
     if (!parts) {
         return invalid(text, "is not HOST or HOST:PORTS");
@@ -221,6 +267,9 @@ result<ForwardTarget> ForwardTarget::parse(std::string_view text) {
 }
 
 std::string ForwardTarget::text() const {
+    if (!path.empty()) {
+        return path;
+    }
     std::string shown = host;
     if (range) {
         shown = range->to_string();
@@ -258,20 +307,50 @@ ForwardDecision decide_forward(std::span<const ForwardRule> rules,
     const SocketAddress address = plain_address(question.resolved);
     const std::string host = plain_name(question.host);
     for (const ForwardRule& rule : rules) {
-        if (rule.claim != question.claim || !is_for(rule, question) ||
-            !(matches(rule.target, host, address) || denies_a_part(rule, address))) {
+        const bool meant = question.path.empty()
+                               ? matches(rule.target, host, address) || denies_a_part(rule, address)
+                               : matches_path(rule.target, question.path);
+        if (rule.claim != question.claim || !is_for(rule, question) || !meant) {
             continue;
         }
         if (!rule.allow) {
             return {.verdict = ForwardVerdict::denied, .rule = &rule};
         }
-        const bool guarded = question.claim == ForwardClaim::connect && is_guarded(address) &&
-                             !names_address(rule.target, address);
+        const bool guarded = question.path.empty() && question.claim == ForwardClaim::connect &&
+                             is_guarded(address) && !names_address(rule.target, address);
         return {.verdict = guarded ? ForwardVerdict::egress : ForwardVerdict::allowed,
                 .rule = &rule};
     }
     return {};
 }
+
+namespace {
+
+// A name is meant by its name, wherever it leads; what no name may lead to, and what is none or
+// reads as one with a port, by its address.
+result<ForwardTarget> target_of(const ForwardQuestion& question) {
+    if (!question.path.empty()) {
+        auto socket = ForwardTarget::parse(question.path);
+        if (socket && (socket->path.empty() || question.path.contains('*'))) {
+            return invalid(question.path, "it cannot be named alone");
+        }
+        return socket;
+    }
+    const SocketAddress address = plain_address(question.resolved);
+    const bool guarded = question.claim == ForwardClaim::connect && is_guarded(address);
+    const std::string host = plain_name(question.host);
+    auto named = ForwardTarget::parse(host);
+    if (!named || named->host != host || host.find('*') != std::string::npos ||
+        (guarded && !(host == kLocalhost && address.is_loopback()))) {
+        named = ForwardTarget::parse(address.ip_text());
+    }
+    if (named) {
+        named->ports = {.first = address.port(), .last = address.port()};
+    }
+    return named;
+}
+
+}  // namespace
 
 std::optional<ForwardChange> change_to_allow(std::span<const ForwardRule> rules,
                                              const ForwardQuestion& question) {
@@ -279,17 +358,7 @@ std::optional<ForwardChange> change_to_allow(std::span<const ForwardRule> rules,
     if (decision.allowed() || question.peer.empty()) {
         return std::nullopt;
     }
-    const SocketAddress address = plain_address(question.resolved);
-    const bool guarded = question.claim == ForwardClaim::connect && is_guarded(address);
-    const std::string host = plain_name(question.host);
-    // A name is meant by its name, wherever it leads; what no name may lead to, and what is none or
-    // reads as one with a port, by its address.
-    auto named = ForwardTarget::parse(host);
-    if (!named || named->host != host || host.find('*') != std::string::npos ||
-        (guarded && !(host == kLocalhost && address.is_loopback()))) {
-        const std::string ip = address.ip_text();
-        named = ForwardTarget::parse(ip);
-    }
+    auto named = target_of(question);
     if (!named) {
         return std::nullopt;
     }
@@ -299,7 +368,6 @@ std::optional<ForwardChange> change_to_allow(std::span<const ForwardRule> rules,
                                   .roles = {},
                                   .origin = {}},
                          .before = rules.size()};
-    change.rule.target.ports = {.first = address.port(), .last = address.port()};
     if (decision.rule != nullptr) {
         change.before = static_cast<std::size_t>(decision.rule - rules.data());
     }

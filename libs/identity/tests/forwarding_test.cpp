@@ -54,6 +54,62 @@ TEST(ForwardTarget, HasOneTextForEachMeaning) {
     }
 }
 
+TEST(ForwardTarget, Sockets) {
+    for (const std::string text : {"/a", "/run/db/.s.PGSQL.5432", "/run/*/a*.sock"}) {
+        const auto target = ForwardTarget::parse(text);
+        ASSERT_TRUE(target) << text;
+        EXPECT_EQ(target->path, text);
+        EXPECT_EQ(target->text(), text);
+    }
+    for (const std::string text : {"/", "/a/", "//a", "/a//b", "/./a", "/a/..", "/a b", "/a\n"}) {
+        EXPECT_FALSE(ForwardTarget::parse(text)) << text;
+    }
+    EXPECT_TRUE(ForwardTarget::parse("/" + std::string(kSocketPathBytesMax - 1, 'a')));
+    EXPECT_FALSE(ForwardTarget::parse("/" + std::string(kSocketPathBytesMax, 'a')));
+}
+
+TEST(Forwarding, SocketsNeedRulesOfTheirOwn) {
+    const auto allowed = [](std::string_view target, std::string_view path) {
+        ForwardRule rule;
+        rule.target = ForwardTarget::parse(target).value();
+        const std::vector<ForwardRule> rules = {rule};
+        return decide_forward(rules, {.peer = "bob", .host = {}, .resolved = {}, .path = path})
+            .allowed();
+    };
+    EXPECT_TRUE(allowed("/run/a", "/run/a"));
+    EXPECT_FALSE(allowed("/run/a", "/run/ab"));
+    EXPECT_FALSE(allowed("/run/a", "/run"));
+    EXPECT_FALSE(allowed("/run/a", "/run/a/b"));
+    EXPECT_TRUE(allowed("/run/*", "/run/a"));
+    EXPECT_FALSE(allowed("/run/*", "/run/a/b"));
+    EXPECT_FALSE(allowed("/run/*/b", "/run/../b"));
+    EXPECT_TRUE(allowed("/run/*/b", "/run/a/b"));
+    EXPECT_FALSE(allowed("*:*", "/run/a"));
+    EXPECT_FALSE(allowed("0.0.0.0/0", "/run/a"));
+    EXPECT_FALSE(allowed("/run/a", "run/a"));
+    // And rules of sockets say nothing of ports, also where one listens on all addresses.
+    ForwardRule socket;
+    socket.target = ForwardTarget::parse("/*").value();
+    socket.claim = ForwardClaim::listen;
+    socket.allow = false;
+    ForwardRule any;
+    any.target = ForwardTarget::parse("*").value();
+    any.claim = ForwardClaim::listen;
+    const std::vector<ForwardRule> rules = {socket, any};
+    EXPECT_TRUE(decide_forward(rules, {.claim = ForwardClaim::listen,
+                                       .peer = "bob",
+                                       .host = "",
+                                       .resolved = SocketAddress::v4({0, 0, 0, 0}, 80)})
+                    .allowed());
+    const ForwardQuestion question{
+        .claim = ForwardClaim::listen, .peer = "bob", .host = {}, .resolved = {}, .path = "/a"};
+    EXPECT_EQ(decide_forward(rules, question).verdict, ForwardVerdict::denied);
+    const auto change = change_to_allow(rules, question);
+    ASSERT_TRUE(change);
+    EXPECT_EQ(change->rule.target.text(), "/a");
+    EXPECT_EQ(change->before, 0U);
+}
+
 TEST(ForwardTarget, RefusesWhatIsNone) {
     for (const std::string& text : std::vector<std::string>{
              "", ":22", "a b:1", "db.example:", "db.example:0x1", "db.example:5-1",

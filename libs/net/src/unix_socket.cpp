@@ -97,8 +97,12 @@ result<UnixStream> make_stream(Loop& loop, UniqueFd fd) {
 
 class SystemUnixListener final : public UnixListener {
 public:
-    SystemUnixListener(Loop& loop, UniqueFd fd, fs::path path)
-        : loop_(loop), queue_(loop, std::move(fd)), path_(std::move(path)) {}
+    /// `directory` is open for as long as this lives, if the path goes by way of it.
+    SystemUnixListener(Loop& loop, UniqueFd fd, fs::path path, UniqueFd directory = {})
+        : loop_(loop),
+          directory_(std::move(directory)),
+          queue_(loop, std::move(fd)),
+          path_(std::move(path)) {}
     SystemUnixListener(const SystemUnixListener&) = delete;
     SystemUnixListener& operator=(const SystemUnixListener&) = delete;
     ~SystemUnixListener() override {
@@ -126,6 +130,7 @@ public:
 
 private:
     Loop& loop_;
+    UniqueFd directory_;
     AcceptQueue queue_;
     fs::path path_;
     // Of the file, which somebody else may have replaced.
@@ -153,7 +158,67 @@ result<UniqueFd> bound_socket(const fs::path& path, int flags) {
     return fd;
 }
 
+fs::path path_of(int descriptor) {
+    return "/proc/self/fd/" + std::to_string(descriptor);
+}
+
+result<fs::path> real_path(int descriptor) {
+    std::error_code failure;
+    fs::path real = fs::read_symlink(path_of(descriptor), failure);
+    if (failure || !real.is_absolute()) {
+        return fail(causes::kIo, "/proc: " + failure.message());
+    }
+    return real;
+}
+
+result<void> check_absolute(const fs::path& path) {
+    const std::string& text = path.native();
+    if (!path.is_absolute() || !path.has_filename() || text.contains('\0') ||
+        path.filename() == "." || path.filename() == "..") {
+        return fail(causes::kAddressInvalid, "not an absolute path of a socket");
+    }
+    return {};
+}
+
 }  // namespace
+
+result<UnixPlace> find_unix(const fs::path& path) {
+    ALKNET_CHECK(check_absolute(path));
+    UniqueFd held(open(path.c_str(), O_PATH | O_CLOEXEC));
+    struct stat status{};
+    if (!held || fstat(held.get(), &status) != 0 || !S_ISSOCK(status.st_mode)) {
+        return fail(causes::kUnreachable, "there is no socket");
+    }
+    ALKNET_TRY(fs::path real, real_path(held.get()));
+    return UnixPlace{.held = std::move(held), .real = std::move(real)};
+}
+
+result<UnixPlace> place_unix(const fs::path& path) {
+    ALKNET_CHECK(check_absolute(path));
+    UniqueFd held(open(path.parent_path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!held) {
+        return os_fail("open", errno, path.parent_path().string());
+    }
+    ALKNET_TRY(const fs::path directory, real_path(held.get()));
+    return UnixPlace{.held = std::move(held), .real = directory / path.filename()};
+}
+
+result<UnixStream> connect_unix(Loop& loop, const UnixPlace& place) {
+    return connect_unix(loop, path_of(place.held.get()));
+}
+
+result<std::unique_ptr<UnixListener>> listen_unix(Loop& loop, UnixPlace place) {
+    const fs::path path = path_of(place.held.get()) / place.real.filename();
+    struct stat status{};
+    if (lstat(path.c_str(), &status) == 0 && status.st_uid != geteuid()) {
+        return fail(causes::kAddressInUse, place.real.string());
+    }
+    ALKNET_TRY(UniqueFd fd, bound_socket(path, SOCK_NONBLOCK));
+    auto listener =
+        std::make_unique<SystemUnixListener>(loop, std::move(fd), path, std::move(place.held));
+    ALKNET_CHECK(listener->listen());
+    return listener;
+}
 
 result<std::unique_ptr<UnixListener>> listen_unix(Loop& loop, const fs::path& path) {
     ALKNET_TRY(UniqueFd fd, bound_socket(path, SOCK_NONBLOCK));

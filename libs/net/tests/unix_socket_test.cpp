@@ -53,6 +53,42 @@ TEST_F(UnixSocketTest, ReplacesAFileThatNobodyListensAt) {
     EXPECT_TRUE(listen_unix(*loop, left));
 }
 
+TEST_F(UnixSocketTest, APlaceIsWhatAPathLeadsTo) {
+    const auto listener = listen_unix(*loop, socket_path()).value();
+    const auto directory = std::filesystem::canonical(socket_path().parent_path());
+    std::filesystem::create_symlink(socket_path(), directory / "link");
+    const auto place = find_unix(directory / "link");
+    ASSERT_TRUE(place);
+    EXPECT_EQ(place->real, directory / socket_path().filename());
+    std::filesystem::remove(directory / "link");
+    EXPECT_TRUE(connect_unix(*loop, *place)) << "it is held";
+    for (const auto& wrong :
+         {directory / "nothing", directory, std::filesystem::path("relative"), directory / ".."}) {
+        EXPECT_FALSE(find_unix(wrong)) << wrong;
+    }
+}
+
+TEST_F(UnixSocketTest, APlaceToListenAtIsADirectoryThatIsHeld) {
+    const auto directory = std::filesystem::canonical(socket_path().parent_path());
+    std::filesystem::create_directory(directory / "one");
+    std::filesystem::create_symlink(directory / "one", directory / "link");
+    auto place = place_unix(directory / "link" / "name");
+    ASSERT_TRUE(place);
+    EXPECT_EQ(place->real, directory / "one" / "name");
+    std::filesystem::rename(directory / "one", directory / "two");
+    auto listener = listen_unix(*loop, *std::move(place));
+    ASSERT_TRUE(listener);
+    EXPECT_TRUE(connect_unix(*loop, directory / "two" / "name"));
+    const auto again = listen_unix(*loop, place_unix(directory / "two" / "name").value());
+    EXPECT_TRUE(!again && again.error().is(causes::kAddressInUse));
+    listener->reset();
+    EXPECT_FALSE(std::filesystem::exists(directory / "two" / "name"));
+    for (const auto& wrong : {directory / "no" / "name", std::filesystem::path("relative"),
+                              directory / "two" / ".", directory / "two" / ".."}) {
+        EXPECT_FALSE(place_unix(wrong)) << wrong;
+    }
+}
+
 TEST_F(UnixSocketTest, NeverReplacesAnotherFile) {
     std::ofstream(socket_path()) << "precious";
     const auto listener = listen_unix(*loop, socket_path());

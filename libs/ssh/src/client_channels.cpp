@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "client_driver.hpp"
+#include "forward_request.hpp"
 #include "messages.hpp"
 #include "printable.hpp"
 
@@ -10,8 +11,6 @@ namespace alknet::ssh {
 
 namespace {
 
-constexpr std::string_view kForwardedTcp = "forwarded-tcpip";
-constexpr std::string_view kForwardedSocket = "forwarded-streamlocal@openssh.com";
 constexpr std::string_view kAgent = "auth-agent@openssh.com";
 
 error refusal(std::uint32_t code, std::string_view text) {

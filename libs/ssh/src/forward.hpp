@@ -17,6 +17,8 @@ struct Session::Forward {
     ChannelId id = 0;
     TcpRoute route;
     SocketAddress resolved;
+    bool to_socket = false;
+    std::string path;  // of a socket, without links; before it is connected as the client says it
     std::shared_ptr<Listening> listening;  // where it came; null: it was asked for
     Event answered;                        // by the client, about one that came
     bool refused = false;
@@ -33,6 +35,10 @@ struct Session::Forward {
     Cancel* pumps = nullptr;
     Cancel* down = nullptr;
 
+    [[nodiscard]] ForwardPlace where() const noexcept {
+        return to_socket ? ForwardPlace{.path = path}
+                         : ForwardPlace{.host = route.host, .address = resolved};
+    }
     [[nodiscard]] BytesView left() const noexcept {
         return BytesView(pending).subspan(pending_begin);
     }

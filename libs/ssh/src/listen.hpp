@@ -1,35 +1,48 @@
-// An address at which the node listens for a client.
+// An address, or a socket, at which the node listens for a client.
 #pragma once
 
 #include <alknet/net/network.hpp>
+#include <alknet/net/unix_socket.hpp>
 #include <alknet/rt/cancel.hpp>
 #include <alknet/rt/wait.hpp>
+#include <alknet/ssh/forward_place.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "forward_request.hpp"
 #include "session.hpp"
 
 namespace alknet::ssh {
 
 struct Session::Listening {
-    std::string host;        // as the client has said it, which it is told again
-    std::uint16_t port = 0;  // likewise, or what was found if that was 0
-    SocketAddress bound;
-    std::unique_ptr<net::TcpListener> listener;
-    std::shared_ptr<const void> entry;  // among the listeners of all
-    std::shared_ptr<const void> place;  // among those of the identity
+    ListenRequest request;  // as the client has said it, which it is told again; its port is the
+                            // one that was found, if that was 0
+    SocketAddress bound{};
+    std::string path{};  // of a socket, without links
+    std::unique_ptr<net::TcpListener> listener{};
+    std::unique_ptr<net::UnixListener> socket{};
+    std::shared_ptr<const void> entry{};  // among the listeners of all
+    std::shared_ptr<const void> place{};  // among those of the identity
     Cancel* accepting = nullptr;
     bool stopped = false;
-    Event closed;
+    Event closed{};
+
+    [[nodiscard]] ForwardPlace where() const noexcept {
+        return {.host = request.host, .address = bound, .path = path};
+    }
+    /// Of a socket without addresses.
+    task<result<net::TcpStream>> accept() const;
+    void close() noexcept {
+        listener.reset();
+        socket.reset();
+    }
 };
 
 /// A global request that waits for its turn: they are answered in their order.
 struct Session::Global {
-    enum class Kind : std::uint8_t { unknown, listen, cancel };
-    Kind kind = Kind::unknown;
     bool wants_reply = false;
-    std::string host;
-    std::uint16_t port = 0;
+    std::optional<ListenRequest> request;  // nullopt: it is not known
 };
 
 }  // namespace alknet::ssh

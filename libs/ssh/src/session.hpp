@@ -11,6 +11,7 @@
 #include <alknet/ssh/transport.hpp>
 #include <alknet/ssh/user_auth.hpp>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "exchange_watch.hpp"
+#include "forward_request.hpp"
 
 namespace alknet::ssh {
 
@@ -66,10 +68,12 @@ private:
     // session_listen.cpp
     task<void> answer_globals();
     task<result<Bytes>> do_global(const Global& global);
-    result<void> may_listen(std::string_view host, const SocketAddress& bound) const;
-    task<result<std::shared_ptr<Listening>>> listen(std::string host, std::uint16_t port);
-    task<result<std::unique_ptr<net::TcpListener>>> bind(SocketAddress address);
-    [[nodiscard]] bool listens_at(const SocketAddress& address) const noexcept;
+    result<void> may_listen(const ForwardPlace& place) const;
+    task<result<std::shared_ptr<Listening>>> listen(ListenRequest request);
+    task<result<void>> listen_at_port(Listening& made);
+    task<result<void>> listen_at_socket(Listening& made);
+    task<result<void>> bind(const Listening& made, std::function<result<void>()> attempt);
+    [[nodiscard]] bool listens_at(const Listening& other) const noexcept;
     void keep_listening(const std::shared_ptr<Listening>& made);
     void stop_listening(std::shared_ptr<Listening> listening);
     void prove_alive();
@@ -97,7 +101,9 @@ private:
 
     task<void> serve(std::unique_ptr<Forward> owned);
     task<result<std::unique_ptr<ByteStream>>> connect(Forward& forward);
-    result<void> may_connect(std::string_view host, const SocketAddress& resolved) const;
+    task<result<std::unique_ptr<ByteStream>>> connect_tcp(Forward& forward);
+    result<std::unique_ptr<ByteStream>> connect_socket(Forward& forward);
+    result<void> may_connect(const ForwardPlace& place) const;
     task<result<void>> carry(Forward& forward);
     task<result<void>> pump_down(Forward& forward);
     task<result<void>> pump_up(Forward& forward);

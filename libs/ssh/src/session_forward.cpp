@@ -1,7 +1,9 @@
 // What a session does for its channels.
+#include <unistd.h>
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/identity/policy.hpp>
+#include <alknet/net/unix_socket.hpp>
 #include <alknet/rt/combine.hpp>
 #include <alknet/rt/race.hpp>
 #include <utility>
@@ -86,13 +88,16 @@ result<void> Session::take_open(const ChannelEvent& event) {
     if (event.type == "session") {
         return take_program(event.channel);
     }
-    if (event.type != "direct-tcpip") {
-        return channels_.refuse(event.channel, OpenFailure::unknown_type, kUnknownType);
-    }
-    ALKNET_TRY(TcpRoute route, TcpRoute::parse(event.body));
     auto forward = std::make_unique<Forward>();
     forward->id = event.channel;
-    forward->route = std::move(route);
+    if (event.type == kDirectTcp) {
+        ALKNET_TRY(forward->route, TcpRoute::parse(event.body));
+    } else if (event.type == kDirectSocket) {
+        ALKNET_TRY(forward->path, parse_direct_socket(event.body));
+        forward->to_socket = true;
+    } else {
+        return channels_.refuse(event.channel, OpenFailure::unknown_type, kUnknownType);
+    }
     forwards_[event.channel] = forward.get();
     tasks_->spawn(serve(std::move(forward)), "ssh.forward");
     return {};
@@ -117,18 +122,45 @@ task<void> Session::serve(std::unique_ptr<Forward> owned) {
     check(channels_.close(forward.id));
 }
 
-result<void> Session::may_connect(std::string_view host, const SocketAddress& resolved) const {
+result<void> Session::may_connect(const ForwardPlace& place) const {
     ALKNET_CHECK(identity::require(*identity_, *identity::Scope::parse_exact(kConnectScope)));
     if (!adapter_.options_.may_connect) {
         return fail(causes::kForbidden, "nothing is forwarded");
     }
-    return adapter_.options_.may_connect(*identity_, host, resolved);
+    return adapter_.options_.may_connect(*identity_, place);
+}
+
+// Without the scope nothing is looked up.
+task<result<std::unique_ptr<ByteStream>>> Session::connect(Forward& forward) {
+    ALKNET_CO_CHECK(identity::require(*identity_, *identity::Scope::parse_exact(kConnectScope)));
+    auto stream = forward.to_socket ? connect_socket(forward) : co_await connect_tcp(forward);
+    if (stream && adapter_.options_.occupy) {
+        ALKNET_CO_TRY(forward.place, adapter_.options_.occupy(*identity_, forward.where()));
+    }
+    co_return stream;
+}
+
+// What the path leads to is held while it is asked about: nobody can put something else there. Of
+// what is there only those learn who may connect to it.
+result<std::unique_ptr<ByteStream>> Session::connect_socket(Forward& forward) {
+    const auto place = net::find_unix(forward.path);
+    if (place) {
+        forward.path = place->real.native();
+    }
+    ALKNET_CHECK(may_connect(forward.where()));
+    if (!place) {
+        return unexpected(place.error());
+    }
+    ALKNET_TRY(net::UnixStream connected, net::connect_unix(loop_, *place));
+    if (connected.process_id == ::getpid()) {
+        return fail(causes::kForbidden, "the node itself is no target");
+    }
+    return std::move(connected.stream);
 }
 
 // Names lead to several addresses: each is asked for by itself, and those that are allowed are
-// tried. Without the scope nothing is looked up.
-task<result<std::unique_ptr<ByteStream>>> Session::connect(Forward& forward) {
-    ALKNET_CO_CHECK(identity::require(*identity_, *identity::Scope::parse_exact(kConnectScope)));
+// tried.
+task<result<std::unique_ptr<ByteStream>>> Session::connect_tcp(Forward& forward) {
     net::Network& network = *adapter_.options_.network;
     auto resolving = network.resolve(loop_, forward.route.host, forward.route.port);
     const auto addresses = co_await with_timeout(kConnectTime, std::move(resolving));
@@ -138,7 +170,7 @@ task<result<std::unique_ptr<ByteStream>>> Session::connect(Forward& forward) {
     std::vector<task<result<net::TcpStream>>> attempts;
     std::optional<error> denied;
     for (const SocketAddress& address : *addresses) {
-        const auto may = may_connect(forward.route.host, address);
+        const auto may = may_connect({.host = forward.route.host, .address = address});
         if (may) {
             attempts.push_back(network.connect_tcp(loop_, address));
         } else if (!denied) {
@@ -155,11 +187,7 @@ task<result<std::unique_ptr<ByteStream>>> Session::connect(Forward& forward) {
     }
     forward.resolved = connected->remote;
     // A scope or a rule may have gone in the meantime.
-    ALKNET_CO_CHECK(may_connect(forward.route.host, forward.resolved));
-    if (adapter_.options_.occupy) {
-        ALKNET_CO_TRY(forward.place,
-                      adapter_.options_.occupy(*identity_, forward.route.host, forward.resolved));
-    }
+    ALKNET_CO_CHECK(may_connect(forward.where()));
     co_return std::move(connected->stream);
 }
 
@@ -172,9 +200,8 @@ void Session::recheck_forwards() {
         if (forward->pumps == nullptr) {
             continue;  // it is asked before it is connected
         }
-        const auto may = forward->listening != nullptr
-                             ? may_listen(forward->listening->host, forward->listening->bound)
-                             : may_connect(forward->route.host, forward->resolved);
+        const auto may = forward->listening != nullptr ? may_listen(forward->listening->where())
+                                                       : may_connect(forward->where());
         if (!may) {
             audit("ssh.forward_refused", &may.error());
             forward->pumps->request();

@@ -40,23 +40,21 @@ std::vector<SocketAddress> addresses_of(std::string_view host, std::uint16_t por
 
 }  // namespace
 
+task<result<net::TcpStream>> Session::Listening::accept() const {
+    if (listener != nullptr) {
+        co_return co_await listener->accept();
+    }
+    ALKNET_CO_TRY(net::UnixStream accepted, co_await socket->accept());
+    co_return net::TcpStream{.stream = std::move(accepted.stream), .local = {}};
+}
+
 result<void> Session::take_global(const ChannelEvent& event) {
     if (event.type == "no-more-sessions@openssh.com") {
         no_more_programs_ = true;
     }
-    Global global{.wants_reply = event.wants_reply, .host = {}};
-    if (event.type == "tcpip-forward" || event.type == "cancel-tcpip-forward") {
-        WireReader in(event.body);
-        const std::string_view host = take_text(in);
-        const auto port = in.number<std::uint32_t>();
-        constexpr std::uint32_t kPortMax = 65'535;
-        if (!in.complete() || host.size() > kHostBytesMax || port > kPortMax) {
-            return fail(causes::kProtocol, "a malformed global request");
-        }
-        global.kind = event.type == "tcpip-forward" ? Global::Kind::listen : Global::Kind::cancel;
-        global.host = host;
-        global.port = static_cast<std::uint16_t>(port);
-    } else if (!event.wants_reply) {
+    Global global{.wants_reply = event.wants_reply, .request = {}};
+    ALKNET_TRY(global.request, ListenRequest::parse(event.type, event.body));
+    if (!global.request && !event.wants_reply) {
         return {};
     }
     if (globals_.size() >= kGlobalsMax) {
@@ -90,8 +88,12 @@ task<void> Session::answer_globals() {
 
 // Gives what is in the answer.
 task<result<Bytes>> Session::do_global(const Global& global) {
-    if (global.kind == Global::Kind::listen) {
-        auto listening = co_await listen(global.host, global.port);
+    if (!global.request) {
+        co_return fail(causes::kNotSupported);
+    }
+    const ListenRequest& request = *global.request;
+    if (!request.cancels) {
+        auto listening = co_await listen(request);
         if (!listening) {
             const error& why = listening.error();
             if (!why.is(errc::cancelled)) {
@@ -99,12 +101,14 @@ task<result<Bytes>> Session::do_global(const Global& global) {
             }
             co_return unexpected(why);
         }
-        co_return global.port == 0 ? port_body((*listening)->port) : Bytes();
+        const bool tells_port = !request.for_socket && request.port == 0;
+        co_return tells_port ? port_body((*listening)->request.port) : Bytes();
     }
-    const auto found = std::ranges::find_if(listening_, [&](const auto& one) {
-        return one->host == global.host && one->port == global.port;
-    });
-    if (global.kind == Global::Kind::unknown || found == listening_.end()) {
+    ListenRequest made = request;
+    made.cancels = false;
+    const auto found =
+        std::ranges::find_if(listening_, [&](const auto& one) { return one->request == made; });
+    if (found == listening_.end()) {
         co_return fail(causes::kNotSupported);
     }
     const std::shared_ptr<Listening> listening = *found;
@@ -113,78 +117,100 @@ task<result<Bytes>> Session::do_global(const Global& global) {
     co_return Bytes();
 }
 
-result<void> Session::may_listen(std::string_view host, const SocketAddress& bound) const {
+result<void> Session::may_listen(const ForwardPlace& place) const {
     ALKNET_CHECK(identity::require(*identity_, *identity::Scope::parse_exact(kListenScope)));
     if (!adapter_.options_.may_listen) {
         return fail(causes::kForbidden, "nothing is listened for");
     }
-    return adapter_.options_.may_listen(*identity_, host, bound);
+    return adapter_.options_.may_listen(*identity_, place);
 }
 
-task<result<std::shared_ptr<Session::Listening>>> Session::listen(std::string host,
-                                                                  std::uint16_t port) {
+task<result<std::shared_ptr<Session::Listening>>> Session::listen(ListenRequest request) {
     ALKNET_CO_CHECK(identity::require(*identity_, *identity::Scope::parse_exact(kListenScope)));
     if (listening_.size() >= kListenersMax) {
         co_return fail(causes::kLimit, "too many listeners");
     }
+    auto made = std::make_shared<Listening>();
+    made->request = std::move(request);
+    if (adapter_.options_.listener_places != nullptr) {
+        ALKNET_CO_TRY(made->place, adapter_.options_.listener_places->take(identity_->id));
+    }
+    auto listening = made->request.for_socket ? listen_at_socket(*made) : listen_at_port(*made);
+    ALKNET_CO_CHECK(co_await std::move(listening));
+    keep_listening(made);
+    co_return made;
+}
+
+// Of the addresses that a name leads to, the first that is allowed and can be had.
+task<result<void>> Session::listen_at_port(Listening& made) {
+    const std::string& host = made.request.host;
+    const std::uint16_t port = made.request.port;
     auto addresses = addresses_of(host, port);
     if (addresses.empty()) {
         auto resolving = adapter_.options_.network->resolve(loop_, host, port);
         ALKNET_CO_TRY(addresses, co_await with_timeout(kConnectTime, std::move(resolving)));
     }
-    auto made = std::make_shared<Listening>();
-    made->host = std::move(host);
-    if (adapter_.options_.listener_places != nullptr) {
-        ALKNET_CO_TRY(made->place, adapter_.options_.listener_places->take(identity_->id));
-    }
     error why(causes::kResolve);
     for (const SocketAddress& address : addresses) {
+        made.bound = address;
         // Which port the system gives is asked for when it is known.
-        const auto may = port == 0 ? result<void>() : may_listen(made->host, address);
-        auto bound = may ? co_await bind(address) : unexpected(may.error());
+        auto bound = port == 0 ? result<void>() : may_listen(made.where());
+        if (bound) {
+            bound = co_await bind(made, [this, &made, &address]() -> result<void> {
+                ALKNET_TRY(made.listener, adapter_.options_.network->listen_tcp(loop_, address));
+                return {};
+            });
+        }
         if (!bound && bound.error().is(causes::kAddressInUse)) {
-            co_return unexpected(std::move(bound).error());  // another is not what was meant
+            co_return bound;  // another is not what was meant
         }
-        if (!bound) {
-            why = bound.error();
-            continue;
+        if (bound) {
+            made.bound = made.listener->local_address();
+            bound = may_listen(made.where());  // a scope or a rule may have gone in the meantime
         }
-        made->bound = (*bound)->local_address();
-        made->listener = *std::move(bound);
-        // A scope or a rule may have gone in the meantime.
-        if (auto still = may_listen(made->host, made->bound); !still) {
-            made->listener.reset();
-            why = std::move(still).error();
-            continue;
+        if (bound) {
+            made.request.port = made.bound.port();
+            co_return bound;
         }
-        made->port = made->bound.port();
-        keep_listening(made);
-        co_return made;
+        made.listener.reset();
+        why = std::move(bound).error();
     }
     co_return unexpected(std::move(why));
 }
 
+// The directory is held while it is asked about: nobody can put another in its place.
+task<result<void>> Session::listen_at_socket(Listening& made) {
+    co_return co_await bind(made, [this, &made]() -> result<void> {
+        ALKNET_TRY(net::UnixPlace place, net::place_unix(made.request.path));
+        made.path = place.real.native();
+        ALKNET_CHECK(may_listen(made.where()));
+        ALKNET_TRY(made.socket, net::listen_unix(loop_, std::move(place)));
+        return {};
+    });
+}
+
 // A silent predecessor of the same identity is given a moment to say something.
-task<result<std::unique_ptr<net::TcpListener>>> Session::bind(SocketAddress address) {
+task<result<void>> Session::bind(const Listening& made, std::function<result<void>()> attempt) {
     const TimePoint until = loop_.now() + kTakeOverTime;
     const Listeners* const all = adapter_.options_.listeners.get();
     bool challenged = false;
     for (;;) {
-        auto bound = adapter_.options_.network->listen_tcp(loop_, address);
+        auto bound = attempt();
         const bool in_the_way = !bound && bound.error().is(causes::kAddressInUse);
-        if (!in_the_way || all == nullptr || loop_.now() >= until || listens_at(address)) {
+        if (!in_the_way || all == nullptr || loop_.now() >= until || listens_at(made)) {
             co_return bound;
         }
-        if (!std::exchange(challenged, true) && !all->challenge(address, identity_->id)) {
+        if (!std::exchange(challenged, true) && !all->challenge(made.where(), identity_->id)) {
             co_return bound;
         }
         ALKNET_CO_CHECK(co_await loop_.sleep(kBindAgain));
     }
 }
 
-bool Session::listens_at(const SocketAddress& address) const noexcept {
-    return std::ranges::any_of(listening_,
-                               [&](const auto& one) { return one->port == address.port(); });
+bool Session::listens_at(const Listening& other) const noexcept {
+    return std::ranges::any_of(listening_, [&](const auto& one) {
+        return one->path == other.path && one->bound.port() == other.bound.port();
+    });
 }
 
 void Session::keep_listening(const std::shared_ptr<Listening>& made) {
@@ -196,7 +222,7 @@ void Session::keep_listening(const std::shared_ptr<Listening>& made) {
                 }
             });
         };
-        made->entry = adapter_.options_.listeners->add(made->bound, identity_->id, challenge);
+        made->entry = adapter_.options_.listeners->add(made->where(), identity_->id, challenge);
     }
     listening_.push_back(made);
     tasks_->spawn(accept_all(made), "ssh.listen");
@@ -240,7 +266,7 @@ task<void> Session::accept_all(std::shared_ptr<Listening> listening) {
     Cancel accepting(context.cancel);
     listening->accepting = &accepting;
     while (!listening->stopped) {
-        auto accepted = co_await listening->listener->accept().under(accepting);
+        auto accepted = co_await listening->accept().under(accepting);
         if (accepted && !listening->stopped) {
             take_accepted(listening, *std::move(accepted));
         } else if (!co_await loop_.sleep(kAcceptAgain).under(accepting)) {
@@ -248,7 +274,7 @@ task<void> Session::accept_all(std::shared_ptr<Listening> listening) {
         }
     }
     listening->accepting = nullptr;
-    listening->listener.reset();
+    listening->close();
     listening->entry.reset();
     listening->place.reset();
     listening->closed.set();
@@ -259,8 +285,7 @@ void Session::take_accepted(const std::shared_ptr<Listening>& listening, net::Tc
     auto forward = std::make_unique<Forward>();
     forward->listening = listening;
     if (adapter_.options_.occupy_listening) {
-        auto place =
-            adapter_.options_.occupy_listening(*identity_, listening->host, listening->bound);
+        auto place = adapter_.options_.occupy_listening(*identity_, listening->where());
         if (!place) {
             audit("ssh.forward_refused", &place.error());
             return;
@@ -268,11 +293,13 @@ void Session::take_accepted(const std::shared_ptr<Listening>& listening, net::Tc
         forward->place = *std::move(place);
     }
     forward->stream = std::move(accepted.stream);
-    const TcpRoute route{.host = listening->host,
-                         .port = listening->port,
+    const ListenRequest& request = listening->request;
+    const TcpRoute route{.host = request.host,
+                         .port = request.port,
                          .from_host = accepted.remote.ip_text(),
                          .from_port = accepted.remote.port()};
-    auto id = channels_.open("forwarded-tcpip", route.encode());
+    auto id = request.for_socket ? channels_.open(kForwardedSocket, forwarded_socket(request.path))
+                                 : channels_.open(kForwardedTcp, route.encode());
     if (!id) {
         return;
     }
@@ -290,7 +317,7 @@ task<void> Session::serve_accepted(std::unique_ptr<Forward> owned) {
         co_return;
     }
     // It is rechecked once it is carried, and may have lost its rule before.
-    if (may_listen(forward.listening->host, forward.listening->bound)) {
+    if (may_listen(forward.listening->where())) {
         (void)co_await carry(forward);
     }
     forwards_.erase(forward.id);
@@ -300,7 +327,7 @@ task<void> Session::serve_accepted(std::unique_ptr<Forward> owned) {
 void Session::recheck_listeners() {
     const auto all = listening_;
     for (const auto& one : all) {
-        if (const auto may = may_listen(one->host, one->bound); !may) {
+        if (const auto may = may_listen(one->where()); !may) {
             audit("ssh.listen_refused", &may.error());
             stop_listening(one);
         }

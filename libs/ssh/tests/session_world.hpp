@@ -268,15 +268,16 @@ struct SshWorld {
         options.host_key = host_key;
         options.identities = identities;
         options.network = network;
-        options.may_connect = [this](const Identity&, std::string_view,
-                                     const SocketAddress& resolved) -> result<void> {
-            if (std::ranges::find(forbidden, resolved.ip_text()) != forbidden.end()) {
+        options.may_connect = [this](const Identity&, const ForwardPlace& where) -> result<void> {
+            const std::string what =
+                where.path.empty() ? where.address.ip_text() : std::string(where.path);
+            if (std::ranges::find(forbidden, what) != forbidden.end()) {
                 return fail(causes::kForbidden, "no rule");
             }
             return {};
         };
-        options.occupy = [this](const Identity&, std::string_view,
-                                const SocketAddress&) -> result<std::shared_ptr<const void>> {
+        options.occupy = [this](const Identity&,
+                                const ForwardPlace&) -> result<std::shared_ptr<const void>> {
             if (place.use_count() > places_max) {
                 return fail(causes::kLimit, "streams_max");
             }

@@ -4,7 +4,8 @@
 //
 // A target is HOST or HOST:PORTS. HOST is `*`, a name, a name with `*` in it, an address, or a
 // range such as 10.0.0.0/8; IPv6 with ports stands in brackets: [2001:db8::/32]:443. PORTS is a
-// port, a range A-B with both ends, or `*`, which is also what is meant without it.
+// port, a range A-B with both ends, or `*`, which is also what is meant without it. Or it is the
+// path of a unix socket, absolute and without links, where `*` stands for anything but a slash.
 #pragma once
 
 #include <alknet/base/result.hpp>
@@ -23,6 +24,7 @@ namespace alknet::identity {
 
 inline constexpr std::size_t kForwardRulesMax = 1024;
 inline constexpr std::size_t kHostBytesMax = 253;
+inline constexpr std::size_t kSocketPathBytesMax = 1024;
 
 struct PortRange {
     std::uint16_t first = 0;
@@ -38,9 +40,11 @@ struct ForwardTarget {
     std::optional<net::AddressRange> range;  // an address is a range of one
     std::string host;                        // in lower case, `*` stands for any; empty: a range
     PortRange ports;
+    std::string path{};  // of a socket; empty: it is none, and with one the rest says nothing
 
     /// Names are ASCII without white space; a name with `*` that could only be an address is
-    /// refused, since 10.* would match what people do not mean. Errors: kAddressInvalid.
+    /// refused, since 10.* would match what people do not mean, as is a path with `//`, `.` or `..`
+    /// in it. Errors: kAddressInvalid.
     static result<ForwardTarget> parse(std::string_view text);
     /// In one way for each meaning.
     [[nodiscard]] std::string text() const;
@@ -74,6 +78,9 @@ struct ForwardQuestion {
     /// What it has turned out to be, and what is then connected to or listened on; a name with
     /// several addresses is asked for with each.
     SocketAddress resolved;
+    /// Of a socket, as it has turned out to be; empty: it is none, and with one the two above say
+    /// nothing.
+    std::string_view path{};
 };
 
 enum class ForwardVerdict : std::uint8_t {

@@ -44,4 +44,23 @@ result<UniqueFd> bind_unix(const std::filesystem::path& path, int backlog);
 /// kAddressInvalid, kIo.
 result<UnixStream> connect_unix(Loop& loop, const std::filesystem::path& path);
 
+/// What a path of somebody else's leads to, held, so that it can be asked whether he may have it:
+/// whatever is renamed or linked afterwards changes nothing.
+struct UnixPlace {
+    UniqueFd held;               // the socket; where one listens, the directory that it will be in
+    std::filesystem::path real;  // absolute and without links
+};
+
+/// A socket to connect to. Errors: kAddressInvalid for a path that is not absolute; kUnreachable if
+/// there is no socket.
+result<UnixPlace> find_unix(const std::filesystem::path& path);
+/// A name to listen at, in a directory that is there. Errors: kAddressInvalid; kIo.
+result<UnixPlace> place_unix(const std::filesystem::path& path);
+
+/// As with a path.
+result<UnixStream> connect_unix(Loop& loop, const UnixPlace& place);
+/// As with a path, but for a file that is there: it is replaced only if it is a socket of this
+/// user that nobody listens at.
+result<std::unique_ptr<UnixListener>> listen_unix(Loop& loop, UnixPlace place);
+
 }  // namespace alknet::net

@@ -9,6 +9,7 @@
 #include <alknet/crypto/node_key.hpp>
 #include <alknet/net/network.hpp>
 #include <alknet/process/user.hpp>
+#include <alknet/ssh/forward_place.hpp>
 #include <alknet/ssh/limits.hpp>
 #include <alknet/ssh/listeners.hpp>
 #include <alknet/ssh/places.hpp>
@@ -36,24 +37,19 @@ struct SshAdapterOptions {
     std::shared_ptr<const NodeKey> host_key;
     std::shared_ptr<IdentityProvider> identities;
     std::shared_ptr<net::Network> network;
-    /// Whether a connection may be made for a peer to `host`, which has turned out to be
-    /// `resolved`. The detail of kForbidden is told to the peer. On any loop, not blocking; empty:
-    /// none may.
-    std::function<result<void>(const Identity& identity, std::string_view host,
-                               const SocketAddress& resolved)>
-        may_connect{};
+    /// Whether a connection may be made for a peer. The detail of kForbidden is told to the peer.
+    /// On any loop, not blocking; empty: none may.
+    std::function<result<void>(const Identity& identity, const ForwardPlace& place)> may_connect{};
     /// Takes a place for a connection that was made, among those that the peer may have at a time
     /// there; it is given up with what this gives. Errors: kLimit, kForbidden. As above; empty: no
     /// limit.
-    std::function<result<std::shared_ptr<const void>>(
-        const Identity& identity, std::string_view host, const SocketAddress& resolved)>
+    std::function<result<std::shared_ptr<const void>>(const Identity& identity,
+                                                      const ForwardPlace& place)>
         occupy{};
-    /// The same for listening on `bound`, and for connections that come there.
-    std::function<result<void>(const Identity& identity, std::string_view host,
-                               const SocketAddress& bound)>
-        may_listen{};
-    std::function<result<std::shared_ptr<const void>>(
-        const Identity& identity, std::string_view host, const SocketAddress& bound)>
+    /// The same for listening, and for connections that come there.
+    std::function<result<void>(const Identity& identity, const ForwardPlace& place)> may_listen{};
+    std::function<result<std::shared_ptr<const void>>(const Identity& identity,
+                                                      const ForwardPlace& place)>
         occupy_listening{};
     /// Of all loops; null: no listener is taken over.
     std::shared_ptr<Listeners> listeners{};

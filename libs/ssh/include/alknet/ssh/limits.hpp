@@ -38,6 +38,7 @@ inline constexpr std::uint32_t kWindowBytes = 2 << 20;  // that a channel's peer
 inline constexpr std::uint32_t kChannelPacketBytes = 128 << 10;  // of data, that we take
 inline constexpr std::uint32_t kDataBytesMax = 64 << 10;         // of data, that we send at once
 inline constexpr std::size_t kHostBytesMax = 255;
+inline constexpr std::size_t kSocketPathBytesMax = 1024;
 /// Requests of ours that wait for answers: of a channel, and of none.
 inline constexpr std::size_t kQuestionsMax = 64;
 

@@ -2,7 +2,7 @@
 // the way of the same identity's next connection. Of all loops.
 #pragma once
 
-#include <alknet/net/socket_address.hpp>
+#include <alknet/ssh/forward_place.hpp>
 #include <functional>
 #include <map>
 #include <memory>
@@ -21,15 +21,16 @@ public:
 
     /// Until what this gives is gone. `challenge` is called on any thread, when somebody of the
     /// same identity wants the address.
-    [[nodiscard]] std::shared_ptr<const void> add(const SocketAddress& bound,
+    [[nodiscard]] std::shared_ptr<const void> add(const ForwardPlace& bound,
                                                   const std::string& identity,
                                                   std::function<void()> challenge);
     /// Has whoever listens there show that it is there, if it is this identity. Otherwise false.
-    bool challenge(const SocketAddress& wanted, const std::string& identity) const;
+    bool challenge(const ForwardPlace& wanted, const std::string& identity) const;
 
 private:
     struct Entry {
         SocketAddress bound;
+        std::string path;  // of a socket
         std::string identity;
         std::function<void()> challenge;
     };
