@@ -14,7 +14,6 @@ import struct
 import subprocess
 import termios
 import threading
-import time
 import unittest
 
 import harness
@@ -164,8 +163,8 @@ class StockSsh(SshNode):
 
     def test_no_shell(self):
         done = harness.run(harness.need("ssh"), *self.options(), "127.0.0.1", "true")
-        self.assertEqual(done.returncode, 255)
-        self.assertIn(b"administratively prohibited", done.stderr)
+        self.assertEqual(done.returncode, 126)
+        self.assertIn(b"this node gives no shell", done.stderr)
 
     def restart(self, **how):
         self.serving.stop()
@@ -373,7 +372,55 @@ class StockSsh(SshNode):
             self.assertEqual(there.stat().st_mode & 0o777, 0o600)
             ssh.stop()
             while there.exists():  # until the node has noticed
-                time.sleep(0.01)
+                self.assertEqual(harness.alknet("status", "--home", self.home / "serve").returncode, 0)
+
+    def test_operations_with_nothing_but_ssh(self):
+        self.restart(scopes='"node:read", "node:manage"')
+        for pipe in (False, True):
+            self.assertIn(b"call OPERATION", self.command("help", pipe=pipe).stdout)
+            ops = self.command("ops", pipe=pipe).stdout
+            self.assertIn(b"node/info  query  ", ops)
+            self.assertNotIn(b"config/apply", ops)
+            info = self.command("call", "node/info", pipe=pipe)
+            self.assertEqual(info.returncode, 0, info.stderr)
+            self.assertEqual(json.loads(info.stdout)["node_id"], self.node_id)
+        listed = self.command("call", "node/connections", "-", stdin=b'{"limit": 1}')
+        self.assertEqual(len(json.loads(listed.stdout)["connections"]), 1)
+        wrong = self.command("call", "node/connections", '{"limit": "x"}')
+        self.assertEqual(wrong.returncode, 2)
+        self.assertIn(b"alknet: ", wrong.stderr)
+        self.assertEqual(self.command("call", "config/reload").returncode, 126)
+        shell = self.command()
+        self.assertEqual(shell.returncode, 126)
+        self.assertIn(b"`ssh NODE help`", shell.stderr)
+
+    def test_sessions_of_the_node(self):
+        self.restart(scopes='"ssh:connect", "node:read", "node:manage"')
+        watching = self.child(harness.need("ssh"), *self.options(), "127.0.0.1", "call", "ssh/watch")
+        home = ("--home", self.home / "serve")
+        while not any(one["programs"] for one in
+                      json.loads(harness.alknet("sessions", "--json", *home).stdout)["sessions"]):
+            pass  # until it watches
+        held = self.child(harness.need("ssh"), *self.options(), "-N", "-L",
+                          f"{self.home / 'held.sock'}:127.0.0.1:{self.echo.port}", "127.0.0.1")
+        watching.wait_for('"event":"began".*"kind":"session"')
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(30)
+            connection.connect(str(self.home / "held.sock"))
+            connection.sendall(b"x")
+            self.assertEqual(connection.recv(1), b"x")
+            shown = json.loads(harness.alknet("sessions", "--json", *home).stdout)
+            forward = next(one for one in shown["forwards"] if one["kind"] == "connect")
+            self.assertEqual(forward["place"], f"127.0.0.1:{self.echo.port}")
+            text = harness.alknet("sessions", *home).stdout
+            self.assertIn(f"connect 127.0.0.1:{self.echo.port}".encode(), text)
+            self.assertEqual(harness.alknet("sessions", "--close", forward["id"], *home).returncode, 0)
+            self.assertEqual(connection.recv(1), b"")
+        watching.wait_for('"event":"ended".*"kind":"connect"')
+        closed = self.command("call", "ssh/close", json.dumps({"id": forward["session"]}))
+        self.assertEqual(closed.returncode, 0, closed.stderr)
+        held.wait_for("has ended it")
+        self.assertNotEqual(harness.alknet("sessions", "--close", 12345, *home).returncode, 0)
 
     def test_j(self):
         """Through the node to an sshd behind it: the echo gives way to one."""

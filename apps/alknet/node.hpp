@@ -146,6 +146,8 @@ public:
     /// Takes SSH clients on bare TCP, where alknet.toml says so at the time. For ever. Errors:
     /// kCancelled.
     task<result<void>> serve_ssh();
+    /// Those on its SSH sessions, if it is built with SSH. On its loop.
+    result<void> add_ssh_operations_to(call::OperationRegistry& registry) const;
     /// Tells peers that have an address what has become of this node's key. For ever. Errors:
     /// kCancelled.
     task<result<void>> announce_key();

@@ -11,7 +11,11 @@
 #include <array>
 
 #ifdef ALKNET_WITH_SSH
+#include <alknet/call/adapter.hpp>
+#include <alknet/identity/policy.hpp>
 #include <alknet/ssh/adapter.hpp>
+
+#include "ssh_operations.hpp"
 #endif
 
 #include "node.hpp"
@@ -51,6 +55,7 @@ struct SshShared {
     std::shared_ptr<ssh::Listeners> listeners = std::make_shared<ssh::Listeners>();
     std::shared_ptr<ssh::Places> listener_places =
         std::make_shared<ssh::Places>(ssh::kListenersOfIdentityMax);
+    std::shared_ptr<ssh::SessionTable> table = std::make_shared<ssh::SessionTable>();
 };
 
 std::shared_ptr<SshShared> make_ssh_shared() {
@@ -70,6 +75,10 @@ identity::ForwardQuestion question_about(identity::ForwardClaim claim,
 }
 
 }  // namespace
+
+result<void> Node::add_ssh_operations_to(call::OperationRegistry& registry) const {
+    return add_ssh_operations(registry, loop_, ssh_shared_->table);
+}
 
 result<void> Node::add_ssh(HandlerRegistry& registry, Loop&) const {
     ssh::SshAdapterOptions options;
@@ -93,6 +102,14 @@ result<void> Node::add_ssh(HandlerRegistry& registry, Loop&) const {
     options.listener_places = ssh_shared_->listener_places;
     options.run_as = [this] { return *run_as_.get(); };
     options.programs = ssh_shared_->programs;
+    // SSH is no way around what is asked of those who come to alknet/call.
+    options.operations = options_.operations;
+    options.may_call = [&registry](const Identity& identity, Transport transport) -> result<void> {
+        const RegisteredHandler* const found = registry.find(call::kCallAlpn);
+        return found == nullptr ? fail(causes::kNoHandler)
+                                : admit(found->policy, transport, identity);
+    };
+    options.table = ssh_shared_->table;
     options.log = log_;
     options.audit = decisions_;
     return registry.add(std::make_shared<ssh::SshAdapter>(std::move(options)));
@@ -145,6 +162,10 @@ std::shared_ptr<SshShared> make_ssh_shared() {
 }
 
 result<void> Node::add_ssh(HandlerRegistry&, Loop&) const {
+    return {};
+}
+
+result<void> Node::add_ssh_operations_to(call::OperationRegistry&) const {
     return {};
 }
 

@@ -88,6 +88,9 @@ struct ForwardOptions {
 struct SshConfigOptions {
     std::string address;
 };
+struct SessionsOptions {
+    std::optional<std::uint64_t> close{};  // a session or a forward
+};
 struct CallOptions {
     std::string address;
     std::string operation;
@@ -248,12 +251,12 @@ struct VersionOptions {};
 using Verb =
     std::variant<InitOptions, IdOptions, ServeOptions, StatusOptions, ReloadOptions, PingOptions,
                  PathsOptions, PipeOptions, SshOptions, ForwardOptions, SshConfigOptions,
-                 CallOptions, ProbeOptions, DoctorOptions, BenchOptions, ExplainOptions,
-                 ConfigCheckOptions, ConfigShowOptions, ConfigDiffOptions, ConfigApplyOptions,
-                 ConfigPendingOptions, PeerOptions, RenewOptions, InvitationOptions, JoinOptions,
-                 ImportOptions, TokenOptions, TokenSignOptions, AccessCheckOptions, AuditOptions,
-                 KeyOptions, KnownOptions, CompletionOptions, ManualOptions, HelpOptions,
-                 VersionOptions>;
+                 SessionsOptions, CallOptions, ProbeOptions, DoctorOptions, BenchOptions,
+                 ExplainOptions, ConfigCheckOptions, ConfigShowOptions, ConfigDiffOptions,
+                 ConfigApplyOptions, ConfigPendingOptions, PeerOptions, RenewOptions,
+                 InvitationOptions, JoinOptions, ImportOptions, TokenOptions, TokenSignOptions,
+                 AccessCheckOptions, AuditOptions, KeyOptions, KnownOptions, CompletionOptions,
+                 ManualOptions, HelpOptions, VersionOptions>;
 
 struct CommandLine {
     std::optional<std::filesystem::path> home;

@@ -82,6 +82,19 @@ void add_ssh_config_command(Grammar& grammar) {
     add_address(command, config->address);
 }
 
+void add_sessions_command(Grammar& grammar) {
+    const auto sessions = std::make_shared<SessionsOptions>();
+    CLI::App& command = grammar.leaf(
+        grammar.root(), "sessions", "Show who is logged in over SSH at the running node", sessions);
+    command.footer(
+        "A line for each session, with its id, and below it one for each connection and listener "
+        "that is forwarded. The same is asked of other nodes with alknet call ADDRESS "
+        "ssh/sessions, "
+        "ssh/forwards and ssh/close, and ssh/watch tells of changes.");
+    metavar(command.add_option("--close", sessions->close, "End this session, or this forward"),
+            "ID");
+}
+
 }  // namespace
 
 void add_ssh_commands(Grammar& grammar) {
@@ -109,6 +122,7 @@ void add_ssh_commands(Grammar& grammar) {
     grammar.add_rest(command, "COMMAND", "What is to be run there", ssh->command);
     add_forward_command(grammar);
     add_ssh_config_command(grammar);
+    add_sessions_command(grammar);
 }
 
 }  // namespace alknet::app

@@ -23,6 +23,7 @@ result<ExitCode> run(const CommandLine& line, const PipeOptions& options);
 result<ExitCode> run(const CommandLine& line, const SshOptions& options);
 result<ExitCode> run(const CommandLine& line, const ForwardOptions& options);
 result<ExitCode> run(const CommandLine& line, const SshConfigOptions& options);
+result<ExitCode> run(const CommandLine& line, const SessionsOptions& options);
 result<ExitCode> run(const CommandLine& line, const CallOptions& options);
 result<ExitCode> run(const CommandLine& line, const ProbeOptions& options);
 result<ExitCode> run(const CommandLine& line, const DoctorOptions& options);

@@ -330,6 +330,7 @@ result<void> offer_operations(Serving& serving) {
         .metrics = serving.node->metrics(),
         .paths = [&serving](std::string peer) { return serving.node->paths(std::move(peer)); }};
     ALKNET_CHECK(add_import_operations(*serving.operations, *serving.imports));
+    ALKNET_CHECK(serving.node->add_ssh_operations_to(*serving.operations));
     return add_node_operations(*serving.operations, std::move(operations));
 }
 

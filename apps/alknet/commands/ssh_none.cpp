@@ -25,4 +25,8 @@ result<ExitCode> run(const CommandLine& /*line*/, const SshConfigOptions& /*opti
     return without_ssh();
 }
 
+result<ExitCode> run(const CommandLine& /*line*/, const SessionsOptions& /*options*/) {
+    return without_ssh();
+}
+
 }  // namespace alknet::app

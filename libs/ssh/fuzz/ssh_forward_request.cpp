@@ -3,8 +3,8 @@
 #include <alknet/base/wire.hpp>
 #include <array>
 
-#include "../src/forward_request.hpp"
-#include "../src/messages.hpp"
+#include "forward_request.hpp"
+#include "messages.hpp"
 
 namespace {
 

@@ -23,6 +23,7 @@ struct Session::Forward {
     Event answered;                        // by the client, about one that came
     bool refused = false;
     std::shared_ptr<const void> place;   // among those that the peer may have
+    std::shared_ptr<const void> entry;   // in the table of sessions
     std::unique_ptr<ByteStream> stream;  // null until it is connected
     std::unique_ptr<Program> program;    // null: the socket is one
     Bytes pending;                       // from the channel, for the socket; at most a window

@@ -22,8 +22,9 @@ struct Session::Listening {
     std::string path{};  // of a socket, without links
     std::unique_ptr<net::TcpListener> listener{};
     std::unique_ptr<net::UnixListener> socket{};
-    std::shared_ptr<const void> entry{};  // among the listeners of all
-    std::shared_ptr<const void> place{};  // among those of the identity
+    std::shared_ptr<const void> entry{};   // among the listeners of all
+    std::shared_ptr<const void> place{};   // among those of the identity
+    std::shared_ptr<const void> listed{};  // in the table of sessions
     Cancel* accepting = nullptr;
     bool stopped = false;
     Event closed{};
@@ -38,6 +39,10 @@ struct Session::Listening {
         socket.reset();
     }
 };
+
+[[nodiscard]] inline std::string text_of(const ForwardPlace& place) {
+    return place.path.empty() ? place.address.to_string() : std::string(place.path);
+}
 
 /// A global request that waits for its turn: they are answered in their order.
 struct Session::Global {

@@ -1,6 +1,7 @@
 // What a session channel is about: a command or a shell.
 #pragma once
 
+#include <algorithm>
 #include <alknet/process/process.hpp>
 #include <alknet/rt/cancel.hpp>
 #include <alknet/rt/wait.hpp>
@@ -24,8 +25,15 @@ struct Session::Program {
     std::optional<process::RunAs> run_as;  // once it was started
     std::unique_ptr<process::Process> process;
     std::unique_ptr<ByteStream> errors;  // null: they are with the rest
+    std::optional<Identity> caller;      // of what the node answers itself: as whom it began
     Cancel* alive = nullptr;             // requested: it is to end
     Cancel* ended = nullptr;             // requested: it has
+
+    /// Control-C at a terminal, whose signals are nobody's else where there is no program.
+    [[nodiscard]] bool interrupted_by(BytesView data) const noexcept {
+        return caller && terminal && alive != nullptr &&
+               std::ranges::find(data, std::byte{3}) != data.end();
+    }
 };
 
 }  // namespace alknet::ssh

@@ -45,7 +45,8 @@ Session::Session(Loop& loop, BiStream& stream, const StreamContext& peer, SshAda
       peer_(peer),
       adapter_(adapter),
       host_key_(adapter.host_key_),
-      transport_(transport_options(host_key_)) {
+      transport_(transport_options(host_key_)),
+      began_(loop.now()) {
     adapter_.sessions_.insert(this);
     ++adapter_.logins_;
 }
@@ -188,6 +189,9 @@ result<void> Session::log_in(Identity identity) {
         ALKNET_CHECK(adapter_.options_.audit->ready());
     }
     identity_ = std::move(identity);
+    entry_ = note(SessionEntry::Kind::session, peer_.auth.remote.to_string(), [this] {
+        end(error(causes::kForbidden, "somebody who looks after the node has ended it"));
+    });
     --adapter_.logins_;
     transport_.set_authenticated();
     logged_in_.set();

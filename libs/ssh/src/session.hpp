@@ -20,8 +20,11 @@
 
 #include "exchange_watch.hpp"
 #include "forward_request.hpp"
+#include "node_command.hpp"
 
 namespace alknet::ssh {
+
+struct ExitRequest;
 
 class Session final {
 public:
@@ -43,6 +46,7 @@ private:
     struct Program;
     struct Listening;
     struct Global;
+    class CommandItems;
 
     /// Until everything is written.
     task<result<void>> farewell();
@@ -97,7 +101,22 @@ private:
     task<result<void>> pump_output(Forward& forward, ByteStream& from, std::uint32_t stream);
     task<result<void>> say(Forward& forward, std::string text, std::uint32_t stream);
     task<result<void>> refuse_program(Forward& forward, error why);
+    result<void> end_program(Forward& forward, const ExitRequest& exit);
+    void drop_input(Forward& forward);
     void recheck_program(Program& program);
+
+    // session_command.cpp
+    result<void> may_call() const;
+    [[nodiscard]] bool is_for_node(const Program& program) const;
+    task<result<void>> run_command(Forward& forward);
+    task<result<void>> answer_command(Forward& forward, NodeCommand command);
+    task<result<call::Json>> input_of(Forward& forward, const NodeCommand& command);
+    task<result<void>> print(Forward& forward, std::string text);
+    static std::string in_terminal(const Forward& forward, std::string text);
+    /// In the table of sessions; null: there is none. Closing it is `close`, on the loop.
+    std::shared_ptr<const SessionTable::Place> note(SessionEntry::Kind kind, std::string place,
+                                                    std::function<void()> close);
+    std::shared_ptr<const SessionTable::Place> note(const Forward& forward);
 
     task<void> serve(std::unique_ptr<Forward> owned);
     task<result<std::unique_ptr<ByteStream>>> connect(Forward& forward);
@@ -123,6 +142,10 @@ private:
     std::optional<UserAuth> auth_;
     std::string fingerprint_;           // with which it has logged in, or tried last
     std::optional<Identity> identity_;  // once it has
+    TimePoint began_;
+    std::shared_ptr<const SessionTable::Place> entry_;
+    /// Whoever would act on this from elsewhere holds it weakly.
+    const std::shared_ptr<const Session*> life_ = std::make_shared<const Session*>(this);
     std::map<ChannelId, Forward*> forwards_;
     std::deque<Global> globals_;  // to be answered
     Event global_came_;

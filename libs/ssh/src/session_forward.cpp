@@ -218,6 +218,7 @@ task<result<void>> Session::carry(Forward& forward) {
     if (forward.closed_in) {
         co_return result<void>();  // before this has begun
     }
+    forward.entry = note(forward);
     forward.pumps = &pumps.token();
     forward.down = &down;
     pumps.spawn(pump_down(forward).under(down), "ssh.down");
@@ -225,6 +226,7 @@ task<result<void>> Session::carry(Forward& forward) {
     auto ended = co_await pumps.join();
     forward.pumps = nullptr;
     forward.down = nullptr;
+    forward.entry.reset();
     co_return ended;
 }
 
@@ -305,6 +307,9 @@ void Session::done_with(Forward& forward, std::size_t size) {
 
 // From the packet into the socket; the window opens only for what that has taken.
 void Session::take_data(Forward& forward, BytesView data) {
+    if (forward.program != nullptr && forward.program->interrupted_by(data)) {
+        forward.program->alive->request();
+    }
     if (forward.deaf) {
         done_with(forward, data.size());
         return;

@@ -184,6 +184,12 @@ task<result<void>> Session::listen_at_socket(Listening& made) {
         ALKNET_TRY(net::UnixPlace place, net::place_unix(made.request.path));
         made.path = place.real.native();
         ALKNET_CHECK(may_listen(made.where()));
+        // Whether somebody listens there is found out by connecting, of which a predecessor's
+        // client would be told.
+        const Listeners* const all = adapter_.options_.listeners.get();
+        if (listens_at(made) || (all != nullptr && all->challenge(made.where(), identity_->id))) {
+            return fail(causes::kAddressInUse, made.path);
+        }
         ALKNET_TRY(made.socket, net::listen_unix(loop_, std::move(place)));
         return {};
     });
@@ -225,6 +231,12 @@ void Session::keep_listening(const std::shared_ptr<Listening>& made) {
         made->entry = adapter_.options_.listeners->add(made->where(), identity_->id, challenge);
     }
     listening_.push_back(made);
+    made->listed = note(SessionEntry::Kind::listen, text_of(made->where()),
+                        [this, weak = std::weak_ptr(made)] {
+                            if (const auto listening = weak.lock()) {
+                                stop_listening(listening);
+                            }
+                        });
     tasks_->spawn(accept_all(made), "ssh.listen");
     audit("ssh.listening", nullptr);
 }
@@ -277,6 +289,7 @@ task<void> Session::accept_all(std::shared_ptr<Listening> listening) {
     listening->close();
     listening->entry.reset();
     listening->place.reset();
+    listening->listed.reset();
     listening->closed.set();
 }
 

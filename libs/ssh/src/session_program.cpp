@@ -19,6 +19,8 @@ using process::RunAs;
 
 constexpr std::string_view kNoPrograms =
     "this node gives no shell and runs no commands; forward with -L or -W, and ssh -N";
+constexpr std::string_view kOnlyOperations =
+    "this node gives no shell and runs no commands of yours; `ssh NODE help` tells what it answers";
 constexpr std::string_view kPath = "/usr/local/bin:/usr/bin:/bin";
 constexpr std::string_view kRootPath =
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -58,7 +60,7 @@ result<void> Session::take_program(ChannelId id) {
         return fail(causes::kProtocol, "a session after no-more-sessions@openssh.com");
     }
     const bool possible = adapter_.options_.run_as && adapter_.options_.run_as().has_value();
-    if (!possible) {
+    if (!possible && !may_call()) {
         return channels_.refuse(id, OpenFailure::prohibited, kNoPrograms);
     }
     auto program = std::make_unique<Program>();
@@ -152,13 +154,13 @@ result<bool> Session::take_setting(Program& program, const ChannelEvent& event) 
 }
 
 result<RunAs> Session::may_run(const Program& program) const {
-    const std::string_view scope = program.command ? kExecScope : kShellScope;
-    ALKNET_CHECK(identity::require(*identity_, *identity::Scope::parse_exact(scope)));
     const auto run_as =
         adapter_.options_.run_as ? adapter_.options_.run_as() : std::optional<RunAs>();
     if (!run_as) {
-        return fail(causes::kForbidden, "nobody's commands are run");
+        return fail(causes::kForbidden, std::string(kOnlyOperations));
     }
+    const std::string_view scope = program.command ? kExecScope : kShellScope;
+    ALKNET_CHECK(identity::require(*identity_, *identity::Scope::parse_exact(scope)));
     return *run_as;
 }
 
@@ -179,6 +181,16 @@ task<void> Session::serve_program(std::unique_ptr<Forward> owned) {
 task<result<void>> Session::run_program(Forward& forward) {
     Program& program = *forward.program;
     ALKNET_CO_CHECK(co_await program.decided.wait());
+    forward.entry = note(SessionEntry::Kind::program, {}, [this, id = forward.id] {
+        const auto found = forwards_.find(id);
+        if (found != forwards_.end() && found->second->program != nullptr &&
+            found->second->program->alive != nullptr) {
+            found->second->program->alive->request();
+        }
+    });
+    if (is_for_node(program)) {
+        co_return co_await run_command(forward);
+    }
     const auto started = co_await start_program(forward);
     if (!started) {
         co_return co_await refuse_program(forward, started.error());
@@ -265,21 +277,29 @@ task<result<void>> Session::join_program(Forward& forward) {
         co_return unexpected(end.error());
     }
     ALKNET_CO_CHECK(sent);
-    const ExitRequest exit = end->signalled ? exit_signal(end->code)
-                                            : exit_status(static_cast<std::uint32_t>(end->code));
+    co_return end_program(forward, end->signalled
+                                       ? exit_signal(end->code)
+                                       : exit_status(static_cast<std::uint32_t>(end->code)));
+}
+
+result<void> Session::end_program(Forward& forward, const ExitRequest& exit) {
     check(channels_.finish(forward.id));
     check(channels_.request(forward.id, exit.type, false, exit.body));
-    co_return result<void>();
+    return {};
+}
+
+void Session::drop_input(Forward& forward) {
+    forward.deaf = true;
+    done_with(forward, forward.left().size());
+    forward.pending = Bytes();
+    forward.pending_begin = 0;
 }
 
 // A program that does not read is no reason to end it.
 task<result<void>> Session::pump_input(Forward& forward) {
     const auto ended = co_await pump_up(forward);
     if (!ended && !ended.error().is(errc::cancelled)) {
-        forward.deaf = true;
-        done_with(forward, forward.left().size());
-        forward.pending = Bytes();
-        forward.pending_begin = 0;
+        drop_input(forward);
     }
     co_return result<void>();
 }
@@ -330,9 +350,7 @@ task<result<void>> Session::say(Forward& forward, std::string text, std::uint32_
 }
 
 task<result<void>> Session::refuse_program(Forward& forward, error why) {
-    forward.deaf = true;
-    done_with(forward, forward.left().size());
-    forward.pending = Bytes();
+    drop_input(forward);
     if (why.is(errc::cancelled)) {
         co_return unexpected(std::move(why));
     }
@@ -341,14 +359,17 @@ task<result<void>> Session::refuse_program(Forward& forward, error why) {
         "ssh.program_refused",
         {{"peer", identity_->id}, {"id", why.cause().id}, {"detail", why.detail()}});
     ALKNET_CO_CHECK(co_await say(forward, "alknet: " + why.message() + "\r\n", kErrorData));
-    const ExitRequest exit = exit_status(kCannotRun);
-    check(channels_.finish(forward.id));
-    check(channels_.request(forward.id, exit.type, false, exit.body));
-    co_return result<void>();
+    co_return end_program(forward, exit_status(kCannotRun));
 }
 
 // One that has not started is asked for when it has.
 void Session::recheck_program(Program& program) {
+    if (program.caller && program.alive != nullptr) {
+        if (!may_call() || call::has_ended(*program.caller, identity_)) {
+            program.alive->request();
+        }
+        return;
+    }
     if (program.process == nullptr || program.alive == nullptr) {
         return;
     }

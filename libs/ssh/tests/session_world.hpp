@@ -289,6 +289,11 @@ struct SshWorld {
         options.listener_places = std::make_shared<Places>(kListenerPlaces);
         options.run_as = [this] { return run_as; };
         options.programs = programs;
+        options.operations = operations;
+        options.may_call = [this](const Identity&, alknet::Transport) -> result<void> {
+            return calls ? result<void>() : fail(causes::kForbidden);
+        };
+        options.table = table;
         options.logins_max = logins_max;
         adapter = std::make_shared<SshAdapter>(std::move(options));
     }
@@ -328,6 +333,10 @@ struct SshWorld {
     static constexpr std::size_t kProgramPlaces = kProgramsMax + 1;
     std::shared_ptr<Places> programs = std::make_shared<Places>(kProgramPlaces);
     std::optional<process::RunAs> run_as;
+    std::shared_ptr<call::OperationRegistry> operations =
+        std::make_shared<call::OperationRegistry>();
+    bool calls = false;  // whether they may be called
+    std::shared_ptr<SessionTable> table = std::make_shared<SessionTable>();
     std::shared_ptr<SshAdapter> adapter;
     TaskScope serving;
 };

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <alknet/base/log.hpp>
+#include <alknet/call/operations.hpp>
 #include <alknet/core/audit.hpp>
 #include <alknet/core/stream_handler.hpp>
 #include <alknet/crypto/node_key.hpp>
@@ -13,6 +14,7 @@
 #include <alknet/ssh/limits.hpp>
 #include <alknet/ssh/listeners.hpp>
 #include <alknet/ssh/places.hpp>
+#include <alknet/ssh/session_table.hpp>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -58,6 +60,11 @@ struct SshAdapterOptions {
     std::function<std::optional<process::RunAs>()> run_as{};
     /// The sessions of each identity; null: as many as one connection may have.
     std::shared_ptr<Places> programs{};
+    /// What clients may call with `call OPERATION` in the place of a command; null: nothing.
+    std::shared_ptr<const call::OperationRegistry> operations{};
+    /// Whether a peer may call at all. On the adapter's loop; empty: nobody may.
+    std::function<result<void>(const Identity& identity, alknet::Transport transport)> may_call{};
+    std::shared_ptr<SessionTable> table{};  // of all loops; null: nobody looks
     Log log{};
     std::shared_ptr<AuditSink> audit{};  // null: nobody asks
     std::size_t logins_max = kLoginsMax;

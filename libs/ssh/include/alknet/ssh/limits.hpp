@@ -61,6 +61,10 @@ inline constexpr Duration kHangUpTime = std::chrono::seconds(1);
 /// output and says nothing.
 inline constexpr Duration kLastWordsTime = std::chrono::seconds(1);
 
+// What the node answers by itself.
+inline constexpr std::size_t kNodeInputBytesMax = 1 << 20;  // of an operation, on standard input
+inline constexpr Duration kNodeCallTime = std::chrono::seconds(30);
+
 // The driver.
 inline constexpr std::size_t kReadBytesMin = 4 << 10;
 inline constexpr std::size_t kReadBytesMax = 256 << 10;
