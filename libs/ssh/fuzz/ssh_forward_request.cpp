@@ -28,7 +28,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         ALKNET_ASSERT((*request)->cancels == type.starts_with("cancel-"));
     }
     if (const auto path = parse_direct_socket(body)) {
-        WireReader told(forwarded_socket(*path));
+        const Bytes body_of_it = forwarded_socket(*path);
+        WireReader told(body_of_it);
         ALKNET_ASSERT(take_text(told) == *path);
     }
     return 0;
