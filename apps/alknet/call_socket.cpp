@@ -6,6 +6,7 @@
 #include <alknet/call/envelope.hpp>
 #include <alknet/core/stream_connection.hpp>
 #include <alknet/crypto/digest.hpp>
+#include <alknet/http/access.hpp>
 #include <alknet/http/websocket.hpp>
 #include <alknet/net/memory_stream.hpp>
 #include <alknet/rt/race.hpp>
@@ -135,8 +136,7 @@ task<result<void>> serve_call(std::shared_ptr<const CallSocketOptions> options,
                               http::WebSocket& socket, http::Request& request, std::string token) {
     const TaskContext context = co_await current_context();
     auto [ours, theirs] = net::make_memory_streams();
-    auto connection =
-        make_stream_connection(*context.loop, std::move(theirs), connection_options(request));
+    auto connection = call_connection(*context.loop, std::move(theirs), request);
     Bridge bridge(socket, *ours, std::move(token));
     TaskScope serving(*context.loop, context.cancel);
     serving.spawn(serve_stream(options->serve, std::move(connection)), "call_socket");
@@ -146,60 +146,28 @@ task<result<void>> serve_call(std::shared_ptr<const CallSocketOptions> options,
     co_return ended;
 }
 
-// Empty: there is none. nullopt: there are several, or one that is empty.
-std::optional<std::string> token_of(const http::RequestHead& head,
-                                    const std::vector<std::string>& offered) {
-    std::vector<std::string> tokens;
-    for (const std::string& one : offered) {
-        if (one.starts_with(kBearerProtocol)) {
-            tokens.push_back(one.substr(kBearerProtocol.size()));
-        }
-    }
-    constexpr std::string_view kScheme = "bearer ";
-    const auto field = head.fields.find("authorization");
-    if (field && http::equal_ignoring_case(field->substr(0, kScheme.size()), kScheme)) {
-        tokens.emplace_back(http::trim(field->substr(kScheme.size())));
-    } else if (field) {
-        return std::nullopt;
-    }
-    const bool doubtful = tokens.size() > 1 || head.fields.count("authorization") > 1 ||
-                          std::ranges::find(tokens, "") != tokens.end();
-    if (doubtful) {
-        return std::nullopt;
-    }
-    return tokens.empty() ? std::string() : tokens.front();
-}
-
-http::Response refuse(const http::RequestHead& head) {
-    http::Response response = http::page(head, 401, "The token is not accepted.",
-                                         "Use one that is valid; alknet token list shows them.");
-    response.fields.add("www-authenticate", "Bearer error=\"invalid_token\"");
-    return response;
-}
-
 task<result<http::Response>> answer(std::shared_ptr<const CallSocketOptions> options,
                                     http::Request& request) {
-    const auto offered = http::offered_protocols(request.head);
-    std::optional<std::string> token =
-        token_of(request.head, offered.value_or(std::vector<std::string>()));
+    std::optional<std::string> token = http::bearer_of(request.head);
     if (!token) {
-        co_return refuse(request.head);
+        co_return http::refuse_token(request.head);
     }
     // Without using it: that is for the first request.
     if (!token->empty()) {
         const auto identity = options->identities == nullptr
                                   ? std::optional<Identity>()
-                                  : (co_await options->identities->recheck_token(
+                                  : (co_await options->identities->preview_token(
                                          *token, std::string(call::kCallAlpn)))
                                         .value_or(std::nullopt);
         if (!identity) {
-            co_return refuse(request.head);
+            co_return http::refuse_token(request.head);
         }
     }
     const bool known = !token->empty() || request.auth.identity.has_value();
     http::WebSocketOptions socket;
     socket.protocols = {std::string(kCallProtocol)};
     socket.protocol_required = true;
+    socket.origins = options->origins;
     socket.limits.message_bytes_max = known ? call::kFrameBytesMax : call::kFrameBytesAnonymousMax;
     socket.serve = [options, its = *std::move(token)](
                        http::WebSocket& one, http::Request& its_request, const std::string&) {
@@ -209,6 +177,11 @@ task<result<http::Response>> answer(std::shared_ptr<const CallSocketOptions> opt
 }
 
 }  // namespace
+
+std::shared_ptr<Connection> call_connection(Loop& loop, std::unique_ptr<ByteStream> stream,
+                                            const http::Request& request) {
+    return make_stream_connection(loop, std::move(stream), connection_options(request));
+}
 
 http::Handler make_call_socket(CallSocketOptions options) {
     return [shared = std::make_shared<const CallSocketOptions>(std::move(options))](

@@ -4,9 +4,13 @@
 
 #include <alknet/core/auth.hpp>
 #include <alknet/http/exchange.hpp>
+#include <alknet/net/stream.hpp>
+#include <alknet/rt/loop.hpp>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace alknet {
 class Connection;
@@ -15,19 +19,24 @@ class Connection;
 namespace alknet::app {
 
 inline constexpr std::string_view kCallPath = "/alknet/call";
-/// The sub-protocol, and how a token is offered beside it, as browsers can send no Authorization.
+/// The sub-protocol, beside which a token may be offered (http::kBearerProtocol).
 inline constexpr std::string_view kCallProtocol = "alknet.call";
-inline constexpr std::string_view kBearerProtocol = "alknet.bearer.";
 
 struct CallSocketOptions {
     /// Of tokens; null: none is accepted.
     std::shared_ptr<IdentityProvider> identities;
     /// Serves a connection as the service that its ALPN names, with its limits and rules.
     std::function<task<void>(std::shared_ptr<Connection>)> serve;
+    std::vector<std::string> origins{};  // whose pages may call, besides the site's own
 };
 
 /// For GET kCallPath. A token comes in a sub-protocol or in Authorization; one that is not accepted
 /// is 401, and nothing falls back to whoever the connection belongs to.
+/// Serves whoever has sent the request: `stream` carries the call protocol.
+[[nodiscard]] std::shared_ptr<Connection> call_connection(Loop& loop,
+                                                          std::unique_ptr<ByteStream> stream,
+                                                          const http::Request& request);
+
 [[nodiscard]] http::Handler make_call_socket(CallSocketOptions options);
 
 }  // namespace alknet::app

@@ -41,21 +41,38 @@ result<Version> read_version(const config::Home& home, std::string text, const s
     return Version{.text = std::move(text), .config = std::move(config), .peers = std::move(peers)};
 }
 
-bool has_upstream(const std::vector<config::HttpSite>& sites, const config::HttpUpstream& one) {
+// Whether whoever may have it now could have it before.
+bool no_less_open(const std::string& before, const std::string& after) {
+    return before.empty() || before == after;
+}
+
+const std::string& required(const config::HttpSite& site, const config::HttpRoute& route) {
+    return route.require.empty() ? site.require : route.require;
+}
+
+bool has_upstream(const std::vector<config::HttpSite>& sites, const config::HttpRoute& wanted,
+                  const std::string& scope) {
     return std::ranges::any_of(sites, [&](const config::HttpSite& site) {
-        return std::ranges::find(site.routes, one, &config::HttpRoute::proxy) != site.routes.end();
+        return std::ranges::any_of(site.routes, [&](const config::HttpRoute& route) {
+            return route.proxy == wanted.proxy && no_less_open(required(site, route), scope);
+        });
+    });
+}
+
+bool has_root(const std::vector<config::HttpSite>& sites, const config::HttpSite& wanted) {
+    return std::ranges::any_of(sites, [&](const config::HttpSite& site) {
+        return site.root == wanted.root && no_less_open(site.require, wanted.require);
     });
 }
 
 // Whoever names a root makes every file below it that the node can read public, and whoever names a
-// server may have a socket in mind that only this machine's users get to.
+// server may have a socket in mind that only this machine's users get to. So does whoever asks for
+// less than before.
 bool serves_more(const config::DynamicConfig& before, const config::DynamicConfig& after) {
     return std::ranges::any_of(after.http_sites, [&](const config::HttpSite& site) {
-        const bool files = !site.root.empty() &&
-                           std::ranges::find(before.http_sites, site.root,
-                                             &config::HttpSite::root) == before.http_sites.end();
+        const bool files = !site.root.empty() && !has_root(before.http_sites, site);
         return files || std::ranges::any_of(site.routes, [&](const config::HttpRoute& route) {
-                   return !has_upstream(before.http_sites, route.proxy);
+                   return !has_upstream(before.http_sites, route, required(site, route));
                });
     });
 }

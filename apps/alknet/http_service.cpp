@@ -1,12 +1,15 @@
 #include "http_service.hpp"
 
+#include "call_events.hpp"
 #include "call_socket.hpp"
 
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/call/envelope.hpp>
 #include <alknet/http/adapter.hpp>
 #include <alknet/http/site.hpp>
 #include <alknet/identity/forwarding.hpp>
+#include <alknet/identity/policy.hpp>
 #include <alknet/rt/snapshot.hpp>
 #include <array>
 #include <system_error>
@@ -26,7 +29,9 @@ constexpr http::Limits limits_of(const config::HttpLimits& from) {
                            .send_timeout = from.send_timeout,
                            .keep_alive_timeout = from.keep_alive_timeout,
                            .body_rate_min = from.body_rate_min,
-                           .requests_max = from.requests_max}};
+                           .requests_max = from.requests_max},
+            .rate = {.requests_per_second = from.requests_per_second,
+                     .requests_burst = from.requests_burst}};
 }
 
 static_assert(limits_of(config::HttpLimits()) == http::Limits(), "one of the two is out of date");
@@ -39,7 +44,7 @@ bool shows(const std::filesystem::path& root, const std::filesystem::path& path)
     return std::ranges::mismatch(real_root, real_path).in1 == real_root.end();
 }
 
-http::RouteOptions route_of(const config::HttpRoute& from) {
+http::RouteOptions route_of(const config::HttpRoute& from, std::optional<http::Access> access) {
     return {.path = from.path,
             .proxy = {.upstream = {.host = from.proxy.host,
                                    .port = from.proxy.port,
@@ -48,7 +53,21 @@ http::RouteOptions route_of(const config::HttpRoute& from) {
                       .proxy_header = from.proxy_header,
                       .connect_timeout = from.connect_timeout,
                       .answer_timeout = from.answer_timeout,
-                      .idle_timeout = from.idle_timeout}};
+                      .idle_timeout = from.idle_timeout},
+            .access = std::move(access)};
+}
+
+// `scope` is exact; empty: nothing is asked for.
+std::optional<http::Access> access_of(const std::string& scope,
+                                      const std::shared_ptr<IdentityProvider>& identities) {
+    if (scope.empty()) {
+        return std::nullopt;
+    }
+    return http::Access{
+        .scope = scope,
+        .demand = [wanted = *identity::Scope::parse_exact(scope)](
+                      const Identity& one) { return identity::require(one, wanted); },
+        .identities = identities};
 }
 
 // A route is the rule that allows what it names, and that alone: as of a peer's forwarding, no name
@@ -84,12 +103,24 @@ public:
                 return fail(causes::kConfigInvalid,
                             "http.site: the node's own files are in " + site.root.native());
             }
-            options.push_back({.names = site.names, .root = site.root, .health = site.health});
+            options.push_back({.names = site.names,
+                               .root = site.root,
+                               .health = site.health,
+                               .access = access_of(site.require, options_.identities),
+                               .origins = site.origins});
             if (site.call) {
                 options.back().own.push_back(
                     {.path = std::string(kCallPath),
-                     .handler = make_call_socket(
-                         {.identities = options_.identities, .serve = options_.serve})});
+                     .handler = make_call_socket({.identities = options_.identities,
+                                                  .serve = options_.serve,
+                                                  .origins = site.origins}),
+                     .admits = true});
+            }
+            if (site.events) {
+                options.back().own.push_back(
+                    {.path = std::string(kEventsPath),
+                     .handler = make_call_events({.serve = options_.serve}),
+                     .access = events_access()});
             }
             for (const config::HttpRoute& route : site.routes) {
                 const auto& socket = route.proxy.socket;
@@ -98,7 +129,8 @@ public:
                     return fail(causes::kConfigInvalid,
                                 "http.site.route: the node itself is at " + socket.native());
                 }
-                options.back().routes.push_back(route_of(route));
+                options.back().routes.push_back(
+                    route_of(route, access_of(route.require, options_.identities)));
             }
         }
         ALKNET_TRY(auto sites,
@@ -123,6 +155,13 @@ public:
     }
 
 private:
+    // The call shows the token in earnest.
+    [[nodiscard]] std::optional<http::Access> events_access() const {
+        auto access = access_of(std::string(kEventsScope), options_.identities);
+        access->purpose = call::kCallAlpn;
+        access->preview = true;
+        return access;
+    }
     [[nodiscard]] http::Reach reach() const {
         return {.network = options_.network,
                 .may_connect = [listens_on = options_.listens_on](

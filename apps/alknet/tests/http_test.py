@@ -1,5 +1,6 @@
 """Sites of a real node, as curl and bare TLS see them."""
 
+import json
 import socket
 import ssl
 import subprocess
@@ -195,6 +196,96 @@ class Http(TestCase):
         self.server.configure(f'[[http.site]]\n[[http.site.route]]\npath = "/"\n'
                               f'proxy = "unix:{self.server.path}/control.sock"\n')
         self.assertIn("the node itself is at", self.server.error("serve", expect=EXIT_CONFIG)["detail"])
+
+    def test_a_site_can_demand_a_scope(self):
+        def status(*options):
+            return self.status(node, "/", *options)
+
+        def bearer(scopes):
+            made = support.run("token", "add", "--scopes", scopes, "--home", self.server.path, "--json")
+            return "-H", "Authorization: Bearer " + json.loads(made.stdout)["token"]
+
+        client = self.home("client")
+        self.server.configure(
+            f'[[http.site]]\nroot = "{self.root}"\nrequire = "web:read"\norigins = ["https://app.example"]\n'
+            f'[[peer]]\nname = "client"\nkeys = ["{client.id}"]\nscopes = ["web:read"]\n')
+        with Node(self.server) as node:
+            good, narrow = bearer("web:read"), bearer("web:write")
+            for version in ("--http1.1", "--http2"):
+                self.assertEqual(status(version), "401")
+                self.assertEqual(status(version, *good), "200")
+                self.assertEqual(status(version, *narrow), "403")
+                self.assertEqual(status(version, "-H", "Authorization: Bearer guess"), "401")
+            headers = self.curl(node, "/", "-I", "-H", "Origin: https://app.example", *good).decode()
+            self.assertIn("access-control-allow-origin: https://app.example\r\n", headers)
+            self.assertIn("www-authenticate: Bearer\r\n", self.curl(node, "/", "-I").decode())
+            request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+            done = support.run("pipe", "--home", client.path, node.address, "--alpn", "alknet/http",
+                               input=request, text=False)
+            self.assertTrue(done.stdout.endswith(b"<h1>it works</h1>\n"), done.stdout)
+            log = node.stop()
+        audit = [json.loads(line) for line in (self.server.path / "audit.log").read_bytes().splitlines()]
+        events = [one["event"] for one in audit if one.get("service") == "alknet/http"]
+        self.assertIn("token.refused", events)
+        self.assertIn("token.accepted", events)
+        self.assertIn("event=http.request ", log)
+        self.assertNotIn("guess", log)
+
+    def watch(self, node, *options):
+        """A curl that follows the node's events, and a function that gives its next lines up to an empty one."""
+        curl = subprocess.Popen(
+            ["curl", "-sSkN", "--max-time", str(PATIENCE_S), *options, f"https://127.0.0.1:{node.port}/alknet/events"],
+            stdout=subprocess.PIPE, text=True, env=clean_environment())
+        self.addCleanup(curl.stdout.close)
+        self.addCleanup(curl.wait)
+        self.addCleanup(curl.kill)
+
+        def block():
+            lines = []
+            while (line := curl.stdout.readline().rstrip("\n")):
+                lines.append(line)
+            return lines
+        return block
+
+    def test_events(self):
+        """What the node decides, as Server-Sent Events, over HTTP/1.1 and HTTP/2, and from where one was."""
+        self.server.configure("[[http.site]]\nevents = true\n")
+        with Node(self.server) as node:
+            made = support.run("token", "add", "--scopes", "events:read", "--home", self.server.path, "--json")
+            token = "-H", "Authorization: Bearer " + json.loads(made.stdout)["token"]
+            other = support.run("token", "add", "--scopes", "log:read", "--home", self.server.path, "--json")
+            for expected, credentials in (("401", ()), ("401", ("-H", "Authorization: Bearer guess")), (
+                    "403", ("-H", "Authorization: Bearer " + json.loads(other.stdout)["token"]))):
+                self.assertEqual(self.status(node, "/alknet/events", *credentials), expected)
+            for version in ("--http1.1", "--http2"):
+                block = self.watch(node, version, *token)
+                self.assertEqual(block(), ["retry: 3000"])
+                # Its own acceptance may be the first that it hears of.
+                support.run("ping", node.address, "--count", "1", "--home", self.home(version.strip("-")).path)
+                number, event = None, {}
+                while event.get("service") != "alknet/echo":
+                    lines = dict(line.split(": ", 1) for line in block())
+                    number, event = lines.get("id"), json.loads(lines.get("data", "{}"))
+                self.assertEqual(event["event"], "connection.admitted")
+                before = int(number) - 1
+                again = self.watch(node, version, *token, "-H", f"Last-Event-ID: {before}")
+                again()
+                self.assertEqual(again()[0], f"id: {number}")
+            self.assertEqual(self.status(node, "/alknet/events", *token, "-H", "Last-Event-ID: x"), "400")
+            block = self.watch(node, *token, "-H", f"Last-Event-ID: {2 ** 60}")
+            block()
+            self.assertEqual(block()[0], "event: error")
+            self.assertEqual(block(), [])
+
+    def test_requests_per_second(self):
+        self.server.configure(f'[[http.site]]\nroot = "{self.root}"\n[http.limits]\n'
+                              f'requests_per_second = 1\nrequests_burst = 5\n')
+        with Node(self.server) as node:
+            urls = [f"https://localhost:{node.port}/"] * 49
+            said = self.curl(node, "/", "-w", "%{http_code}\\n", "-D", "-", "--http2", *urls).decode()
+            self.assertIn("HTTP/2 200", said)
+            self.assertIn("HTTP/2 429", said)
+            self.assertIn("retry-after: 1", said)
 
     def test_a_service_can_demand_a_peer(self):
         client = self.home("client")

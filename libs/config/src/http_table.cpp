@@ -41,6 +41,35 @@ struct Host {
     static std::string type() { return "host names or addresses, without a port"; }
 };
 
+/// An origin as browsers send it.
+struct Origin {
+    static void read(Reading& in, const toml::node& value, std::string& into) {
+        const std::string* text = in.text(value, kHostBytesMax + 16);
+        if (text == nullptr) {
+            return;
+        }
+        std::string lower(*text);
+        std::ranges::transform(lower, lower.begin(), [](char c) {
+            return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+        });
+        const std::size_t scheme = lower.find("://");
+        const bool known = lower.starts_with("https://") || lower.starts_with("http://");
+        const bool plain =
+            known && lower.size() > scheme + 3 &&
+            std::ranges::all_of(std::string_view(lower).substr(scheme + 3), [](char c) {
+                return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+                       std::string_view("-._:[]").find(c) != std::string_view::npos;
+            });
+        if (!plain) {
+            in.refuse(value, "must be " + type());
+        } else {
+            into = std::move(lower);
+        }
+    }
+    static std::string show(const std::string& value) { return toml_text(value); }
+    static std::string type() { return "origins, https://HOST or https://HOST:PORT"; }
+};
+
 /// Segments of plain letters, so that they can be written in one way only.
 struct RoutePath {
     static void read(Reading& in, const toml::node& value, std::string& into) {
@@ -148,6 +177,10 @@ constexpr std::array kRouteFields = {
     field<&HttpRoute::idle_timeout, Span<10, 24 * kHour>>(
         {.name = "idle_timeout",
          .about = "How long the server may send nothing, or take nothing, within a message."}),
+    field<&HttpRoute::require, ExactScope>(
+        {.name = "require",
+         .about = "A scope that clients need, in place of the site's.",
+         .example = "\"web:use:app\""}),
 };
 constexpr std::span<const Field<HttpRoute>> kRouteKeys(kRouteFields);
 
@@ -193,6 +226,20 @@ constexpr std::array kSiteFields = {
          .about =
              "Serve alknet/call at /alknet/call over WebSocket, for pages of this site. Who may "
              "call what is a matter of scopes, as it is over the ALPN."}),
+    field<&HttpSite::events, Flag>(
+        {.name = "events",
+         .about = "Give what the node decides as Server-Sent Events at /alknet/events, to those "
+                  "with the scope events:read."}),
+    field<&HttpSite::require, ExactScope>(
+        {.name = "require",
+         .about =
+             "A scope that clients need for whatever the site serves, except under /alknet: by "
+             "the key or certificate that they show in the handshake, or by a bearer token.",
+         .example = "\"web:read\""}),
+    field<&HttpSite::origins, List<Origin, kSiteNamesMax>>(
+        {.name = "origins",
+         .about = "Other sites whose pages may read what this one serves (CORS), and may call.",
+         .example = "[\"https://app.example.org\"]"}),
     field<&HttpSite::routes, Routes>({.name = "route", .about = ""}),
 };
 
@@ -220,6 +267,12 @@ constexpr std::array kLimitFields = {
          .about = "How long a connection is kept without a request."}),
     field<&HttpLimits::requests_max, Integer<1, 1'000'000'000>>(
         {.name = "requests_max", .about = "Requests of one connection; then it is closed."}),
+    field<&HttpLimits::requests_per_second, Integer<0, 1'000'000>>(
+        {.name = "requests_per_second",
+         .about = "Of each peer, and of each address (IPv6: each /56) that strangers come from, on "
+                  "average; further ones get 429. 0: no limit."}),
+    field<&HttpLimits::requests_burst, Integer<1, 1'000'000>>(
+        {.name = "requests_burst", .about = "So many of them may come at once."}),
 };
 
 constexpr std::span<const Field<HttpSite>> kSites(kSiteFields);
@@ -228,7 +281,8 @@ constexpr std::span<const Field<HttpLimits>> kLimits(kLimitFields);
 void read_site(Reading& in, const toml::table& table, std::vector<HttpSite>& all) {
     HttpSite site;
     read_fields(in, table, kSites, site);
-    if (site.root.empty() && !table.contains("route") && !site.health && !site.call) {
+    if (site.root.empty() && !table.contains("route") && !site.health && !site.call &&
+        !site.events) {
         in.refuse(table, "serves nothing: it has neither a root nor a route");
     }
     for (const HttpSite& other : all) {

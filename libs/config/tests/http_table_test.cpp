@@ -40,6 +40,27 @@ TEST(ConfigSites, AreRead) {
     EXPECT_EQ(config.dynamic.http_limits.header_timeout, HttpLimits().header_timeout);
 }
 
+TEST(ConfigSites, WhatTheyAskForIsRead) {
+    const Config config = accepted(
+        "[[http.site]]\nroot = 'www'\nrequire = 'web:read'\norigins = "
+        "['https://App.example:8443']\n"
+        "[[http.site.route]]\npath = '/'\nproxy = 'http://a'\nrequire = 'web:use:app'\n"
+        "[http.limits]\nrequests_per_second = 10\nrequests_burst = 20\n");
+    const HttpSite& site = config.dynamic.http_sites.at(0);
+    EXPECT_EQ(site.require, "web:read");
+    EXPECT_THAT(site.origins, ElementsAre("https://app.example:8443"));
+    EXPECT_EQ(site.routes.at(0).require, "web:use:app");
+    EXPECT_EQ(config.dynamic.http_limits.requests_per_second, 10U);
+    EXPECT_EQ(config.dynamic.http_limits.requests_burst, 20U);
+    EXPECT_EQ(HttpLimits().requests_per_second, 0U);
+    for (const std::string_view wrong :
+         {"require = 'web:*'", "origins = ['app.example']", "origins = ['https://']",
+          "origins = ['https://a/']", "origins = ['*']"}) {
+        const std::string text = "[[http.site]]\nroot = 'www'\n" + std::string(wrong);
+        EXPECT_THAT(parse_text(text).problems, SizeIs(1)) << wrong;
+    }
+}
+
 TEST(ConfigSites, RoutesAreRead) {
     const Config config = accepted(
         "[[http.site]]\n"
@@ -52,7 +73,9 @@ TEST(ConfigSites, RoutesAreRead) {
     const std::vector<HttpSite>& sites = config.dynamic.http_sites;
     ASSERT_THAT(sites, SizeIs(2));
     ASSERT_THAT(sites[0].routes, SizeIs(2));
-    HttpRoute expected{.path = "/", .proxy = {.host = "backend.example", .port = 80, .socket = {}}};
+    HttpRoute expected{.path = "/",
+                       .proxy = {.host = "backend.example", .port = 80, .socket = {}},
+                       .require = {}};
     EXPECT_EQ(sites[0].routes[0], expected);
     expected = {.path = "/a.b/c",
                 .proxy = {.host = "::1", .port = 8080, .socket = {}},
@@ -60,7 +83,8 @@ TEST(ConfigSites, RoutesAreRead) {
                 .proxy_header = true,
                 .connect_timeout = seconds(1),
                 .answer_timeout = seconds(2),
-                .idle_timeout = seconds(3)};
+                .idle_timeout = seconds(3),
+                .require = {}};
     EXPECT_EQ(sites[0].routes[1], expected);
     ASSERT_THAT(sites[1].routes, SizeIs(1));
     EXPECT_EQ(sites[1].routes[0].proxy.socket, "/run/x.sock");

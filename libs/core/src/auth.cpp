@@ -15,6 +15,11 @@ task<result<std::optional<Identity>>> IdentityProvider::recheck_token(std::strin
     return resolve_from_token(std::move(token), std::move(purpose));
 }
 
+task<result<std::optional<Identity>>> IdentityProvider::preview_token(std::string token,
+                                                                      std::string purpose) {
+    return recheck_token(std::move(token), std::move(purpose));
+}
+
 namespace {
 
 std::string_view take_part(std::string_view& scope) noexcept {

@@ -91,10 +91,12 @@ struct HttpAdapter::Shared {
         }
         using Seconds = std::chrono::duration<double>;
         const std::string remote = context.auth.remote.to_string();
+        const auto& identity = context.auth.identity;
+        const std::string_view id = identity ? std::string_view(identity->id) : "";
         options.log.info(
             "http.request",
             {{"remote_addr", remote},
-             {"identity", context.auth.identity ? std::string_view(context.auth.identity->id) : ""},
+             {"identity", request.by_token.empty() ? id : request.by_token},
              {"host", request.head.authority},
              {"method", request.head.method},
              {"path", std::string_view(request.head.path).substr(0, kLoggedPathBytesMax)},

@@ -266,12 +266,14 @@ task<result<bool>> H1Connection::serve() {
                   requests_ < options_.limits.connection.requests_max;
     sent_bytes_ = 0;
     status_ = 0;
+    by_token_.clear();
     auto outcome = co_await race(exchange(request, body), watch(body));
     const result<void>& ended = outcome.index() == 0 ? std::get<0>(outcome) : std::get<1>(outcome);
     options_.served({.head = request.head,
                      .status = status_,
                      .bytes = sent_bytes_,
-                     .duration = loop_.now() - began});
+                     .duration = loop_.now() - began,
+                     .by_token = by_token_});
     ALKNET_CO_CHECK(ended);
     while (keep_alive_ && !body.done()) {
         Bytes unwanted(4096);
@@ -322,6 +324,7 @@ task<result<void>> H1Connection::send(const RequestHead& head, Response response
     body.response_begun();
     keep_alive_ = keep_alive_ && body.can_be_skipped(head);
     status_ = response.status;
+    by_token_ = std::move(response.by_token);
     if (!response.fields.find("date")) {
         response.fields.add("date", http_date(loop_.wall_now()));
     }
@@ -348,6 +351,7 @@ task<result<void>> H1Connection::send(const RequestHead& head, Response response
     }
     ALKNET_CO_CHECK(co_await write(as_bytes(framed.octets)));
     const auto sent = co_await send_source(*response.source, framed.framing, length.value_or(0));
+    co_await response.source->close();
     if (!sent) {
         // The client must not take what it has for all there is.
         keep_alive_ = false;

@@ -30,6 +30,7 @@ struct Served {
     int status = 0;
     std::uint64_t bytes = 0;  // of content
     Duration duration{};
+    std::string_view by_token{};  // the id of whom a token has named
 };
 
 struct DriverOptions {
@@ -93,6 +94,7 @@ private:
     std::size_t requests_ = 0;
     std::uint64_t sent_bytes_ = 0;  // of the content of this response
     int status_ = 0;
+    std::string by_token_;  // of this response
     WriteTurns turns_;
     WaitList watched_;       // whoever waits for what `watch` reads
     bool watching_ = false;  // `watch` reads

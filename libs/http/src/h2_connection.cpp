@@ -41,6 +41,7 @@ struct H2Connection::Exchange {
     WaitList taken;
     std::uint64_t sent_bytes = 0;
     int status = 0;
+    std::string by_token;
 };
 
 /// What an extended CONNECT becomes after its answer.
@@ -359,7 +360,8 @@ task<void> H2Connection::serve(std::shared_ptr<Exchange> exchange) {
     options_.served({.head = exchange->head,
                      .status = exchange->status,
                      .bytes = exchange->sent_bytes,
-                     .duration = loop_.now() - began});
+                     .duration = loop_.now() - began,
+                     .by_token = exchange->by_token});
     --running_;
     idle_.wake_all();
     wake_writer();
@@ -390,6 +392,7 @@ task<result<void>> H2Connection::answer(Exchange& exchange) {
 
 task<result<void>> H2Connection::send(Exchange& exchange, Response response) {
     exchange.status = response.tunnel ? 200 : response.status;
+    exchange.by_token = std::move(response.by_token);
     if (!response.fields.find("date")) {
         response.fields.add("date", http_date(loop_.wall_now()));
     }
@@ -412,7 +415,9 @@ task<result<void>> H2Connection::send(Exchange& exchange, Response response) {
     session_->respond(exchange.id, response.status, response.fields, length, content);
     wake_writer();
     if (content && has_source) {
-        co_return co_await send_source(exchange, *response.source, length);
+        const auto sent = co_await send_source(exchange, *response.source, length);
+        co_await response.source->close();
+        co_return sent;
     }
     co_return content ? co_await wait_taken(exchange) : result<void>();
 }

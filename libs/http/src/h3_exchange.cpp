@@ -139,7 +139,8 @@ task<void> H3Connection::serve(std::unique_ptr<BiStream> stream) {
         options_.served({.head = exchange->head,
                          .status = exchange->status,
                          .bytes = exchange->sent_bytes,
-                         .duration = loop_.now() - began});
+                         .duration = loop_.now() - began,
+                         .by_token = exchange->by_token});
     }
     stream.reset();
 }
@@ -254,6 +255,7 @@ task<result<void>> H3Connection::answer(Exchange& exchange) {
 
 task<result<void>> H3Connection::send(Exchange& exchange, Response response) {
     exchange.status = response.tunnel ? 200 : response.status;
+    exchange.by_token = std::move(response.by_token);
     if (!response.fields.find("date")) {
         response.fields.add("date", http_date(loop_.wall_now()));
     }
@@ -274,7 +276,9 @@ task<result<void>> H3Connection::send(Exchange& exchange, Response response) {
     session_->respond(exchange.id, response.status, response.fields, length, content);
     ALKNET_CO_CHECK(co_await write_out(exchange));
     if (content && has_source) {
-        co_return co_await send_source(exchange, *response.source, length);
+        const auto sent = co_await send_source(exchange, *response.source, length);
+        co_await response.source->close();
+        co_return sent;
     }
     co_return result<void>();
 }

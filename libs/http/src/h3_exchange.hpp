@@ -32,6 +32,7 @@ struct H3Connection::Exchange {
     WriteTurns turns;
     std::uint64_t sent_bytes = 0;
     int status = 0;
+    std::string by_token;
 };
 
 }  // namespace alknet::http

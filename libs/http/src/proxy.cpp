@@ -110,11 +110,12 @@ task<result<Response>> pass_on(std::shared_ptr<ProxyRoute> route, Request& reque
     }
     const std::string host = route->options.upstream.authority();
     const std::string key = key_for(head);
-    auto answer =
-        co_await exchange->begin(upstream_head(head, {.path = path_for(route->options, head),
-                                                      .host = host,
-                                                      .client = request.auth.remote,
-                                                      .websocket_key = key}));
+    auto answer = co_await exchange->begin(
+        upstream_head(head, {.path = path_for(route->options, head),
+                             .host = host,
+                             .client = request.auth.remote,
+                             .websocket_key = key,
+                             .without_token = request.by_token.has_value()}));
     if (exchange->request_failure()) {
         co_return unexpected(*exchange->request_failure());
     }

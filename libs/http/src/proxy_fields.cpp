@@ -1,6 +1,7 @@
 #include "proxy_fields.hpp"
 
 #include <algorithm>
+#include <alknet/http/access.hpp>
 #include <alknet/http/path.hpp>
 #include <array>
 #include <set>
@@ -84,6 +85,23 @@ void add_forwarded(std::string& out, const RequestHead& head, const SocketAddres
     add_field(out, "x-real-ip", ip);
 }
 
+// The token that was offered among them was for the node.
+std::string protocols_without_token(const Fields& fields) {
+    std::string all;
+    const std::string offered = fields.joined("sec-websocket-protocol");
+    ListReader list(offered);
+    while (const auto one = list.next()) {
+        if (!one->starts_with(kBearerProtocol)) {
+            all.append(all.empty() ? "" : ", ").append(*one);
+        }
+    }
+    return all;
+}
+
+bool has_token(std::string_view name) noexcept {
+    return name == "authorization" || name == "sec-websocket-protocol";
+}
+
 void add_framing(std::string& out, const RequestHead& head) {
     if (head.chunked) {
         add_field(out, "transfer-encoding", "chunked");
@@ -146,9 +164,13 @@ std::string upstream_head(const RequestHead& head, const PassedOn& on) {
     for (std::size_t i = 0; i < head.fields.size(); ++i) {
         const FieldView field = head.fields[i];
         if (!is_one_of(kOneHop, field.name) && !is_ours(field.name) &&
-            !listed.contains(std::string(field.name))) {
+            !listed.contains(std::string(field.name)) &&
+            !(on.without_token && has_token(field.name))) {
             add_field(out, field.name, field.value);
         }
+    }
+    if (on.without_token) {
+        add_field(out, "sec-websocket-protocol", protocols_without_token(head.fields));
     }
     add_field(out, "cookie", cookies(head.fields));
     add_forwarded(out, head, on.client);

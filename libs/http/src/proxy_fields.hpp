@@ -23,6 +23,7 @@ struct PassedOn {
     std::string_view host;             // in place of an authority that is not there
     SocketAddress client;              // none: not known
     std::string_view websocket_key{};  // of an upgrade; empty: it is none
+    bool without_token = false;        // it was for the node
 };
 
 /// The octets of the request as the upstream gets them, on HTTP/1.1. What the client says about

@@ -2,9 +2,12 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/http/site.hpp>
 #include <alknet/http/static_files.hpp>
+#include <alknet/rt/loop.hpp>
 #include <functional>
 
+#include "cross_origin.hpp"
 #include "proxy_fields.hpp"
+#include "rate_buckets.hpp"
 
 namespace alknet::http {
 
@@ -31,25 +34,43 @@ struct Sites::Site {
         std::string path;
         std::size_t segments;
         Handler handler;
+        std::optional<Access> access;
     };
     std::vector<Route> routes;  // the longest path first
     Router router;
 
-    std::vector<std::string> own;  // paths that no route hides
+    std::vector<OwnAnswer> own;  // which no route hides
+    std::optional<Access> access;
+    std::vector<std::string> origins;
 
+    [[nodiscard]] const OwnAnswer* find_own(const RequestHead& head) const {
+        const auto found = std::ranges::find(own, head.path, &OwnAnswer::path);
+        return found == own.end() ? nullptr : &*found;
+    }
     [[nodiscard]] const Route* find(const RequestHead& head) const {
-        if (std::ranges::find(own, head.path) != own.end()) {
+        if (find_own(head) != nullptr) {
             return nullptr;
         }
         const auto found = std::ranges::find_if(
             routes, [&](const Route& route) { return match_prefix(route.path, head.path) > 0; });
         return found == routes.end() ? nullptr : &*found;
     }
+    /// What is asked for before it is answered; null: nothing.
+    [[nodiscard]] const Access* access_for(const RequestHead& head) const {
+        const OwnAnswer* const answer = find_own(head);
+        const Route* const route = find(head);
+        const std::optional<Access>& asked = answer != nullptr && answer->access ? answer->access
+                                             : route != nullptr && route->access ? route->access
+                                                                                 : access;
+        return (answer != nullptr && answer->admits) || !asked ? nullptr : &*asked;
+    }
     result<void> add(const SiteOptions& options, const Reach& reach);
     [[nodiscard]] task<Response> answer(Request& request) const;
 };
 
 result<void> Sites::Site::add(const SiteOptions& options, const Reach& reach) {
+    access = options.access;
+    origins = options.origins;
     for (const RouteOptions& one : options.routes) {
         if (!is_unambiguous(one.path)) {
             return fail(causes::kConfigInvalid, "no path for a route: " + one.path);
@@ -57,17 +78,17 @@ result<void> Sites::Site::add(const SiteOptions& options, const Reach& reach) {
         const auto slashes = static_cast<std::size_t>(std::ranges::count(one.path, '/'));
         routes.push_back({.path = one.path,
                           .segments = one.path == "/" ? 0 : slashes,
-                          .handler = make_proxy(one.proxy, reach)});
+                          .handler = make_proxy(one.proxy, reach),
+                          .access = one.access});
     }
     std::ranges::sort(routes, std::greater(), &Route::segments);
-    std::vector<OwnAnswer> answers = options.own;
+    own = options.own;
     if (options.health) {
-        answers.push_back({.path = std::string(kHealthPath),
-                           .handler = [](Request&) { return answer_health(); }});
+        own.push_back({.path = std::string(kHealthPath),
+                       .handler = [](Request&) { return answer_health(); }});
     }
-    for (OwnAnswer& one : answers) {
-        ALKNET_CHECK(router.add("GET", one.path, std::move(one.handler)));
-        own.push_back(std::move(one.path));
+    for (const OwnAnswer& one : own) {
+        ALKNET_CHECK(router.add("GET", one.path, one.handler));
     }
     if (!options.root.empty()) {
         ALKNET_TRY(auto files, StaticFiles::open(options.root));
@@ -89,6 +110,9 @@ result<std::shared_ptr<const Sites>> Sites::create(const std::vector<SiteOptions
                                                    const Limits& limits, const Reach& reach) {
     auto sites = std::make_shared<Sites>();
     sites->limits_ = limits;
+    if (limits.rate.requests_per_second > 0) {
+        sites->rate_ = std::make_shared<RateBuckets>(limits.rate);
+    }
     for (const SiteOptions& one : options) {
         const std::string name = one.names.empty() ? "*" : one.names.front();
         auto site = make_site(one, reach);
@@ -119,6 +143,56 @@ task<Response> Sites::Site::answer(Request& request) const {
     co_return response ? *std::move(response) : failure_response(request.head, response.error());
 }
 
+namespace {
+
+std::string bucket_of(const Request& request) {
+    return request.caller() ? "id " + request.caller()->id
+                            : "ip " + request.auth.remote.limit_group().ip_text();
+}
+
+Response too_many(const RequestHead& head, Duration wait) {
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait);
+    Response response = page(head, 429, "That is more than http.limits.requests_per_second.",
+                             "Wait, then try again.");
+    response.fields.add("retry-after", std::to_string(seconds.count()));
+    return response;
+}
+
+}  // namespace
+
+std::optional<Response> Sites::over_rate(const Request& request, std::string_view whose,
+                                         TimePoint now, bool taken) const {
+    if (rate_ == nullptr) {
+        return std::nullopt;
+    }
+    const auto wait = taken ? rate_->take(whose, now) : rate_->look(whose, now);
+    return wait ? std::optional(too_many(request.head, *wait)) : std::nullopt;
+}
+
+// A request with a token counts for whom the token names; one whose token is not accepted, for
+// where it comes from, so that nobody goes on guessing.
+task<std::optional<Response>> Sites::refuse(const Site& site, Request& request) const {
+    const TaskContext context = co_await current_context();
+    const TimePoint now = context.loop->now();
+    const Access* const access = site.access_for(request.head);
+    const std::string whose = rate_ == nullptr ? std::string() : bucket_of(request);
+    const bool with_token = access != nullptr && has_credentials(request.head);
+    if (auto refused = over_rate(request, whose, now, !with_token)) {
+        co_return refused;
+    }
+    if (access == nullptr) {
+        co_return std::nullopt;
+    }
+    auto refused = co_await access->refuse(request, site.origins);
+    if (with_token) {
+        auto over = over_rate(request, request.by_token ? bucket_of(request) : whose, now, true);
+        if (!refused) {
+            refused = std::move(over);
+        }
+    }
+    co_return refused;
+}
+
 task<Response> Sites::answer(Request& request) const {
     const auto found = by_name_.find(request.head.host());
     const Site* const site = found == by_name_.end() ? other_.get() : found->second.get();
@@ -126,7 +200,13 @@ task<Response> Sites::answer(Request& request) const {
         co_return page(request.head, 421, "This node has no site of that name.",
                        "Check the name for a typing error, or ask the owner of the node.");
     }
-    Response response = co_await site->answer(request);
+    if (auto preflight = answer_preflight(request.head, site->origins)) {
+        co_return *std::move(preflight);
+    }
+    auto refused = co_await refuse(*site, request);
+    Response response = refused ? *std::move(refused) : co_await site->answer(request);
+    response.by_token = request.by_token ? request.by_token->id : std::string();
+    allow_origin(request.head, site->origins, response.fields);
     if (!request.head.protocol.empty() && !response.tunnel && response.status < 300) {
         // A success would be the beginning of one.
         co_return page(request.head, 404, "There is no WebSocket at this address.",

@@ -6,6 +6,8 @@
 #include <array>
 #include <utility>
 
+#include "cross_origin.hpp"
+
 namespace alknet::http {
 
 namespace {
@@ -29,26 +31,6 @@ bool has_key(const Fields& fields) {
     const auto key = fields.find("sec-websocket-key");
     const auto octets = key ? base64_decode(*key) : std::nullopt;
     return fields.count("sec-websocket-key") == 1 && octets && octets->size() == kKeyBytes;
-}
-
-// Without the port that https has of itself.
-std::string_view plain_authority(std::string_view authority) noexcept {
-    constexpr std::string_view kPort = ":443";
-    authority.remove_suffix(authority.ends_with(kPort) ? kPort.size() : 0);
-    return authority;
-}
-
-bool may_come_from(const RequestHead& head, const std::vector<std::string>& origins) {
-    const auto origin = head.fields.find("origin");
-    if (!origin) {
-        return true;  // no browser
-    }
-    constexpr std::string_view kScheme = "https://";
-    const std::string plain = lower_case(*origin);
-    const bool own = plain.starts_with(kScheme) &&
-                     plain_authority(std::string_view(plain).substr(kScheme.size())) ==
-                         plain_authority(head.authority);
-    return own || std::ranges::find(origins, plain) != origins.end();
 }
 
 std::optional<Response> refuse(const RequestHead& head, const WebSocketOptions& options) {

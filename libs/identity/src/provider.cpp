@@ -63,8 +63,22 @@ task<result<std::optional<Identity>>> AuditedIdentities::recheck_token(std::stri
     if (outcome ? !*outcome : outcome.error().is(errc::forbidden)) {
         AuditEntry entry{.event = "token.ended"};
         entry.service = std::move(purpose);
-        entry.repeats = true;  // strangers may ask as well, before a session begins
+        entry.repeats = true;  // of each of its sessions
         entry.reason = causes::kTokenInvalid.id;
+        audit_->record(std::move(entry));
+    }
+    co_return outcome;
+}
+
+// Acceptance is told when it is shown in earnest.
+task<result<std::optional<Identity>>> AuditedIdentities::preview_token(std::string token,
+                                                                       std::string purpose) {
+    auto outcome = co_await inner_->preview_token(std::move(token), purpose);
+    if (outcome ? !*outcome : outcome.error().is(errc::forbidden)) {
+        AuditEntry entry{.event = "token.refused"};
+        entry.service = std::move(purpose);
+        entry.repeats = true;
+        entry.reason = outcome ? causes::kTokenInvalid.id : outcome.error().cause().id;
         audit_->record(std::move(entry));
     }
     co_return outcome;

@@ -136,6 +136,15 @@ ALKNET_CO_TEST(AuditedIdentities, TellWhatBecameOfTokensAndNothingOfThem) {
     ALKNET_CO_ASSERT(audit->entries.size() == 4);
     EXPECT_EQ(audit->entries[3].event, "token.ended");
     EXPECT_TRUE(audit->entries[3].repeats) << "whoever shows it again and again fills no disk";
+    // Of what is looked at before it is shown, refusals alone.
+    EXPECT_TRUE((co_await audited.preview_token(secret, "call")).value());
+    EXPECT_FALSE(co_await audited.preview_token(std::string(as_text(ended.text.view())), "x"));
+    EXPECT_FALSE((co_await audited.preview_token("a guess", "x")).value());
+    ALKNET_CO_ASSERT(audit->entries.size() == 6);
+    for (const std::size_t i : {4U, 5U}) {
+        EXPECT_EQ(audit->entries[i].event, "token.refused");
+        EXPECT_EQ(audit->entries[i].service, "x");
+    }
     audit->full = true;
     const auto refused = co_await audited.resolve_from_token(secret, "call");
     EXPECT_TRUE(!refused && refused.error().is(causes::kDiskFull));

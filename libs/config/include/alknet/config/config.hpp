@@ -201,6 +201,7 @@ struct HttpRoute {
     Duration connect_timeout = std::chrono::seconds(5);
     Duration answer_timeout = std::chrono::seconds(60);
     Duration idle_timeout = std::chrono::seconds(60);
+    std::string require;  // a scope; empty: the site's
 
     bool operator==(const HttpRoute&) const = default;
 };
@@ -211,7 +212,10 @@ struct HttpSite {
     std::filesystem::path root;      // empty: no files
     std::vector<HttpRoute> routes;
     bool health = false;
-    bool call = false;  // alknet/call over WebSocket
+    bool call = false;                 // alknet/call over WebSocket
+    bool events = false;               // events/watch as Server-Sent Events
+    std::string require;               // a scope that clients need; empty: none
+    std::vector<std::string> origins;  // of pages that may use it, in lower case
 
     bool operator==(const HttpSite&) const = default;
 };
@@ -228,6 +232,8 @@ struct HttpLimits {
     Duration keep_alive_timeout = std::chrono::seconds(75);
     std::uint64_t body_rate_min = 500;
     std::size_t requests_max = 10'000;
+    std::uint64_t requests_per_second = 0;  // 0: no limit
+    std::uint64_t requests_burst = 100;
 
     bool operator==(const HttpLimits&) const = default;
 };

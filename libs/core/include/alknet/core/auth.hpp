@@ -53,6 +53,10 @@ public:
     /// last. The same errors, with kTokenInvalid for one that has ended.
     virtual task<result<std::optional<Identity>>> recheck_token(std::string token,
                                                                 std::string purpose);
+    /// Whose a token is, without using it: to refuse early whoever will show it in earnest. Errors
+    /// as in resolve_from_token.
+    virtual task<result<std::optional<Identity>>> preview_token(std::string token,
+                                                                std::string purpose);
 };
 
 /// Whether somebody who was `before` may do less as `after`.

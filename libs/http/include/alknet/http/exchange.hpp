@@ -25,6 +25,8 @@ public:
     virtual ~BodySource() = default;
     /// At least one octet into `into`, which is not empty; 0: that was all.
     virtual task<result<std::size_t>> read(MutableBytes into) = 0;
+    /// Awaited once nothing more is read, of whatever was read from: also when the client has gone.
+    virtual task<void> close() { co_return; }
 };
 
 /// Lives until its response has been sent.
@@ -40,6 +42,13 @@ struct Request {
     bool directory = false;               // the path ends in "/"
     /// What the pattern of the route has named.
     std::map<std::string, std::string, std::less<>> parameters{};
+    /// Whom its token names, where one was asked for and is accepted.
+    std::optional<Identity> by_token{};
+
+    /// Whose it is; nullopt: a stranger's.
+    [[nodiscard]] const std::optional<Identity>& caller() const noexcept {
+        return by_token ? by_token : auth.identity;
+    }
 };
 
 /// Octets both ways after the head of an answer, for as long as it runs.
@@ -53,6 +62,7 @@ struct Response {
     std::optional<std::uint64_t> source_size{};  // nullopt: until it says so
     /// In place of content, with status 101 (which is 200 from HTTP/2 on).
     Tunnel tunnel{};
+    std::string by_token{};  // the id of whom a token has named, for the log
 };
 
 /// Runs below a Cancel that is requested when the client has gone. An error becomes the page that

@@ -48,9 +48,18 @@ inline constexpr std::uint64_t kUnreadBytesMax = 256 << 10;
 inline constexpr Duration kLingerTime = std::chrono::seconds(30);
 inline constexpr Duration kLingerPause = std::chrono::seconds(5);
 
+/// Of each identity, and of each group of addresses that strangers come from, in the whole node.
+struct RateLimits {
+    std::uint64_t requests_per_second = 0;  // 0: as many as they like
+    std::uint64_t requests_burst = 100;
+
+    bool operator==(const RateLimits&) const = default;
+};
+
 struct Limits {
     MessageLimits message;
     ConnectionLimits connection;
+    RateLimits rate{};
 
     bool operator==(const Limits&) const = default;
 };

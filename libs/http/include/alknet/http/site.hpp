@@ -3,6 +3,7 @@
 #pragma once
 
 #include <alknet/base/result.hpp>
+#include <alknet/http/access.hpp>
 #include <alknet/http/exchange.hpp>
 #include <alknet/http/limits.hpp>
 #include <alknet/http/proxy.hpp>
@@ -10,6 +11,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,21 +22,30 @@ namespace alknet::http {
 struct RouteOptions {
     std::string path;  // "/" or "/a/b"
     ProxyOptions proxy;
+    std::optional<Access> access{};  // in place of the site's
 };
 
 /// What the program itself answers at one path, which no route and no file hides.
 struct OwnAnswer {
     std::string path;
     Handler handler;  // of GET
+    /// Asks by itself who may have it, so that the site's access does not count.
+    bool admits = false;
+    std::optional<Access> access{};  // else: in place of the site's
 };
 
 struct SiteOptions {
-    std::vector<std::string> names;  // hosts without ports, in lower case; empty: every other one
-    std::filesystem::path root;      // empty: no files
+    std::vector<std::string> names{};  // hosts without ports, in lower case; empty: every other one
+    std::filesystem::path root{};      // empty: no files
     std::vector<RouteOptions> routes{};  // before files
     std::vector<OwnAnswer> own{};
-    bool health = false;  // GET /healthz says that the node serves
+    bool health = false;             // GET /healthz says that the node serves
+    std::optional<Access> access{};  // nullopt: everybody may have everything
+    /// Whose pages may read what this one serves (CORS), as "https://example.org".
+    std::vector<std::string> origins{};
 };
+
+class RateBuckets;
 
 class Sites {
 public:
@@ -54,7 +65,12 @@ private:
     static result<std::shared_ptr<const Site>> make_site(const SiteOptions& options,
                                                          const Reach& reach);
 
+    [[nodiscard]] std::optional<Response> over_rate(const Request& request, std::string_view whose,
+                                                    TimePoint now, bool taken) const;
+    [[nodiscard]] task<std::optional<Response>> refuse(const Site& site, Request& request) const;
+
     Limits limits_;
+    std::shared_ptr<RateBuckets> rate_;  // null: everybody may ask as often as he likes
     std::map<std::string, std::shared_ptr<const Site>, std::less<>> by_name_;
     std::shared_ptr<const Site> other_;  // for every name that is not there; may be null
 };

@@ -38,6 +38,10 @@ public:
                                                         std::string purpose) override {
         return inner_->recheck_token(std::move(token), std::move(purpose));
     }
+    task<result<std::optional<Identity>>> preview_token(std::string token,
+                                                        std::string purpose) override {
+        return inner_->preview_token(std::move(token), std::move(purpose));
+    }
 
 private:
     const std::shared_ptr<IdentityProvider> inner_;

@@ -78,6 +78,8 @@ public:
                                                              std::string purpose) override;
     task<result<std::optional<Identity>>> recheck_token(std::string token,
                                                         std::string purpose) override;
+    task<result<std::optional<Identity>>> preview_token(std::string token,
+                                                        std::string purpose) override;
 
 private:
     const std::shared_ptr<IdentityProvider> inner_;

@@ -1,0 +1,102 @@
+#include <algorithm>
+#include <alknet/base/causes.hpp>
+#include <alknet/http/access.hpp>
+#include <alknet/http/websocket.hpp>
+#include <utility>
+
+#include "cross_origin.hpp"
+
+namespace alknet::http {
+
+namespace {
+
+Response ask_for_token(const RequestHead& head) {
+    Response response = page(head, 401, "Only known peers may have this.",
+                             "Send a token: alknet token add makes one.");
+    response.fields.add("www-authenticate", "Bearer");
+    return response;
+}
+
+Response refuse_peer(const RequestHead& head, const error& why, const std::string& scope) {
+    Response response = failure_response(head, why);
+    response.fields.add("www-authenticate",
+                        "Bearer error=\"insufficient_scope\", scope=\"" + scope + "\"");
+    return response;
+}
+
+}  // namespace
+
+std::optional<std::string> bearer_of(const RequestHead& head) {
+    std::vector<std::string> tokens;
+    for (const std::string& one : offered_protocols(head).value_or(std::vector<std::string>())) {
+        if (one.starts_with(kBearerProtocol)) {
+            tokens.push_back(one.substr(kBearerProtocol.size()));
+        }
+    }
+    constexpr std::string_view kScheme = "bearer ";
+    const auto field = head.fields.find("authorization");
+    if (field && equal_ignoring_case(field->substr(0, kScheme.size()), kScheme)) {
+        tokens.emplace_back(trim(field->substr(kScheme.size())));
+    } else if (field) {
+        return std::nullopt;
+    }
+    const bool doubtful = tokens.size() > 1 || head.fields.count("authorization") > 1 ||
+                          std::ranges::find(tokens, "") != tokens.end();
+    if (doubtful) {
+        return std::nullopt;
+    }
+    return tokens.empty() ? std::string() : tokens.front();
+}
+
+bool has_credentials(const RequestHead& head) {
+    const auto token = bearer_of(head);
+    return !token || !token->empty();
+}
+
+Response refuse_token(const RequestHead& head) {
+    Response response = page(head, 401, "The token is not accepted.",
+                             "Use one that is valid; alknet token list shows them.");
+    response.fields.add("www-authenticate", "Bearer error=\"invalid_token\"");
+    return response;
+}
+
+task<std::optional<Response>> Access::refuse(Request& request,
+                                             const std::vector<std::string>& origins) const {
+    const RequestHead& head = request.head;
+    const auto token = bearer_of(head);
+    if (!token) {
+        co_return refuse_token(head);
+    }
+    if (!token->empty()) {
+        result<std::optional<Identity>> found = std::optional<Identity>();
+        if (identities != nullptr) {
+            std::string shown_for(purpose);
+            found = preview ? co_await identities->preview_token(*token, std::move(shown_for))
+                            : co_await identities->resolve_from_token(*token, std::move(shown_for));
+        }
+        if (!found && !found.error().is(errc::forbidden)) {
+            co_return failure_response(head, found.error());
+        }
+        if (!found || !*found) {
+            co_return refuse_token(head);
+        }
+        request.by_token = *std::move(found);
+    } else if (!may_come_from(head, origins)) {
+        // What the browser proves by itself is no wish of the page's.
+        co_return page(head, 403, "Pages of that site may not ask for this.",
+                       "Ask for it from a page of this site, or with a token.");
+    }
+    const std::optional<Identity>& caller = request.caller();
+    if (!caller) {
+        co_return ask_for_token(head);
+    }
+    if (caller->renewal_only) {
+        co_return failure_response(head, error(causes::kForbidden));
+    }
+    if (const auto may = demand(*caller); !may) {
+        co_return refuse_peer(head, may.error(), scope);
+    }
+    co_return std::nullopt;
+}
+
+}  // namespace alknet::http
