@@ -5,6 +5,7 @@
 #include <alknet/identity/import_state.hpp>
 #include <alknet/rt/cancel.hpp>
 #include <alknet/rt/wait.hpp>
+#include <exception>
 #include <iterator>
 #include <mutex>
 #include <set>
@@ -126,8 +127,13 @@ call::PeerImportOptions NodeImports::options_for(const config::Import& import) {
     return options;
 }
 
-task<void> NodeImports::keep(std::shared_ptr<Kept> one) {
-    (void)co_await one->import->run().under(one->cancel);
+// What a bug throws while it reads another node's words costs this import, and none of the others.
+task<void> NodeImports::keep(std::shared_ptr<Kept> one, Log log) {
+    try {
+        (void)co_await one->import->run().under(one->cancel);
+    } catch (const std::exception& bug) {
+        log.error("call.import_failed", {{"prefix", one->entry.prefix}, {"detail", bug.what()}});
+    }
 }
 
 // What has changed ends, and begins anew; what is as it was keeps its connections.
@@ -142,7 +148,7 @@ void NodeImports::follow() {
         } else {
             const auto one = std::make_shared<Kept>(entry, &scope_->token());
             one->import = call::PeerImport::create(loop_, options_for(entry));
-            scope_->spawn(keep(one), "call.import");
+            scope_->spawn(keep(one, log_), "call.import");
             now.push_back(one);
         }
         sources.push_back(now.back()->import->operations());

@@ -64,7 +64,7 @@ private:
 
     call::PeerImportOptions options_for(const config::Import& import);
     void follow();
-    static task<void> keep(std::shared_ptr<Kept> one);
+    static task<void> keep(std::shared_ptr<Kept> one, Log log);
 
     Loop& loop_;
     const Log log_;

@@ -21,8 +21,10 @@ std::vector<std::pair<std::string, std::string>> named_peers(const config::Confi
                              "the forwarding rule in line " + std::to_string(rule.origin.line));
         }
     }
-    for (const config::Import& import : config.fixed.imports) {
-        all.emplace_back(import.peer, "the import " + import.prefix);
+    for (const config::Import& import : config.dynamic.imports) {
+        for (const std::string& peer : import.from()) {
+            all.emplace_back(peer, "the import " + import.prefix);
+        }
     }
     for (const config::Assertion& assertion : config.dynamic.assertions) {
         all.emplace_back(assertion.peer, "the assertion in line " + std::to_string(assertion.line));
@@ -74,7 +76,7 @@ std::vector<identity::Scope> program_scopes(const config::Config& config) {
             add(rules->second.scope);
         }
     }
-    for (const config::Import& import : config.fixed.imports) {
+    for (const config::Import& import : config.dynamic.imports) {
         add(import.scope);
     }
     return scopes;

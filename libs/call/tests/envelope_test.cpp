@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/causes_call.hpp>
 #include <alknet/base/encoding.hpp>
 #include <alknet/call/envelope.hpp>
 #include <alknet/call/failure.hpp>

@@ -31,9 +31,9 @@ std::uint32_t status_of(const error& why) noexcept {
     return why.is(errc::forbidden) || why.is(errc::auth_required) ? kMayNot : kFailed;
 }
 
-std::string list_of(const std::vector<const call::Operation*>& operations) {
+std::string list_of(const std::vector<call::OperationPtr>& operations) {
     std::string text;
-    for (const call::Operation* one : operations) {
+    for (const call::OperationPtr& one : operations) {
         text += one->name + "  " + std::string(to_string(one->kind)) + "  " +
                 printable(one->about) + "\n";
     }
@@ -100,7 +100,7 @@ task<result<void>> Session::answer_command(Forward& forward, NodeCommand command
     if (command.kind == NodeCommand::Kind::ops) {
         co_return co_await print(forward, list_of(operations.visible_to(identity_)));
     }
-    ALKNET_CO_TRY(const call::Operation* const operation,
+    ALKNET_CO_TRY(const call::OperationPtr operation,
                   operations.find(command.operation, identity_));
     ALKNET_CO_TRY(call::Json input, co_await input_of(forward, command));
     call::CallContext context{
