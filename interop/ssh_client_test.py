@@ -193,9 +193,12 @@ class SshClient(harness.PeerTest):
         self.assertNotEqual(termios.tcgetattr(theirs), before)
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 44, 122, 0, 0))
         shell.send_signal(signal.SIGWINCH)
-        os.write(ours, b"until stty size | grep '44 122'; do sleep 0.1; done; sleep 1000\n")
+        os.write(ours, b"until stty size | grep '44 122'; do sleep 0.1; done\n")
         self.wait_for(ours, b"44 122\r\n")
+        os.write(ours, b"sh -c 'trap \"echo \\$((7*9)); exit\" INT; echo $((6*9)); while :; do sleep 0.1; done'\n")
+        self.wait_for(ours, b"54\r\n")
         os.write(ours, b"\x03")  # interrupts there, not here
+        self.wait_for(ours, b"63\r\n")
         os.write(ours, b"exit 9\n")
         self.assertEqual(shell.wait(harness.DEADLINE_SECONDS), 9)
         self.assertEqual(termios.tcgetattr(theirs), before)

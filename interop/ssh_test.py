@@ -269,11 +269,14 @@ class StockSsh(SshNode):
 
     def echoed(self, port):
         with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-            connection.sendall(b"x" * 100_000)
-            connection.shutdown(socket.SHUT_WR)
             got = b""
-            while octets := connection.recv(65536):
-                got += octets
+            try:
+                connection.sendall(b"x" * 100_000)
+                connection.shutdown(socket.SHUT_WR)
+                while octets := connection.recv(65536):
+                    got += octets
+            except (BrokenPipeError, ConnectionResetError):
+                return False
         return got == b"x" * 100_000
 
     def test_r(self):
@@ -322,11 +325,14 @@ class StockSsh(SshNode):
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(30)
             connection.connect(str(path))
-            connection.sendall(b"x" * 100_000)
-            connection.shutdown(socket.SHUT_WR)
             got = b""
-            while octets := connection.recv(65536):
-                got += octets
+            try:
+                connection.sendall(b"x" * 100_000)
+                connection.shutdown(socket.SHUT_WR)
+                while octets := connection.recv(65536):
+                    got += octets
+            except (BrokenPipeError, ConnectionResetError):
+                return False
         return got == b"x" * 100_000
 
     def test_l_to_a_socket(self):
@@ -341,16 +347,14 @@ class StockSsh(SshNode):
                              f"{local}.own:{self.home / 'serve' / 'control.sock'}", "127.0.0.1")
             ssh.wait_for("Entering interactive session")
             if not pipe:
-                with self.assertRaises(AssertionError):
-                    self.assertTrue(self.echoed_at(local), "no rule")
+                self.assertFalse(self.echoed_at(local), "no rule")
                 ssh.wait_for("no forwarding rule allows this")
                 self.allow_socket(there)
                 self.allow_socket(self.home / "serve" / "*")
             for _ in range(10):
                 self.assertTrue(self.echoed_at(local))
             self.assertTrue(self.echoed_at(f"{local}.link"))
-            with self.assertRaises(AssertionError):
-                self.assertTrue(self.echoed_at(f"{local}.own"))
+            self.assertFalse(self.echoed_at(f"{local}.own"))
             ssh.wait_for("the node itself is no target")
             ssh.stop()
             for path in (local, f"{local}.link", f"{local}.own"):
@@ -401,8 +405,9 @@ class StockSsh(SshNode):
         while not any(one["programs"] for one in
                       json.loads(harness.alknet("sessions", "--json", *home).stdout)["sessions"]):
             pass  # until it watches
-        held = self.child(harness.need("ssh"), *self.options(), "-N", "-L",
+        held = self.child(harness.need("ssh"), *self.options(), "-v", "-N", "-L",
                           f"{self.home / 'held.sock'}:127.0.0.1:{self.echo.port}", "127.0.0.1")
+        held.wait_for("Entering interactive session")
         watching.wait_for('"event":"began".*"kind":"session"')
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(30)

@@ -114,14 +114,15 @@ TEST_F(ConfigOperations, ServersAndUsersOfCommandsAreNamedAtTheMachineAlone) {
         "\"unix:/run/other.sock\"\n";
     const std::string server =
         "[[http.site]]\nhealth = true\n[[http.site.route]]\npath = \"/a\"\nproxy = "
-        "\"127.0.0.1:1\"\n";
+        "\"http://127.0.0.1:1\"\n";
     const std::string self = "[ssh]\nrun_as_self = true\n";
     for (const std::string& text : {route, server, self, self + "shell = \"/bin/sh\"\n",
-                                    std::string("[ssh]\nrun_as = \"root\"\n")}) {
+                                    std::string("[ssh]\nrun_as = \"nobody\"\n")}) {
         const auto refused = apply(remote(), text);
-        ASSERT_FALSE(refused);
-        EXPECT_TRUE(refused.error().is(causes::kForbidden));
-        ASSERT_TRUE(apply(local(), text));
+        ASSERT_FALSE(refused) << text;
+        EXPECT_TRUE(refused.error().is(causes::kForbidden)) << refused.error().message();
+        const auto applied = apply(local(), text);
+        ASSERT_TRUE(applied) << applied.error().message();
         EXPECT_TRUE(apply(remote(), text + "# the same\n", {{"confirm", "30s"}}));
         ASSERT_TRUE(call("config/undo", remote(), Json::object({})));
         EXPECT_TRUE(apply(remote(), text, {{"dry_run", true}})) << "to look is no change";

@@ -60,9 +60,9 @@ constexpr std::array kImportFields = {
          .example = "\"office\""}),
     field<&Import::peers, List<Name, kImportPeersMax>>(
         {.name = "peers",
-         .about = "In place of peer: several that offer the same. A call goes to the first of them "
-                  "that is there, and a query to the next one when that is lost.",
-         .example = "[\"office\", \"lab\"]"}),
+         .about = "Others that offer the same, besides peer or in its place. A call goes to the "
+                  "first of them that is there, and a query to the next one when that is lost.",
+         .example = "[\"lab\"]"}),
     field<&Import::prefix, Prefix>(
         {.name = "prefix",
          .about = "What their names begin with here: the peer's files/read is office-files/read "
@@ -104,7 +104,11 @@ void check_prefixes(Reading& in, const toml::table& table, const std::string& on
 }
 
 std::vector<std::string> Import::from() const {
-    return peers.empty() ? std::vector{peer} : peers;
+    std::vector<std::string> all = peers;
+    if (!peer.empty()) {
+        all.insert(all.begin(), peer);
+    }
+    return all;
 }
 
 bool Import::wants(std::string_view operation) const {
@@ -124,12 +128,11 @@ bool Import::wants(std::string_view operation) const {
 namespace {
 
 void check_peers(Reading& in, const toml::table& table, const Import& import) {
-    if (table.contains("peer") == table.contains("peers")) {
-        in.refuse(table, table.contains("peer") ? "has 'peer' and 'peers'; one of them is enough"
-                                                : "needs the key 'peer' or 'peers'");
+    if (!table.contains("peer") && !table.contains("peers")) {
+        in.refuse(table, "needs the key 'peer' or 'peers'");
         return;
     }
-    std::vector<std::string> names = import.peers;
+    std::vector<std::string> names = import.from();
     std::ranges::sort(names);
     if (std::ranges::adjacent_find(names) != names.end()) {
         in.refuse(table, "names a peer twice");

@@ -70,7 +70,9 @@ TEST(ConfigImports, AreOfOnePeerOrOfSeveral) {
     ASSERT_THAT(several.problems, IsEmpty()) << as_error(several.problems).message();
     EXPECT_THAT(several.config.dynamic.imports[0].from(), ElementsAre("lab", "office"));
     EXPECT_THAT(parse_text(import_of("x")).config.dynamic.imports[0].from(), ElementsAre("office"));
-    EXPECT_THAT(reasons(prefix + "peer = 'a'\npeers = ['b']\n"), ElementsAre(HasSubstr("enough")));
+    EXPECT_THAT(parse_text(prefix + "peer = 'a'\npeers = ['b']\n").config.dynamic.imports[0].from(),
+                ElementsAre("a", "b"));
+    EXPECT_THAT(reasons(prefix + "peer = 'a'\npeers = ['a']\n"), ElementsAre(HasSubstr("twice")));
     EXPECT_THAT(reasons(prefix + "peers = ['a', 'b', 'a']\n"), ElementsAre(HasSubstr("twice")));
     EXPECT_THAT(reasons(prefix + "peers = []\n"), ElementsAre(HasSubstr("at least one")));
     std::string many = "peers = [";

@@ -251,7 +251,7 @@ TEST(ConfigParse, ARecordKnowsTheLineOfEachScope) {
     EXPECT_EQ(list.peers[1].expires, day + std::chrono::minutes(30));
     ASSERT_THAT(alice.grants, SizeIs(2));
     EXPECT_EQ(alice.grants[1].scope.text(), "git:read:*");
-    EXPECT_EQ(alice.grants[1].origin.text(), "alknet.toml:12");
+    EXPECT_EQ(alice.grants[1].origin.text(), "alknet.toml:13");
     ASSERT_THAT(list.roles, SizeIs(1));
     ASSERT_THAT(list.roles[0].grants, SizeIs(1));
     EXPECT_EQ(list.roles[0].grants[0].origin.text(), "alknet.toml:3");

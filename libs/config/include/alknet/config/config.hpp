@@ -49,8 +49,8 @@ inline constexpr std::size_t kRoutesMax = 64;     // likewise
 
 /// Operations of other nodes, offered here.
 struct Import {
-    std::string peer;                // its name; or
-    std::vector<std::string> peers;  // theirs: any of them, the first that is there
+    std::string peer;                // its name; and, or in its place,
+    std::vector<std::string> peers;  // those of others: any of them, the first that is there
     std::string prefix;              // of their names here
     /// Which, as they are called there: SERVICE/NAME, either of which may be *; empty: all.
     std::vector<std::string> operations;
