@@ -85,7 +85,7 @@ error unknown_word(const std::string& word, const CLI::App* command) {
 std::string mismatch(const CLI::ArgumentMismatch& failure) {
     constexpr std::string_view kBegin = ": 1 required ";
     constexpr std::string_view kEnd = " missing";
-    const std::string text = failure.what();
+    std::string text = failure.what();
     const std::size_t begin = text.find(kBegin);
     if (begin == std::string::npos || !text.ends_with(kEnd)) {
         return text;

@@ -73,9 +73,8 @@ TEST(ConfigSites, RoutesAreRead) {
     const std::vector<HttpSite>& sites = config.dynamic.http_sites;
     ASSERT_THAT(sites, SizeIs(2));
     ASSERT_THAT(sites[0].routes, SizeIs(2));
-    HttpRoute expected{.path = "/",
-                       .proxy = {.host = "backend.example", .port = 80, .socket = {}},
-                       .require = {}};
+    HttpRoute expected{
+        .path = "/", .proxy = {.host = "backend.example", .port = 80, .socket = {}}, .require = {}};
     EXPECT_EQ(sites[0].routes[0], expected);
     expected = {.path = "/a.b/c",
                 .proxy = {.host = "::1", .port = 8080, .socket = {}},
