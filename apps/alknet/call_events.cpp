@@ -79,7 +79,11 @@ task<result<void>> watch(Serve serve, http::EventStream& events, http::Request& 
 }
 
 task<result<http::Response>> answer(Serve serve, http::Request& request) {
-    Watching watching{.token = http::bearer_of(request.head).value_or(""), .after = {}};
+    auto token = http::bearer_of(request.head);
+    if (!token) {
+        co_return http::refuse_token(request.head);
+    }
+    Watching watching{.token = *std::move(token), .after = {}};
     if (const auto last = http::last_event_id(request.head); last && !last->empty()) {
         watching.after = parse_plain_number<std::uint64_t>(*last);
         if (!watching.after) {

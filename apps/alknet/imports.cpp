@@ -197,8 +197,9 @@ std::vector<ImportedPeer> NodeImports::peers(const std::vector<OperationPtr>& ma
                               .prefix = std::move(status.prefix),
                               .state = status.connected ? "connected" : "away",
                               .operations = {},
-                              .held_back = status.held_back};
-            if (!status.problem.empty()) {
+                              .held_back = all ? status.held_back : 0};
+            // What is wrong with one operation may name it; why the peer is away may not.
+            if ((all || !status.connected) && !status.problem.empty()) {
                 peer.problem = std::move(status.problem);
             }
             for (const std::string& name : status.offered) {

@@ -28,9 +28,9 @@ void add_peer_changes(Grammar& grammar, CLI::App& peer) {
 
     const auto [renew, renewal] = change("renew", "Give somebody a new term", Action::renew);
     forcible(std::pair(renew, renewal));
-    renewal->expires = "30d";
     metavar(renew->add_option("--expires", renewal->expires,
-                              "When it ends: a duration from now, a day in UTC, or never (30d)"),
+                              "When it ends: a duration from now, a day in UTC, or never (30d; as "
+                              "it is if --renew alone is given)"),
             "WHEN");
     metavar(renew->add_option("--renew", renewal->renew, kRenewHelp), "DURATION");
     renew->footer("Whoever may renew its own term does so with alknet renew, on its side.");

@@ -28,6 +28,7 @@ using Action = PeerOptions::Action;
 
 constexpr std::string_view kRead = "peers:read";
 constexpr std::string_view kManage = "peers:manage";
+constexpr std::string_view kTerm = "30d";  // where none is said
 
 struct Work {
     const Desk& desk;
@@ -200,12 +201,16 @@ result<void> change(PeerRecord& peer, const PeerOptions& options, WallTime now) 
         case Action::renew: {
             if (!options.renew.empty()) {
                 ALKNET_TRY(peer.renew, parse_renewal(options.renew));
+                if (options.expires.empty()) {
+                    return {};
+                }
             }
             if (options.expires == kNever) {
                 peer.expires.reset();
                 return {};
             }
-            ALKNET_TRY(peer.expires, parse_future_expiry(options.expires, now));
+            const std::string_view end = options.expires.empty() ? kTerm : options.expires;
+            ALKNET_TRY(peer.expires, parse_future_expiry(end, now));
             return {};
         }
         case Action::disable:

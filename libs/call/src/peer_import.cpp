@@ -102,6 +102,9 @@ private:
         const auto link = std::make_shared<PeerLink>(loop_, connection);
         auto outcome = co_await learn(*link);
         if (outcome) {
+            outcome = still_known(*link);  // nobody rechecked this link while the peer spoke
+        }
+        if (outcome) {
             calls_->set_link(link);
             problem_ = "the connection has ended";
             outcome = co_await keep(*link);
@@ -112,7 +115,8 @@ private:
         co_return outcome;
     }
 
-    // The list tells whether anything is new; the schemas are asked for where it does.
+    // The whole of it each time: a program behind the peer may have changed a schema, of which the
+    // list says nothing.
     task<result<void>> learn(PeerLink& link) {
         ALKNET_CO_TRY(std::string list, co_await listed(link));
         Discovery discovery{.timeout = PeerImport::kDiscoveryTimeout};
@@ -127,9 +131,16 @@ private:
         if (found->empty()) {
             co_return fail(causes::kImportRefused, peer() + ": it offers nothing to this node");
         }
-        list_ = std::move(list);
+        ALKNET_CO_CHECK(still_known(link));
+        const bool news = list != std::exchange(list_, list);
         found_ = *std::move(found);
-        co_return co_await admit(true);
+        co_return co_await admit(news);
+    }
+
+    result<void> still_known(PeerLink& link) const {
+        return shared_.options.still(peer(), link.connection())
+                   ? result<void>()
+                   : fail(causes::kImportRefused, peer() + ": it is not this peer any more");
     }
 
     static task<result<std::string>> listed(PeerLink& link) {
@@ -205,10 +216,7 @@ private:
             if (ended || !ended.error().is(causes::kTimeout)) {
                 co_return link.reason(ended);
             }
-            ALKNET_CO_TRY(const std::string list, co_await listed(link));
-            if (list != list_) {
-                ALKNET_CO_CHECK(co_await learn(link));
-            }
+            ALKNET_CO_CHECK(co_await learn(link));
         }
     }
 

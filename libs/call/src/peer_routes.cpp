@@ -100,7 +100,7 @@ task<result<void>> PeerRoutes::subscribe(std::string operation, CallContext cont
         co_return unexpected(away(peers_));
     }
     const Peers& peers = route->peers;
-    if (peers.size() > 1 && context.resume_after.value_or(0) != 0) {
+    if (peers_.size() > 1 && context.resume_after.value_or(0) != 0) {
         co_return fail(causes::kUsage,
                        "resume_after: several nodes offer this, and a number of one says nothing "
                        "to another");

@@ -2,7 +2,10 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/http/access.hpp>
 #include <alknet/http/websocket.hpp>
+#include <alknet/rt/loop.hpp>
+#include <alknet/rt/race.hpp>
 #include <utility>
+#include <vector>
 
 #include "cross_origin.hpp"
 
@@ -97,6 +100,35 @@ task<std::optional<Response>> Access::refuse(Request& request,
         co_return refuse_peer(head, may.error(), scope);
     }
     co_return std::nullopt;
+}
+
+namespace {
+
+constexpr Duration kRecheckEach = std::chrono::seconds(1);
+
+task<result<void>> until_refused(Access access, std::string token, Identity before) {
+    const TaskContext context = co_await current_context();
+    for (;;) {
+        ALKNET_CO_CHECK(co_await context.loop->sleep(kRecheckEach));
+        const auto now =
+            co_await access.identities->recheck_token(token, std::string(access.purpose));
+        if (now ? is_narrowed(before, *now) : now.error().is(errc::forbidden)) {
+            co_return fail(causes::kTokenInvalid);
+        }
+    }
+}
+
+}  // namespace
+
+Tunnel while_accepted(Access access, std::string token, Identity before, Tunnel tunnel) {
+    return [access = std::move(access), token = std::move(token), before = std::move(before),
+            tunnel = std::move(tunnel)](BiStream& stream) -> task<result<void>> {
+        std::vector<task<result<void>>> works;
+        works.push_back(tunnel(stream));
+        works.push_back(until_refused(access, token, before));
+        Raced<void> first = co_await race(std::move(works));
+        co_return std::move(first.outcome);
+    };
 }
 
 }  // namespace alknet::http

@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/http/access.hpp>
+#include <alknet/http/path.hpp>
 #include <alknet/http/site.hpp>
 #include <alknet/http/static_files.hpp>
 #include <alknet/rt/loop.hpp>
@@ -44,7 +46,10 @@ struct Sites::Site {
     std::vector<std::string> origins;
 
     [[nodiscard]] const OwnAnswer* find_own(const RequestHead& head) const {
-        const auto found = std::ranges::find(own, head.path, &OwnAnswer::path);
+        // As the router reads it, so that no spelling gets past what is asked before.
+        const auto parsed = own.empty() ? std::nullopt : parse_file_path(head.path);
+        const std::string path = parsed ? "/" + parsed->relative() : head.path;
+        const auto found = std::ranges::find(own, path, &OwnAnswer::path);
         return found == own.end() ? nullptr : &*found;
     }
     [[nodiscard]] const Route* find(const RequestHead& head) const {
@@ -206,6 +211,11 @@ task<Response> Sites::answer(Request& request) const {
     auto refused = co_await refuse(*site, request);
     Response response = refused ? *std::move(refused) : co_await site->answer(request);
     response.by_token = request.by_token ? request.by_token->id : std::string();
+    if (const Access* const access = site->access_for(request.head);
+        access != nullptr && response.tunnel && request.by_token) {
+        response.tunnel = while_accepted(*access, bearer_of(request.head).value_or(""),
+                                         *request.by_token, std::move(response.tunnel));
+    }
     allow_origin(request.head, site->origins, response.fields);
     if (!request.head.protocol.empty() && !response.tunnel && response.status < 300) {
         // A success would be the beginning of one.

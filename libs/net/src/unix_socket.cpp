@@ -168,6 +168,13 @@ result<fs::path> real_path(int descriptor) {
     if (failure || !real.is_absolute()) {
         return fail(causes::kIo, "/proc: " + failure.message());
     }
+    // What another mount namespace has (/proc/PID/root) is named as it is there.
+    struct stat held{};
+    struct stat named{};
+    if (fstat(descriptor, &held) != 0 || lstat(real.c_str(), &named) != 0 ||
+        held.st_dev != named.st_dev || held.st_ino != named.st_ino) {
+        return fail(causes::kUnreachable, "the path is not where this node sees it");
+    }
     return real;
 }
 

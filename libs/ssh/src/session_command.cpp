@@ -86,8 +86,8 @@ task<result<void>> Session::run_command(Forward& forward) {
     if (why.is(errc::cancelled)) {
         co_return done;
     }
-    ALKNET_CO_CHECK(
-        co_await say(forward, in_terminal(forward, "alknet: " + why.message() + "\n"), kErrorData));
+    ALKNET_CO_CHECK(co_await say(
+        forward, in_terminal(forward, "alknet: " + printable(why.message()) + "\n"), kErrorData));
     co_return end_program(forward, exit_status(status_of(why)));
 }
 

@@ -37,6 +37,10 @@ struct Access {
 [[nodiscard]] std::optional<std::string> bearer_of(const RequestHead& head);
 /// Whether it has credentials, good or not.
 [[nodiscard]] bool has_credentials(const RequestHead& head);
+/// `tunnel`, which ends with kTokenInvalid within about a second once the token is not accepted any
+/// more, or its owner may do less than `before`.
+[[nodiscard]] Tunnel while_accepted(Access access, std::string token, Identity before,
+                                    Tunnel tunnel);
 /// 401 for a token that is not accepted.
 [[nodiscard]] Response refuse_token(const RequestHead& head);
 
