@@ -100,7 +100,7 @@ private:
     task<result<void>> session() {
         ALKNET_CO_TRY(const auto connection, co_await shared_.options.dial(peer()));
         const auto link = std::make_shared<PeerLink>(loop_, connection);
-        auto outcome = co_await learn(*link);
+        auto outcome = co_await learn(*link, true);
         if (outcome) {
             outcome = still_known(*link);  // nobody rechecked this link while the peer spoke
         }
@@ -115,9 +115,9 @@ private:
         co_return outcome;
     }
 
-    // The whole of it each time: a program behind the peer may have changed a schema, of which the
-    // list says nothing.
-    task<result<void>> learn(PeerLink& link) {
+    // `first` of this link. The whole of it each time: a program behind the peer may have changed a
+    // schema, of which the list says nothing.
+    task<result<void>> learn(PeerLink& link, bool first) {
         ALKNET_CO_TRY(std::string list, co_await listed(link));
         Discovery discovery{.timeout = PeerImport::kDiscoveryTimeout};
         discovery.wanted = [&options = shared_.options](const RemoteOperation& one) {
@@ -134,7 +134,7 @@ private:
         ALKNET_CO_CHECK(still_known(link));
         const bool news = list != std::exchange(list_, list);
         found_ = *std::move(found);
-        co_return co_await admit(news);
+        co_return co_await admit(first || news);
     }
 
     result<void> still_known(PeerLink& link) const {
@@ -216,7 +216,7 @@ private:
             if (ended || !ended.error().is(causes::kTimeout)) {
                 co_return link.reason(ended);
             }
-            ALKNET_CO_CHECK(co_await learn(link));
+            ALKNET_CO_CHECK(co_await learn(link, false));
         }
     }
 
