@@ -64,7 +64,7 @@ result<SshPlace> SshPlace::parse(std::string_view text) {
         if (port.front() != ':' || !number || *number == 0) {
             return invalid(text);
         }
-        place.port = *number;
+        place.port = number;
     }
     if (!is_host(place.host)) {
         return invalid(text);

@@ -79,7 +79,7 @@ task<result<Json>> PeerRoutes::call(std::string operation, CallContext context, 
             continue;
         }
         const bool last = i + 1 == peers.size();
-        Json given = last ? std::move(input) : input;
+        Json given = last ? std::exchange(input, Json()) : input;
         outcome = co_await peers[i]->call(operation, context, std::move(given));
         // What comes from there, in whatever words, tells nobody that a mutation was not done.
         if (outcome || !query ||

@@ -10,9 +10,7 @@
 namespace alknet::call {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::SizeIs;
 
 /// A far node, which can be away, and a near one that imports from it.
 class Imports {
@@ -306,9 +304,10 @@ ALKNET_CO_TEST(PeerImports, SayWhereSomethingIsMissing) {
     (void)co_await world.call("far-test/echo");
     (void)co_await loop.sleep(PeerImport::kAgainFirst * 2);
     EXPECT_FALSE(world.registry->find("far-test/scoped", known())) << "it is not told of it";
-    world.far_registry->add(make("test/picky", [](CallContext, Json) -> task<result<Json>> {
+    const auto picky = [](CallContext, Json) -> task<result<Json>> {
         co_return fail(causes::kScopeMissing, "far:scope");
-    }));
+    };
+    ALKNET_CO_ASSERT(world.far_registry->add(make("test/picky", picky)));
     (void)co_await loop.sleep(PeerImport::kLookAgain * 2);
     const auto refused = co_await world.call("far-test/picky");
     ALKNET_CO_ASSERT(!refused);

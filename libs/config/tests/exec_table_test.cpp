@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <alknet/config/config.hpp>
@@ -105,9 +106,8 @@ TEST(ConfigPrograms, DifferFromOneAnother) {
     EXPECT_THAT(reasons(one + one), ElementsAre(HasSubstr("name"), HasSubstr("alpn")));
     std::string many;
     for (std::size_t i = 0; i <= kProgramsMax; ++i) {
-        const std::string name = "n" + std::to_string(i);
-        many += "[[exec]]\nname = '" + name + "'\ncommand = ['/x']\nuser = 'a'\nalpn = '" + name +
-                "'\n";
+        many += fmt::format(
+            "[[exec]]\nname = 'n{0}'\ncommand = ['/x']\nuser = 'a'\nalpn = 'n{0}'\n", i);
     }
     EXPECT_THAT(reasons(many), ElementsAre(HasSubstr("at most 64")));
 }

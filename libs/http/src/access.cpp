@@ -118,16 +118,20 @@ task<result<void>> until_refused(Access access, std::string token, Identity befo
     }
 }
 
+task<result<void>> first_of(task<result<void>> one, task<result<void>> other) {
+    std::vector<task<result<void>>> works;
+    works.push_back(std::move(one));
+    works.push_back(std::move(other));
+    Raced<void> first = co_await race(std::move(works));
+    co_return std::move(first.outcome);
+}
+
 }  // namespace
 
 Tunnel while_accepted(Access access, std::string token, Identity before, Tunnel tunnel) {
     return [access = std::move(access), token = std::move(token), before = std::move(before),
-            tunnel = std::move(tunnel)](BiStream& stream) -> task<result<void>> {
-        std::vector<task<result<void>>> works;
-        works.push_back(tunnel(stream));
-        works.push_back(until_refused(access, token, before));
-        Raced<void> first = co_await race(std::move(works));
-        co_return std::move(first.outcome);
+            tunnel = std::move(tunnel)](BiStream& stream) {
+        return first_of(tunnel(stream), until_refused(access, token, before));
     };
 }
 
