@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import random
 import select
 import shutil
@@ -16,7 +15,7 @@ from call_test import TRANSPORTS, Frames
 from control_test import Control
 from support import EXIT_REFUSED, EXIT_USAGE, OTHER_ID, PATIENCE_S, Node, TestCase
 
-TICKS = pathlib.Path(__file__).resolve().parents[3] / "examples/exec/ticks.py"
+TICKS = support.ROOT / "examples/exec/ticks.py"
 # ./dev soak --events 1000000 --cuts 1000
 EVENTS = int(os.environ.get("ALKNET_EVENTS", "20000"))
 CUTS = int(os.environ.get("ALKNET_CUTS", "12"))

@@ -111,6 +111,9 @@ task<void> CallPeer::serve(StreamPtr stream) {
     result<void> outcome = co_await std::move(reading).under(stream->cancel);
     if (!outcome) {
         stream->cancel.request();
+    } else if (stream->running > 0 && connection_->info().transport != Transport::quic) {
+        // A socket does not tell who says no more from who has gone; what is sent to it does.
+        scope_.spawn(send_beat(stream), "call.heartbeat");
     }
     co_await wait_unused(*stream);
     if (stream->fault) {
