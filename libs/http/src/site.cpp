@@ -10,6 +10,7 @@
 #include "cross_origin.hpp"
 #include "proxy_fields.hpp"
 #include "rate_buckets.hpp"
+#include "upstream_exchange.hpp"
 
 namespace alknet::http {
 
@@ -150,11 +151,6 @@ task<Response> Sites::Site::answer(Request& request) const {
 
 namespace {
 
-std::string bucket_of(const Request& request) {
-    return request.caller() ? "id " + request.caller()->id
-                            : "ip " + request.auth.remote.limit_group().ip_text();
-}
-
 Response too_many(const RequestHead& head, Duration wait) {
     const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait);
     Response response = page(head, 429, "That is more than http.limits.requests_per_second.",
@@ -180,7 +176,7 @@ task<std::optional<Response>> Sites::refuse(const Site& site, Request& request) 
     const TaskContext context = co_await current_context();
     const TimePoint now = context.loop->now();
     const Access* const access = site.access_for(request.head);
-    const std::string whose = rate_ == nullptr ? std::string() : bucket_of(request);
+    const std::string whose = rate_ == nullptr ? std::string() : client_of(request);
     const bool with_token = access != nullptr && has_credentials(request.head);
     if (auto refused = over_rate(request, whose, now, !with_token)) {
         co_return refused;
@@ -190,7 +186,7 @@ task<std::optional<Response>> Sites::refuse(const Site& site, Request& request) 
     }
     auto refused = co_await access->refuse(request, site.origins);
     if (with_token) {
-        auto over = over_rate(request, request.by_token ? bucket_of(request) : whose, now, true);
+        auto over = over_rate(request, request.by_token ? client_of(request) : whose, now, true);
         if (!refused) {
             refused = std::move(over);
         }

@@ -16,6 +16,8 @@ namespace alknet::http {
 
 /// Requests that one route has with its upstream at a time; further ones get 503.
 inline constexpr std::size_t kUpstreamExchangesMax = 1024;
+/// Those of them that one peer may have, or the strangers of one group of addresses.
+inline constexpr std::size_t kUpstreamExchangesEachMax = 256;
 
 struct Upstream {
     std::string host;  // a name, or an address without brackets
