@@ -12,6 +12,7 @@
 #include <alknet/identity/policy.hpp>
 #include <alknet/rt/snapshot.hpp>
 #include <array>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -36,12 +37,24 @@ constexpr http::Limits limits_of(const config::HttpLimits& from) {
 
 static_assert(limits_of(config::HttpLimits()) == http::Limits(), "one of the two is out of date");
 
-// Whether `path` is `root` or below it.
-bool shows(const std::filesystem::path& root, const std::filesystem::path& path) {
+std::filesystem::path real_path(const std::filesystem::path& path) {
     std::error_code failed;
-    const auto real_root = std::filesystem::weakly_canonical(root, failed);
-    const auto real_path = std::filesystem::weakly_canonical(path, failed);
-    return std::ranges::mismatch(real_root, real_path).in1 == real_root.end();
+    return std::filesystem::weakly_canonical(path, failed);
+}
+
+// Whether `path` is `root` or below it; both as `real_path` gives them.
+bool is_within(const std::filesystem::path& root, const std::filesystem::path& path) {
+    return std::ranges::mismatch(root, path).in1 == root.end();
+}
+
+bool shows(const std::filesystem::path& root, const std::filesystem::path& path) {
+    return is_within(real_path(root), real_path(path));
+}
+
+// Whether a socket is one of the node's own, wherever links lead by now.
+bool is_own(const std::vector<std::filesystem::path>& own, const std::filesystem::path& socket) {
+    const std::filesystem::path led_to = real_path(socket);
+    return std::ranges::any_of(own, [&](const auto& path) { return is_within(path, led_to); });
 }
 
 http::RouteOptions route_of(const config::HttpRoute& from, std::optional<http::Access> access) {
@@ -96,6 +109,8 @@ public:
         for (const tls::CertificateFiles& files : config.certificates) {
             own.push_back(files.key);
         }
+        std::vector<std::filesystem::path> real_own;
+        std::ranges::transform(own, std::back_inserter(real_own), real_path);
         std::vector<http::SiteOptions> options;
         for (const config::HttpSite& site : config.http_sites) {
             const auto is_shown = [&](const auto& path) { return shows(site.root, path); };
@@ -124,8 +139,7 @@ public:
             }
             for (const config::HttpRoute& route : site.routes) {
                 const auto& socket = route.proxy.socket;
-                const auto has = [&](const auto& path) { return shows(path, socket); };
-                if (!socket.empty() && std::ranges::any_of(own, has)) {
+                if (!socket.empty() && is_own(real_own, socket)) {
                     return fail(causes::kConfigInvalid,
                                 "http.site.route: the node itself is at " + socket.native());
                 }
@@ -134,7 +148,7 @@ public:
             }
         }
         ALKNET_TRY(auto sites,
-                   http::Sites::create(options, limits_of(config.http_limits), reach()));
+                   http::Sites::create(options, limits_of(config.http_limits), reach(std::move(real_own))));
         return [self = sites_, sites] { self->set(sites); };
     }
 
@@ -162,7 +176,7 @@ private:
         access->preview = true;
         return access;
     }
-    [[nodiscard]] http::Reach reach() const {
+    [[nodiscard]] http::Reach reach(std::vector<std::filesystem::path> own) const {
         return {.network = options_.network,
                 .may_connect = [listens_on = options_.listens_on](
                                    std::string_view host,
@@ -171,6 +185,12 @@ private:
                         return fail(causes::kForbidden, "the node itself is no target");
                     }
                     return may_connect(host, resolved);
+                },
+                .may_connect_socket =
+                    [own = std::move(own)](const std::filesystem::path& socket) -> result<void> {
+                    return is_own(own, socket)
+                               ? fail(causes::kForbidden, "the node itself is there")
+                               : result<void>();
                 },
                 .log = options_.log};
     }

@@ -66,6 +66,9 @@ task<result<void>> UpstreamExchange::connect() {
     }
     const ProxyOptions& options = route_->options;
     if (!options.upstream.socket.empty()) {
+        if (route_->reach.may_connect_socket) {
+            ALKNET_CO_CHECK(route_->reach.may_connect_socket(options.upstream.socket));
+        }
         ALKNET_CO_TRY(net::UnixStream connected, net::connect_unix(loop_, options.upstream.socket));
         stream_ = std::move(connected.stream);
     } else {

@@ -318,6 +318,26 @@ TEST(ProxyRoute, AClientHasItsShareOfThePlaces) {
     EXPECT_FALSE(route.enter("ip 192.0.2.1"));
 }
 
+ALKNET_CO_TEST(Proxy, WhereASocketLeadsIsAskedForEachConnection) {
+    std::vector<std::filesystem::path> asked;
+    test::World world(loop);
+    world.route("GET", "/*rest",
+                make_proxy({.upstream = {.socket = "/nowhere/socket"}},
+                           {.may_connect_socket =
+                                [&](const std::filesystem::path& socket) -> result<void> {
+                               asked.push_back(socket);
+                               return fail(causes::kForbidden, "it leads to the node");
+                           }}));
+    world.start();
+    for (std::size_t i = 1; i <= 2; ++i) {
+        co_await world.send(std::string(kGet));
+        EXPECT_THAT(co_await world.receive("site.\n"), StartsWith("HTTP/1.1 502 "));
+        EXPECT_EQ(asked.size(), i);
+    }
+    EXPECT_EQ(asked.front(), "/nowhere/socket");
+    co_await world.finish();
+}
+
 task<int> status_of(const Sites& sites, std::string path) {
     struct NoBody final : BodySource {
         task<result<std::size_t>> read(MutableBytes) override { co_return 0U; }
