@@ -147,8 +147,8 @@ public:
                     route_of(route, access_of(route.require, options_.identities)));
             }
         }
-        ALKNET_TRY(auto sites,
-                   http::Sites::create(options, limits_of(config.http_limits), reach(std::move(real_own))));
+        ALKNET_TRY(auto sites, http::Sites::create(options, limits_of(config.http_limits),
+                                                   reach(std::move(real_own))));
         return [self = sites_, sites] { self->set(sites); };
     }
 

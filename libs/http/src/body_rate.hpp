@@ -7,8 +7,8 @@
 
 namespace alknet::http {
 
-inline constexpr Refusal kTooSlow{
-    .status = 408, .reason = "the body is slower than http.limits.body_rate_min"};
+inline constexpr Refusal kTooSlow{.status = 408,
+                                  .reason = "the body is slower than http.limits.body_rate_min"};
 
 /// On average over the time that was spent in waiting for it, once that is more than kRateGrace: so
 /// a handler that is slow itself makes no client look slow.

@@ -151,6 +151,24 @@ task<Response> Sites::Site::answer(Request& request) const {
 
 namespace {
 
+// What lasts does so for as long as the token. What is read at once has been admitted; and whoever
+// shows the token in earnest himself looks after it.
+void end_with_token(const Access& access, const Request& request, Response& response) {
+    const bool lasts = response.source != nullptr && !access.preview &&
+                       (!response.source_size || *response.source_size > kPieceBytes);
+    if (!lasts && !response.tunnel) {
+        return;
+    }
+    const std::string token = bearer_of(request.head).value_or("");
+    if (response.tunnel) {
+        response.tunnel =
+            while_accepted(access, token, *request.by_token, std::move(response.tunnel));
+    } else {
+        response.source =
+            while_accepted(access, token, *request.by_token, std::move(response.source));
+    }
+}
+
 Response too_many(const RequestHead& head, Duration wait) {
     const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait);
     Response response = page(head, 429, "That is more than http.limits.requests_per_second.",
@@ -208,9 +226,8 @@ task<Response> Sites::answer(Request& request) const {
     Response response = refused ? *std::move(refused) : co_await site->answer(request);
     response.by_token = request.by_token ? request.by_token->id : std::string();
     if (const Access* const access = site->access_for(request.head);
-        access != nullptr && response.tunnel && request.by_token) {
-        response.tunnel = while_accepted(*access, bearer_of(request.head).value_or(""),
-                                         *request.by_token, std::move(response.tunnel));
+        access != nullptr && request.by_token) {
+        end_with_token(*access, request, response);
     }
     allow_origin(request.head, site->origins, response.fields);
     if (!request.head.protocol.empty() && !response.tunnel && response.status < 300) {

@@ -9,6 +9,8 @@
 #include <alknet/rt/combine.hpp>
 #include <alknet/rt/race.hpp>
 
+#include "rate_buckets.hpp"
+
 namespace alknet::http {
 
 namespace {
@@ -19,7 +21,7 @@ constexpr MessageLimits kAnswerLimits{.header_bytes_max = 64 << 10, .fields_max 
 }  // namespace
 
 std::string client_of(const Request& request) {
-    return request.caller() ? "id " + request.caller()->id
+    return request.caller() ? std::string(kIdentity) + request.caller()->id
                             : "ip " + request.auth.remote.limit_group().ip_text();
 }
 

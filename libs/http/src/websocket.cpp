@@ -74,8 +74,7 @@ task<result<void>> WebSocket::State::work(WebSocket& socket, Serve serve) {
     if (outcome.index() == 1 && std::get<1>(outcome)) {
         session->close(websocket_code::kGoingAway, "nothing has passed");
     }
-    co_return co_await good_bye(
-        std::visit([](const result<void>& one) { return one; }, outcome));
+    co_return co_await good_bye(std::visit([](const result<void>& one) { return one; }, outcome));
 }
 
 task<result<void>> WebSocket::State::until_idle() {

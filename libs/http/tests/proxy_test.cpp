@@ -284,8 +284,7 @@ ALKNET_CO_TEST(Proxy, SoManyRequestsAreAtAnUpstreamAndNoMore) {
     for (std::size_t i = 0; i <= kUpstreamExchangesMax; ++i) {
         clients.emplace_back().remote =
             SocketAddress::v4({192, 0, 2, static_cast<std::uint8_t>(i % 5)}, 1);
-        requests.push_back(
-            {.head = {}, .body = body, .auth = clients.back(), .trace_id = ""});
+        requests.push_back({.head = {}, .body = body, .auth = clients.back(), .trace_id = ""});
         requests.back().head.method = "GET";
         requests.back().head.path = "/";
         struct Ask {
@@ -321,13 +320,13 @@ TEST(ProxyRoute, AClientHasItsShareOfThePlaces) {
 ALKNET_CO_TEST(Proxy, WhereASocketLeadsIsAskedForEachConnection) {
     std::vector<std::filesystem::path> asked;
     test::World world(loop);
-    world.route("GET", "/*rest",
-                make_proxy({.upstream = {.socket = "/nowhere/socket"}},
-                           {.may_connect_socket =
-                                [&](const std::filesystem::path& socket) -> result<void> {
-                               asked.push_back(socket);
-                               return fail(causes::kForbidden, "it leads to the node");
-                           }}));
+    world.route(
+        "GET", "/*rest",
+        make_proxy({.upstream = {.socket = "/nowhere/socket"}},
+                   {.may_connect_socket = [&](const std::filesystem::path& socket) -> result<void> {
+                       asked.push_back(socket);
+                       return fail(causes::kForbidden, "it leads to the node");
+                   }}));
     world.start();
     for (std::size_t i = 1; i <= 2; ++i) {
         co_await world.send(std::string(kGet));

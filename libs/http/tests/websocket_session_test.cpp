@@ -320,10 +320,9 @@ TEST(WebSocketSession, FragmentsAreBoundedByNumber) {
         EXPECT_FALSE(server->end());
         server->receive(as_bytes(frame(kPing, "") + frame(kContinuation, "end")));
         EXPECT_EQ(server->has_message(), more == 0);
-        EXPECT_EQ(server->end(),
-                  more == 0 ? std::nullopt
-                            : std::optional(WebSocketEnd{.code = websocket_code::kTooLarge,
-                                                         .reason = {}}));
+        EXPECT_EQ(server->end(), more == 0 ? std::nullopt
+                                           : std::optional(WebSocketEnd{
+                                                 .code = websocket_code::kTooLarge, .reason = {}}));
     }
 }
 
