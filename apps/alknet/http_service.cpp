@@ -100,6 +100,18 @@ result<void> may_connect(std::string_view host, const SocketAddress& resolved) {
                               : fail(causes::kForbidden, "no name may lead to this address");
 }
 
+constexpr std::string_view kMetricsPath = "/metrics";
+constexpr std::string_view kMetricsScope = "metrics:read";
+
+task<result<http::Response>> give_metrics(std::shared_ptr<const Metrics> metrics) {
+    http::Response response;
+    response.fields.add("content-type", Metrics::kContentType);
+    response.fields.add("cache-control", "no-store");
+    response.fields.add("x-content-type-options", "nosniff");
+    response.content = metrics->text();
+    co_return response;
+}
+
 class Service final : public HttpService {
 public:
     explicit Service(HttpServiceOptions options) : options_(std::move(options)) {}
@@ -136,6 +148,13 @@ public:
                     {.path = std::string(kEventsPath),
                      .handler = make_call_events({.serve = options_.serve}),
                      .access = events_access()});
+            }
+            if (site.metrics && options_.metrics != nullptr) {
+                options.back().own.push_back(
+                    {.path = std::string(kMetricsPath),
+                     .handler = [metrics = options_.metrics](
+                                    http::Request&) { return give_metrics(metrics); },
+                     .access = access_of(std::string(kMetricsScope), options_.identities)});
             }
             for (const config::HttpRoute& route : site.routes) {
                 const auto& socket = route.proxy.socket;

@@ -1,11 +1,13 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/http/access.hpp>
+#include <alknet/http/coding.hpp>
 #include <alknet/http/path.hpp>
 #include <alknet/http/site.hpp>
 #include <alknet/http/static_files.hpp>
 #include <alknet/rt/loop.hpp>
 #include <functional>
+#include <utility>
 
 #include "cross_origin.hpp"
 #include "proxy_fields.hpp"
@@ -30,6 +32,45 @@ task<result<Response>> answer_health() {
 }
 
 }  // namespace
+
+/// What coding makes smaller.
+constexpr std::size_t kCodedTextMin = 512;
+
+class TextSource final : public BodySource {
+public:
+    explicit TextSource(std::string text) : text_(std::move(text)) {}
+    task<result<std::size_t>> read(MutableBytes into) override {
+        const BytesView left = as_bytes(text_).subspan(taken_);
+        const std::size_t count = std::min(left.size(), into.size());
+        std::copy_n(left.begin(), count, into.begin());
+        taken_ += count;
+        co_return count;
+    }
+
+private:
+    const std::string text_;
+    std::size_t taken_ = 0;
+};
+
+// What routes pass on is coded by their servers, which know what is secret in it.
+void code_text(const RequestHead& head, Response& response) {
+    const bool text = response.fields.find("content-type").value_or("").starts_with("text/");
+    if (!text || response.tunnel || response.content.size() < kCodedTextMin) {
+        return;
+    }
+    response.fields.add("vary", "accept-encoding");
+    const Coding coding = choose_coding(head.fields);
+    if (coding == Coding::identity) {
+        return;
+    }
+    response.source_size = response.content.size();
+    response.source = std::make_unique<TextSource>(std::exchange(response.content, {}));
+    if (auto coded = encoded(response.source, coding)) {
+        response.source = std::move(coded);
+        response.source_size.reset();
+        response.fields.add("content-encoding", coding_name(coding));
+    }
+}
 
 /// What has a name: its routes first, then what its router knows.
 struct Sites::Site {
@@ -143,7 +184,9 @@ result<std::shared_ptr<const Sites>> Sites::create(const std::vector<SiteOptions
 task<Response> Sites::Site::answer(Request& request) const {
     const Route* const route = find(request.head);
     if (route == nullptr) {
-        co_return co_await router.answer(request);
+        Response response = co_await router.answer(request);
+        code_text(request.head, response);
+        co_return response;
     }
     auto response = co_await route->handler(request);
     co_return response ? *std::move(response) : failure_response(request.head, response.error());

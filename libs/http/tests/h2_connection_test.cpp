@@ -585,9 +585,13 @@ ALKNET_CO_TEST(H2Limits, OctetsOfTheHead) {
     co_await world.send(preface() + frame(kHeaders, kEndStream, 1, block.substr(0, 10'000)) +
                         frame(kContinuation, kEndHeaders, 1, block.substr(10'000)));
     EXPECT_EQ((co_await world.next(kData)).flags, kEndStream);
+    // Once in the table, and then thousands of times by one octet.
+    block = fields() + "\x40\x01x\x7f\x81\x1e" + std::string(3968, 'v') + std::string(4000, '\xbe');
+    co_await world.send(frame(kHeaders, kEndStream | kEndHeaders, 3, block));
+    EXPECT_EQ((co_await world.next(kData)).flags, kEndStream);
     world.scope.cancel();
     (void)co_await world.scope.join();
-    EXPECT_THAT(world.served, ElementsAre("/ 431"));
+    EXPECT_THAT(world.served, ElementsAre("/ 431", "/ 431"));
 }
 
 }  // namespace
