@@ -187,7 +187,9 @@ class World:
         head = self.call_head() if number // 10 % 2 else self.events_head()
         async with self.connection(head) as (_, writer):
             await asyncio.sleep(self.random.uniform(*VANISH_AFTER_S))
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            if (bare := writer.get_extra_info("socket")) is None:
+                raise RuntimeError("it was gone before")
+            bare.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.figures.vanished += 1
 
     async def live(self, number, kind):

@@ -322,7 +322,7 @@ ALKNET_CO_TEST(Proxy, WhereASocketLeadsIsAskedForEachConnection) {
     test::World world(loop);
     world.route(
         "GET", "/*rest",
-        make_proxy({.upstream = {.socket = "/nowhere/socket"}},
+        make_proxy({.upstream = {.host = "", .socket = "/nowhere/socket"}},
                    {.may_connect_socket = [&](const std::filesystem::path& socket) -> result<void> {
                        asked.push_back(socket);
                        return fail(causes::kForbidden, "it leads to the node");
