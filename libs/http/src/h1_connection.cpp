@@ -121,6 +121,12 @@ H1Connection::H1Connection(Loop& loop, BiStream& stream, DriverOptions options)
       parser_(options_.limits.message),
       buffer_(kPieceBytes) {}
 
+void H1Connection::begin_with(BytesView octets, bool ended) {
+    std::ranges::copy(octets, buffer_.begin());
+    input_ = BytesView(buffer_).first(octets.size());
+    ended_ = ended;
+}
+
 void H1Connection::drain() noexcept {
     draining_ = true;
     if (idle_cancel_ != nullptr) {

@@ -245,6 +245,9 @@ task<result<void>> H2Connection::run() {
     if (draining_) {
         session_->go_away(kNoError);
     }
+    if (!begun_.empty()) {
+        ALKNET_CO_CHECK(session_->receive(begun_));
+    }
     wake_writer();
     auto outcome = co_await race(read_all_frames(), write_all_frames(), end_when_idle());
     answers.cancel();
