@@ -59,6 +59,8 @@ private:
                             std::size_t size, int flags, void* data);
     static int on_mask(wslay_event_context_ptr context, std::uint8_t* into, std::size_t size,
                        void* data);
+    static void on_frame(wslay_event_context_ptr context,
+                         const wslay_event_on_frame_recv_start_arg* frame, void* data);
     static void on_message(wslay_event_context_ptr context,
                            const wslay_event_on_msg_recv_arg* message, void* data);
     int queue(std::uint8_t opcode, std::string_view data);
@@ -71,6 +73,7 @@ private:
     BytesView input_;
     Bytes output_;
     std::deque<WebSocketMessage> messages_;
+    std::size_t fragments_ = 0;  // of the message that is arriving
     std::optional<WebSocketEnd> end_;
     std::optional<std::uint16_t> broken_;  // which rule, where wslay does not know
     bool by_rule_ = false;
@@ -82,7 +85,7 @@ result<void> Session::open() {
         .recv_callback = on_read,
         .send_callback = on_write,
         .genmask_callback = on_mask,
-        .on_frame_recv_start_callback = nullptr,
+        .on_frame_recv_start_callback = on_frame,
         .on_frame_recv_chunk_callback = nullptr,
         .on_frame_recv_end_callback = nullptr,
         .on_msg_recv_callback = on_message,
@@ -215,6 +218,19 @@ int Session::on_mask(wslay_event_context_ptr, std::uint8_t* into, std::size_t si
     return 0;
 }
 
+// Each of them costs memory besides its octets; empty ones are octets of no message.
+void Session::on_frame(wslay_event_context_ptr, const wslay_event_on_frame_recv_start_arg* frame,
+                       void* data) {
+    Session& session = self(data);
+    if (wslay_is_ctrl_frame(frame->opcode) != 0) {
+        return;
+    }
+    session.fragments_ = frame->opcode == WSLAY_CONTINUATION_FRAME ? session.fragments_ + 1 : 1;
+    if (session.fragments_ > kFragmentsFree + session.options_.message_bytes_max / kFragmentBytes) {
+        session.broken_ = websocket_code::kTooLarge;
+    }
+}
+
 void Session::on_message(wslay_event_context_ptr, const wslay_event_on_msg_recv_arg* message,
                          void* data) {
     Session& session = self(data);
@@ -229,7 +245,7 @@ void Session::on_message(wslay_event_context_ptr, const wslay_event_on_msg_recv_
         session.end_ = WebSocketEnd{
             .code = message->status_code == 0 ? websocket_code::kNone : message->status_code,
             .reason = to_valid_utf8(reason)};
-    } else if (wslay_is_ctrl_frame(message->opcode) == 0) {
+    } else if (wslay_is_ctrl_frame(message->opcode) == 0 && !session.broken_) {
         session.messages_.push_back(
             {.data = std::string(text), .text = message->opcode == WSLAY_TEXT_FRAME});
     }
