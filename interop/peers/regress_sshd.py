@@ -144,7 +144,8 @@ def apply(config):
             return
         (HOME / "next.toml").write_text(text, encoding="utf-8")
         os.rename(HOME / "next.toml", there)
-        done = subprocess.run([os.environ["ALKNET_PROGRAM"], "reload", "--home", HOME], capture_output=True, check=False)
+        program = os.environ["ALKNET_PROGRAM"]
+        done = subprocess.run([program, "reload", "--home", HOME], capture_output=True, check=False)
         if done.returncode != 0:
             sys.exit(f"regress_sshd: the node refuses {config}: {done.stderr.decode()}")
 
