@@ -75,6 +75,9 @@ class Permitted:
 
     def __init__(self, settings):
         self.keys = []
+        # Keys and authorities are left out; for revoked certificates and ssh-keygen's lists a node has nothing.
+        self.revoked = {key for place in settings.get("revokedkeys", [])
+                        for _, _, key in self.lines(pathlib.Path(place))}
         tcp = settings.get("allowtcpforwarding", ["yes"])[0]
         allowed = tcp in ("yes", "local"), tcp in ("yes", "remote")
         self.connect, self.listen = allowed
@@ -88,7 +91,8 @@ class Permitted:
             if named := settings.get("authorizedprincipalsfile"):
                 principals = self.principals(pathlib.Path(named[0].replace("%u", user)))
             for _, kind, key in self.lines(pathlib.Path(place)):
-                self.keys += certified(kind, key, principals)
+                if key not in self.revoked:
+                    self.keys += certified(kind, key, principals)
 
     @staticmethod
     def principals(path):
@@ -98,13 +102,14 @@ class Permitted:
 
     @staticmethod
     def lines(path):
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        octets = path.read_bytes() if path.exists() else b""
+        text = "" if octets.startswith(b"SSHKRL") else octets.decode()
         return [options_of(line.strip()) for line in text.splitlines() if line.strip()]
 
     def read_keys(self, path, user, allowed):
         for options, kind, key in self.lines(path):
             names = [name for name, _ in options]
-            if kind not in KINDS or "command" in names:
+            if kind not in KINDS or "command" in names or key in self.revoked:
                 continue
             if "cert-authority" in names:
                 principals = [value.split(",") for name, value in options if name == "principals"]
