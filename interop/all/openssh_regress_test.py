@@ -1,5 +1,6 @@
 """Scripts of OpenSSH's own regress suite, as Debian's openssh-tests installs them, with a node in the place of sshd
-(peers/regress_sshd.py). What fails must stand in openssh_regress.tsv with its reason, and what stands there must fail.
+(peers/regress_sshd.py), or with `alknet ssh` in the place of ssh (peers/regress_ssh.py). What fails must stand in
+openssh_regress.tsv with its reason, and what stands there must fail.
 """
 
 import os
@@ -10,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import unittest
 
 import harness
@@ -17,8 +19,10 @@ import harness
 SUITE = pathlib.Path(os.environ.get("ALKNET_OPENSSH_TESTS", "/usr/lib/openssh/regress"))
 EXPLAINED = harness.HERE / "all/openssh_regress.tsv"
 SSHD = harness.HERE / "peers/regress_sshd.py"
+SSH = harness.HERE / "peers/regress_ssh.py"
 SCRIPTS = ("connect", "multiplex", "forwarding", "dynamic-forward", "forward-control", "rekey", "integrity",
            "try-ciphers", "exit-status", "stderr-data", "transfer", "cert-userkey")
+SCRIPTS_OF_THE_CLIENT = ("connect", "exit-status", "stderr-data", "transfer")
 DEADLINE_S = 2400
 
 
@@ -38,12 +42,15 @@ def failures(log):
 
 
 def explained(script):
+    """Patterns of what fails, and how often, where that is said."""
     rows = [line.split("\t") for line in EXPLAINED.read_text().splitlines() if line and not line.startswith("#")]
-    return [pattern for name, pattern, _ in rows if name == script]
+    return {pattern: count for name, pattern, count, _ in rows if name == script}
 
 
-class OpenSshRegress(harness.PeerTest):
-    peer = "openssh regress suite"
+class Suite(harness.PeerTest):
+    """How a script is run."""
+
+    program = SSHD  # of interop/peers, in the place of one of the suite
 
     @classmethod
     def version(cls):
@@ -59,36 +66,18 @@ class OpenSshRegress(harness.PeerTest):
             if not (SUITE / name).exists():
                 raise AssertionError(f"{SUITE / name} is not there; ./dev bootstrap peers installs openssh-tests")
             shutil.copy(SUITE / name, self.objects)
-        self.start_node()
-
-    def start_node(self):
-        self.node_home = self.home / "serve"
-        made = harness.alknet("init", "--no-input", "--home", self.node_home)
-        self.assertEqual(made.returncode, 0, made.stderr)
-        as_whom = 'run_as = "nobody"' if os.geteuid() == 0 else "run_as_self = true"
-        config = self.node_home / "alknet.toml"
-        text = config.read_text().replace(
-            "\n[ssh]\n", f'\n[ssh]\nlisten = ["127.0.0.1:0"]\n{as_whom}\nshell = "/bin/sh"\n')
-        config.write_text(text)
-        (self.node_home / "base.toml").write_text(text)
-        node = self.child(harness.BIN / "alknet", "serve", "--home", self.node_home, "--listen", "127.0.0.1:0")
-        self.port = int(node.wait_for(r"ssh\.listening.*127\.0\.0\.1:(\d+)").group(1))
-        line = harness.run(harness.need("ssh-keyscan"), "-t", "ed25519", "-p", self.port, "127.0.0.1").stdout
-        key = " ".join(line.decode().split()[1:3])
-        (self.node_home / "host_key").write_text(f"localhost-with-alias,127.0.0.1,::1 {key}\n")
+        self.wrapper = self.home / "wrapper"
+        self.wrapper.write_text(f'#!/bin/sh\nexec {sys.executable} {self.program} "$@"\n')
+        self.wrapper.chmod(0o755)
 
     def environment(self):
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        wrapper = self.home / "sshd"
-        wrapper.write_text(f'#!/bin/sh\nexec {sys.executable} {SSHD} "$@"\n')
-        wrapper.chmod(0o755)
         return {"PATH": os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin", "LANG": "C",
                 "HOME": os.environ.get("HOME", "/"), "TMPDIR": str(self.home), "TEST_SHELL": "sh",
-                "BUILDDIR": str(self.objects), "TEST_SSH_PORT": str(port), "TEST_SSH_SSHD": str(wrapper),
-                "TEST_SSH_SFTPSERVER": "/usr/lib/openssh/sftp-server", "TEST_SSH_UNSAFE_PERMISSIONS": "1",
-                "ALKNET_PROGRAM": str(harness.BIN / "alknet"), "ALKNET_HOME_OF_NODE": str(self.node_home),
-                "ALKNET_SSH_PORT": str(self.port), "ALKNET_REGRESS_OBJECTS": str(self.objects)}
+                "BUILDDIR": str(self.objects), "TEST_SSH_PORT": str(port), "TEST_SSH_UNSAFE_PERMISSIONS": "1",
+                "TEST_SSH_SFTPSERVER": "/usr/lib/openssh/sftp-server",
+                "ALKNET_PROGRAM": str(harness.BIN / "alknet"), **self.more_environment()}
 
     def script(self, name):
         """Runs it; what failed must be what is explained."""
@@ -103,12 +92,14 @@ class OpenSshRegress(harness.PeerTest):
                 self.end(suite)
         log = self.objects / "failed-regress.log"
         failed = failures(log.read_text(errors="replace") if log.exists() else "")
-        patterns = explained(name)
+        patterns = explained(name) if self.program == SSHD else {}
         new = [line for line in failed if not any(re.fullmatch(pattern, line) for pattern in patterns)]
-        gone = [pattern for pattern in patterns if not any(re.fullmatch(pattern, line) for line in failed)]
+        times = {pattern: sum(bool(re.fullmatch(pattern, line)) for line in failed) for pattern in patterns}
+        gone = [f"{pattern}: {times[pattern]} times, not {count}" for pattern, count in patterns.items()
+                if not times[pattern] or count not in ("", str(times[pattern]))]
         said = (self.home / "output").read_text(errors="replace")
         if new or gone or (status != 0) != bool(failed):
-            self.fail(f"status {status}\nnot explained:\n" + "\n".join(new[:40]) + "\nno failure any more:\n" +
+            self.fail(f"status {status}\nnot explained:\n" + "\n".join(new[:40]) + "\nnot as often as it should:\n" +
                       "\n".join(gone) + "\nlast words:\n" + "\n".join(said.splitlines()[-20:]))
 
     def end(self, suite):
@@ -123,9 +114,56 @@ class OpenSshRegress(harness.PeerTest):
             os.kill(int(pid.read_text()), signal.SIGTERM)
 
 
-for script_name in SCRIPTS:
-    setattr(OpenSshRegress, "test_" + script_name.replace("-", "_"),
-            lambda self, name=script_name: self.script(name))
+class OpenSshRegress(Suite):
+    peer = "openssh regress suite"
+
+    def setUp(self):
+        super().setUp()
+        self.start_node()
+
+    def start_node(self):
+        self.node_home = self.home / "serve"
+        made = harness.alknet("init", "--no-input", "--home", self.node_home)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        as_whom = 'run_as = "nobody"' if os.geteuid() == 0 else "run_as_self = true"
+        config = self.node_home / "alknet.toml"
+        text = config.read_text().replace(
+            "\n[ssh]\n", f'\n[ssh]\nlisten = ["127.0.0.1:0"]\n{as_whom}\nshell = "/bin/sh"\n')
+        config.write_text(text)
+        (self.node_home / "base.toml").write_text(text)
+        node = self.child(harness.BIN / "alknet", "serve", "--home", self.node_home, "--listen", "127.0.0.1:0")
+        self.port = int(node.wait_for(r"ssh\.listening.*127\.0\.0\.1:(\d+)").group(1))
+        # What it logs from now on, which would fill the pipe.
+        threading.Thread(target=lambda: node.process.stdout.read(), daemon=True).start()
+        line = harness.run(harness.need("ssh-keyscan"), "-t", "ed25519", "-p", self.port, "127.0.0.1").stdout
+        key = " ".join(line.decode().split()[1:3])
+        (self.node_home / "host_key").write_text(f"localhost-with-alias,127.0.0.1,::1 {key}\n")
+
+    def more_environment(self):
+        return {"TEST_SSH_SSHD": str(self.wrapper), "ALKNET_HOME_OF_NODE": str(self.node_home),
+                "ALKNET_SSH_PORT": str(self.port), "ALKNET_REGRESS_OBJECTS": str(self.objects)}
+
+
+class OpenSshRegressOfTheClient(Suite):
+    peer = "openssh regress suite, our client"
+    program = SSH
+
+    def setUp(self):
+        super().setUp()
+        if os.geteuid() == 0:
+            pathlib.Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+
+    def more_environment(self):
+        return {"TEST_SSH_SSH": str(self.wrapper)}
+
+
+def add_cases(case, scripts):
+    for name in scripts:
+        setattr(case, "test_" + name.replace("-", "_"), lambda self, name=name: self.script(name))
+
+
+add_cases(OpenSshRegress, SCRIPTS)
+add_cases(OpenSshRegressOfTheClient, SCRIPTS_OF_THE_CLIENT)
 
 
 if __name__ == "__main__":

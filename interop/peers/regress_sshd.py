@@ -29,7 +29,7 @@ import threading
 
 HOME = pathlib.Path(os.environ.get("ALKNET_HOME_OF_NODE", "."))
 OBJECTS = os.environ.get("ALKNET_REGRESS_OBJECTS", "")
-KINDS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa")  # of the keys that a node takes
+KINDS = ("ssh-ed25519", "sk-ssh-ed25519@openssh.com", "ecdsa-sha2-nistp256", "ssh-rsa")  # of the keys that a node takes
 OPTION = re.compile(r'([\w-]+)(?:="((?:[^"\\]|\\.)*)")?(?:,|(?= |$))')
 
 
