@@ -224,8 +224,15 @@ class SshForward(ssh_client_test.SshClient):
         self.environment["SSH_AUTH_SOCK"] = str(agent)
         harness.run(harness.need("ssh-add"), "-q", self.key, env=self.environment)
         listed = harness.run(harness.need("ssh-add"), "-l", env=self.environment).stdout
-        done = self.ssh("ssh-add", "-l", options=["-A"])
+        other = self.new_key("other_key", "ed25519")
+        harness.run(harness.need("ssh-add"), "-q", other, env=self.environment)
+        done = self.ssh("ssh-add", "-l", options=["-A", "--agent-key", self.key])
         self.assertEqual((done.returncode, done.stdout), (0, listed), done.stderr)
+        done = self.ssh("ssh-add -D; ssh-add -l", options=["-A", "--agent-key", self.key])
+        self.assertEqual((done.returncode, done.stdout), (0, listed), done.stderr)
+        done = self.ssh("true", options=["-A"])
+        self.assertEqual(done.returncode, 255)
+        self.assertIn(b"--agent-key", done.stderr)
         self.assertNotEqual(self.ssh("ssh-add", "-l").returncode, 0)
 
 
