@@ -1,5 +1,6 @@
 """`alknet forward` through Debian's sshd and through a node, with curl and ssh as those who use it."""
 
+import errno
 import getpass
 import json
 import os
@@ -171,13 +172,26 @@ class SshForward(ssh_client_test.SshClient):
         child.wait_for("session: lost")
         with socket.socket() as taken:
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            taken.bind(("127.0.0.1", remote))
-            taken.listen()
+            self.take(taken, remote)
             self.start_sshd()
             child.wait_for("-R.*failed.*again in")
         deadline = time.monotonic() + harness.DEADLINE_SECONDS
         while self.get(f"http://127.0.0.1:{remote}/") != Server.PAGE:
             self.assertLess(time.monotonic(), deadline, child.seen)
+
+    @staticmethod
+    def take(taken, port):
+        """What was killed lets go of its port once the kernel has come to it."""
+        deadline = time.monotonic() + harness.DEADLINE_SECONDS
+        while True:
+            try:
+                taken.bind(("127.0.0.1", port))
+                taken.listen()
+                return
+            except OSError as failure:
+                if failure.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                    raise
+                os.sched_yield()
 
     def stop_sshd(self):
         """With the processes that serve sessions."""
