@@ -166,7 +166,7 @@ int Session::queue(std::uint8_t opcode, std::string_view data) {
 }
 
 result<void> Session::send(std::string_view data, bool text) {
-    if (text && to_valid_utf8(data) != data) {
+    if (text && !is_valid_utf8(data)) {
         return fail(causes::kProtocol, "text that is no UTF-8");
     }
     const int queued = queue(text ? WSLAY_TEXT_FRAME : WSLAY_BINARY_FRAME, data);
@@ -175,7 +175,7 @@ result<void> Session::send(std::string_view data, bool text) {
 
 void Session::close(std::uint16_t code, std::string_view reason) {
     std::string_view cut = reason.substr(0, std::min(reason.size(), kReasonBytesMax));
-    while (to_valid_utf8(cut) != cut) {
+    while (!is_valid_utf8(cut)) {
         cut.remove_suffix(1);
     }
     (void)wslay_event_queue_close(native_, code, octets(as_bytes(cut)), cut.size());
@@ -239,7 +239,7 @@ void Session::on_message(wslay_event_context_ptr, const wslay_event_on_msg_recv_
         const std::string_view reason = text.substr(std::min<std::size_t>(2, text.size()));
         if (text.size() == 1) {
             session.broken_ = websocket_code::kProtocol;
-        } else if (to_valid_utf8(reason) != reason) {
+        } else if (!is_valid_utf8(reason)) {
             session.broken_ = websocket_code::kInvalidText;
         }
         session.end_ = WebSocketEnd{

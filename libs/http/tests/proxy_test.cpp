@@ -12,7 +12,6 @@ namespace {
 using test::ProxyWorld;
 using test::receive_until;
 using testing::ElementsAre;
-using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::StartsWith;

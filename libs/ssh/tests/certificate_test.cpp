@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/encoding.hpp>
@@ -180,7 +181,7 @@ TEST(SshCertificate, LogsInAsOneOfItsPrincipals) {
     for (const std::string user : {"alice", "bob"}) {
         const auto question = asked(made, user);
         ASSERT_TRUE(question);
-        EXPECT_EQ(question->fingerprint, "cert:" + user + key);
+        EXPECT_EQ(question->fingerprint, fmt::format("cert:{}{}", user, key));
         EXPECT_TRUE(question->certificate);
     }
     EXPECT_FALSE(asked(made, "eve"));
