@@ -91,8 +91,9 @@ task<result<void>> CallPeer::wait_closed() {
 
 CallPeer::StreamPtr CallPeer::add(std::unique_ptr<BiStream> stream) {
     const std::uint64_t number = ++streams_made_;
+    const bool gathers = connection_->info().transport != Transport::quic;
     auto made = std::make_shared<CallStream>(loop_, number, std::move(stream), options_.identity,
-                                             &scope_.token());
+                                             &scope_.token(), gathers);
     made->still = still_known_;
     made->decoder.set_bytes_max(frame_max(*made));
     streams_.emplace(number, made);
