@@ -1,13 +1,12 @@
 // What tasks of one stream write at a time: in order, together where it is small, and lost by
 // nobody but who gave up.
-#include "../src/write_turn.hpp"
-
 #include <deque>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "call_world.hpp"
+#include "write_turn.hpp"
 
 namespace alknet::call {
 namespace {
