@@ -82,10 +82,11 @@ private:
             }
             carried.push_back(*queue_.pop_front());
             one->carried = true;
+            Bytes frame = std::exchange(one->frame, Bytes());
             if (octets.empty()) {
-                octets = std::move(one->frame);
+                octets = std::move(frame);
             } else {
-                octets.insert(octets.end(), one->frame.begin(), one->frame.end());
+                octets.insert(octets.end(), frame.begin(), frame.end());
             }
         }
         result<void> written = fail(causes::kClosed);
