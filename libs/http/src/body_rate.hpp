@@ -14,7 +14,7 @@ inline constexpr Refusal kTooSlow{.status = 408,
 /// a handler that is slow itself makes no client look slow.
 struct BodyRate {
     Duration waited{};
-    std::uint64_t received = 0;
+    std::uint64_t received = 0;  // read by the handler or not
 
     [[nodiscard]] bool too_slow(const ConnectionLimits& limits) const noexcept {
         const auto seconds = std::chrono::floor<std::chrono::seconds>(waited).count();

@@ -69,6 +69,7 @@ task<result<std::size_t>> H1Connection::Body::read(MutableBytes into) {
         const RequestStep step = connection.parser_.next(connection.input_);
         if (step.event == RequestEvent::data) {
             rest_ = step.data;
+            rate_.received += rest_.size();
         } else if (step.event == RequestEvent::end) {
             done_ = true;
             ended_.set();
@@ -101,14 +102,13 @@ task<result<std::size_t>> H1Connection::Body::read(MutableBytes into) {
     const std::size_t count = std::min(rest_.size(), into.size());
     std::copy_n(rest_.begin(), count, into.begin());
     rest_ = rest_.subspan(count);
-    rate_.received += count;
     // Whoever reads no more than there is has read all the same.
     if (BytesView nothing; rest_.empty() && !done_ && refusal_.status == 0 &&
                            connection.parser_.next(nothing).event == RequestEvent::end) {
         done_ = true;
         ended_.set();
     }
-    if (count > 0 && rate_.too_slow(connection.options_.limits.connection)) {
+    if (count > 0 && !done_ && rate_.too_slow(connection.options_.limits.connection)) {
         co_return failed(causes::kTimeout, kTooSlow);
     }
     co_return count;

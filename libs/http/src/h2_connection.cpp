@@ -31,7 +31,6 @@ struct H2Connection::Exchange {
     Refusal refusal{.status = 0, .reason = {}};
     Bytes received;  // of the body, not yet read: no more than the stream's window
     std::size_t received_read = 0;
-    std::uint64_t body_bytes = 0;
     BodyRate rate;
     WaitList arrived;
     bool request_ended = false;
@@ -98,9 +97,16 @@ public:
                                        ? Duration::max()
                                        : connection_.options_.limits.connection.body_timeout;
             const TimePoint began = connection_.loop_.now();
+            bool may_send = connection_.session_->may_send();
             const auto arrived = co_await with_timeout(limit, wait_list(exchange.arrived));
-            exchange.rate.waited += connection_.loop_.now() - began;
+            may_send = may_send && connection_.session_->may_send();
+            if (may_send) {
+                exchange.rate.waited += connection_.loop_.now() - began;
+            }
             if (!arrived && arrived.error().is(errc::timeout)) {
+                if (!may_send) {
+                    continue;  // other requests of the connection keep all of its credit
+                }
                 exchange.refusal = {.status = 408, .reason = "the body stopped"};
             } else if (!arrived) {
                 co_return unexpected(arrived.error());
@@ -113,7 +119,6 @@ public:
         const std::size_t count = std::min(there.size(), into.size());
         std::copy_n(there.begin(), count, into.begin());
         exchange.received_read += count;
-        exchange.rate.received += count;
         if (exchange.received_read == exchange.received.size()) {
             exchange.received.clear();
             exchange.received_read = 0;
@@ -122,7 +127,7 @@ public:
             connection_.session_->consumed(exchange.id, count, exchange.closed);
             connection_.wake_writer();
         }
-        if (count > 0 && !exchange.tunnel &&
+        if (count > 0 && !exchange.tunnel && !exchange.request_ended &&
             exchange.rate.too_slow(connection_.options_.limits.connection)) {
             exchange.refusal = kTooSlow;
             co_return fail(causes::kTimeout, std::string(kTooSlow.reason));
@@ -182,8 +187,8 @@ void H2Connection::on_data(std::int32_t stream, BytesView data) {
         session_->consumed(stream, data.size(), true);
         return;
     }
-    exchange->body_bytes += data.size();
-    if (exchange->body_bytes > options_.limits.message.body_bytes_max && !exchange->tunnel &&
+    exchange->rate.received += data.size();
+    if (exchange->rate.received > options_.limits.message.body_bytes_max && !exchange->tunnel &&
         exchange->refusal.status == 0) {
         exchange->refusal = {.status = 413,
                              .reason = "the body is larger than http.limits.body_bytes_max"};

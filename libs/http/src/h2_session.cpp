@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::uint32_t kStreamWindow = 64 << 10;
 constexpr std::int32_t kConnectionWindow = 256 << 10;
+constexpr std::int32_t kPiece = 16 << 10;
 constexpr std::size_t kOutboundAcksMax = 100;
 constexpr std::size_t kSettingsMax = 32;
 constexpr std::size_t kContinuationsMax = 8;
@@ -77,6 +78,10 @@ public:
     void consumed(std::int32_t stream, std::size_t octets, bool closed) override {
         (void)(closed ? nghttp2_session_consume_connection(native_, octets)
                       : nghttp2_session_consume(native_, stream, octets));
+    }
+    [[nodiscard]] bool may_send() const override {
+        const std::int32_t used = nghttp2_session_get_effective_recv_data_length(native_);
+        return nghttp2_session_get_effective_local_window_size(native_) - used >= kPiece;
     }
     void reset(std::int32_t stream, std::uint32_t code) override {
         (void)nghttp2_submit_rst_stream(native_, NGHTTP2_FLAG_NONE, stream, code);

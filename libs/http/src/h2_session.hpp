@@ -61,6 +61,8 @@ public:
     virtual void resume(std::int32_t stream) = 0;
     /// Gives credit for so many octets of `on_data`; of the connection alone once it is closed.
     virtual void consumed(std::int32_t stream, std::size_t octets, bool closed) = 0;
+    /// Whether the client has credit of the connection for a piece more.
+    [[nodiscard]] virtual bool may_send() const = 0;
     virtual void reset(std::int32_t stream, std::uint32_t code) = 0;
     /// No further requests are taken.
     virtual void go_away(std::uint32_t code) = 0;

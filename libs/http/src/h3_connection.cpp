@@ -75,8 +75,8 @@ void H3Connection::on_data(std::int64_t stream, BytesView data) {
     if (exchange == nullptr) {
         return;
     }
-    exchange->body_bytes += data.size();
-    if (exchange->body_bytes > options_.limits.message.body_bytes_max && !exchange->tunnel &&
+    exchange->rate.received += data.size();
+    if (exchange->rate.received > options_.limits.message.body_bytes_max && !exchange->tunnel &&
         exchange->refusal.status == 0) {
         exchange->refusal = {.status = 413,
                              .reason = "the body is larger than http.limits.body_bytes_max"};

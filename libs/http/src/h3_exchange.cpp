@@ -54,13 +54,12 @@ public:
         const std::size_t count = std::min(there.size(), into.size());
         std::copy_n(there.begin(), count, into.begin());
         exchange.received_read += count;
-        exchange.rate.received += count;
         if (exchange.received_read == exchange.received.size()) {
             exchange.received.clear();
             exchange.received_read = 0;
             exchange.taken.wake_all();
         }
-        if (count > 0 && !exchange.tunnel &&
+        if (count > 0 && !exchange.tunnel && !exchange.request_ended &&
             exchange.rate.too_slow(connection_.options_.limits.connection)) {
             exchange.refusal = kTooSlow;
             co_return fail(causes::kTimeout, std::string(kTooSlow.reason));

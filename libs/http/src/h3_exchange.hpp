@@ -19,7 +19,6 @@ struct H3Connection::Exchange {
     Event asked;     // the head is there
     Bytes received;  // of the body, not yet read: what one read of the stream has brought
     std::size_t received_read = 0;
-    std::uint64_t body_bytes = 0;
     BodyRate rate;
     WaitList arrived;  // content has, or the end
     WaitList taken;    // the handler has read, or the session takes more

@@ -28,18 +28,21 @@ std::string client_of(const Request& request) {
 bool ProxyRoute::enter(const std::string& client) {
     const std::lock_guard lock(mutex_);
     const auto found = clients_.find(client);
-    if (running_ >= kUpstreamExchangesMax ||
+    const bool known = client.starts_with(kIdentity);
+    if (running_ >= kUpstreamExchangesMax || (!known && strangers_ >= kUpstreamStrangersMax) ||
         (found != clients_.end() && found->second >= kUpstreamExchangesEachMax)) {
         return false;
     }
     ++clients_[client];
     ++running_;
+    strangers_ += known ? 0 : 1;
     return true;
 }
 
 void ProxyRoute::leave(const std::string& client) {
     const std::lock_guard lock(mutex_);
     --running_;
+    strangers_ -= client.starts_with(kIdentity) ? 0 : 1;
     const auto found = clients_.find(client);
     if (--found->second == 0) {
         clients_.erase(found);

@@ -37,6 +37,7 @@ struct ProxyRoute {
 private:
     std::mutex mutex_;
     std::size_t running_ = 0;
+    std::size_t strangers_ = 0;  // of those
     std::map<std::string, std::size_t> clients_;
 };
 

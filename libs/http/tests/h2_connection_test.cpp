@@ -558,6 +558,50 @@ ALKNET_CO_TEST(H2Limits, OneThatIsJustFastEnoughIsTaken) {
     (void)co_await world.scope.join();
 }
 
+// What has come is what counts, however little of it the handler has read.
+ALKNET_CO_TEST(H2Limits, OneThatComesAtOnceAfterAPauseIsTaken) {
+    H2World world(loop);
+    world.route("POST", "/", echo);
+    co_await world.send(preface() + frame(kHeaders, kEndHeaders, 1, fields("\x83")));
+    co_await loop.sleep(seconds(11));
+    co_await world.send(frame(kData, 0, 1, std::string(16'000, 'x')) +
+                        frame(kData, kEndStream, 1, std::string(16'000, 'x')));
+    co_await loop.sleep(seconds(1));
+    EXPECT_THAT(world.served, ElementsAre("/ 200"));
+    world.scope.cancel();
+    (void)co_await world.scope.join();
+}
+
+ALKNET_CO_TEST(H2Limits, OneThatHasNoCreditIsNotSlow) {
+    H2World world(loop);
+    Event go;
+    world.route("POST", "/later", [&go](Request& request) -> task<result<Response>> {
+        (void)co_await go.wait();
+        co_return co_await echo(request);
+    });
+    world.route("POST", "/", echo);
+    co_await world.send(preface());
+    for (const std::uint32_t stream : {1U, 3U, 5U, 7U}) {  // all that the connection has
+        std::string octets = frame(kHeaders, kEndHeaders, stream, fields("\x83", "/later"));
+        for (const std::size_t size : {16'384U, 16'384U, 16'384U, 16'383U}) {
+            octets += frame(kData, 0, stream, std::string(size, 'x'));
+        }
+        co_await world.send(std::move(octets));
+    }
+    co_await world.send(frame(kHeaders, kEndHeaders, 9, fields("\x83")));
+    co_await loop.sleep(seconds(120));
+    EXPECT_THAT(world.served, ElementsAre());
+    go.set();
+    co_await loop.sleep(seconds(1));
+    co_await world.send(frame(kData, 0, 9, std::string(2000, 'y')));
+    co_await loop.sleep(seconds(1));
+    co_await world.send(frame(kData, kEndStream, 9, std::string(2000, 'y')));
+    co_await loop.sleep(seconds(1));
+    EXPECT_THAT(world.served, ElementsAre("/ 200"));
+    world.scope.cancel();
+    (void)co_await world.scope.join();
+}
+
 ALKNET_CO_TEST(H2Limits, RequestsAtATime) {
     H2World world(loop);
     int cancelled = 0;

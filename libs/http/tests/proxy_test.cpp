@@ -1,4 +1,5 @@
 // Proxy routes: what passes both ways, what ends when, and what clients are told.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <alknet/http/site.hpp>
 #include <alknet/net/proxy_protocol.hpp>
@@ -281,8 +282,8 @@ ALKNET_CO_TEST(Proxy, SoManyRequestsAreAtAnUpstreamAndNoMore) {
     std::vector<int> statuses;
     TaskScope scope(loop);
     for (std::size_t i = 0; i <= kUpstreamExchangesMax; ++i) {
-        clients.emplace_back().remote =
-            SocketAddress::v4({192, 0, 2, static_cast<std::uint8_t>(i % 5)}, 1);
+        clients.emplace_back().identity =
+            Identity{.id = fmt::format("peer{}", i % 5), .scopes = {}, .resources = {}};
         requests.push_back({.head = {}, .body = body, .auth = clients.back(), .trace_id = ""});
         requests.back().head.method = "GET";
         requests.back().head.path = "/";
@@ -314,6 +315,19 @@ TEST(ProxyRoute, AClientHasItsShareOfThePlaces) {
     route.leave("ip 192.0.2.1");
     EXPECT_TRUE(route.enter("ip 192.0.2.1"));
     EXPECT_FALSE(route.enter("ip 192.0.2.1"));
+}
+
+TEST(ProxyRoute, NoNumberOfStrangersKeepsPeersOut) {
+    ProxyRoute route({}, {});
+    for (std::size_t i = 0; i < kUpstreamStrangersMax; ++i) {
+        EXPECT_TRUE(route.enter(fmt::format("ip 192.0.2.{}", i % 10)));
+    }
+    EXPECT_FALSE(route.enter("ip 198.51.100.1"));
+    EXPECT_TRUE(route.enter("id bob"));
+    route.leave("id bob");
+    EXPECT_FALSE(route.enter("ip 198.51.100.1"));
+    route.leave("ip 192.0.2.1");
+    EXPECT_TRUE(route.enter("ip 198.51.100.1"));
 }
 
 ALKNET_CO_TEST(Proxy, WhereASocketLeadsIsAskedForEachConnection) {

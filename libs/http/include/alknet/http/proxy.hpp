@@ -18,6 +18,8 @@ namespace alknet::http {
 inline constexpr std::size_t kUpstreamExchangesMax = 1024;
 /// Those of them that one peer may have, or the strangers of one group of addresses.
 inline constexpr std::size_t kUpstreamExchangesEachMax = 256;
+/// Those that all strangers may have: peers have the rest to themselves.
+inline constexpr std::size_t kUpstreamStrangersMax = 768;
 
 struct Upstream {
     std::string host;  // a name, or an address without brackets
