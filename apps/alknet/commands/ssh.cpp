@@ -25,7 +25,6 @@ namespace alknet::app {
 namespace {
 
 constexpr std::size_t kErrorBytes = 32 << 10;
-constexpr std::size_t kAgentConnectionsMax = 64;
 /// What a command of ours ends with that never got so far as to run anything, as ssh does.
 constexpr auto kNothingRan = static_cast<ExitCode>(255);
 
@@ -173,7 +172,7 @@ result<void> offer_agent(Run& run, ssh::SshClient& client, TaskScope& tasks) {
     ALKNET_TRY(const auto share, share_of(run, client));
     client.take_agent(
         [path = std::string(path), share, &tasks](std::unique_ptr<ssh::SshArrival> one) {
-            if (tasks.size() < kAgentConnectionsMax) {
+            if (tasks.size() < ssh::kAgentConnectionsMax) {
                 tasks.spawn(serve_agent(tasks.loop(), path, share, std::move(one)), "ssh.agent");
             }
         });

@@ -99,7 +99,8 @@ result<void> remove_stale(const fs::path& path, const sockaddr_un& native, Repla
     ALKNET_TRY(const bool held, is_held(native));
     struct stat still{};
     if (held || lstat(path.c_str(), &still) != 0 || still.st_dev != status.st_dev ||
-        still.st_ino != status.st_ino) {
+        still.st_ino != status.st_ino || still.st_ctim.tv_sec != status.st_ctim.tv_sec ||
+        still.st_ctim.tv_nsec != status.st_ctim.tv_nsec) {
         return fail(causes::kAddressInUse, path.string());
     }
     if (unlink(path.c_str()) != 0) {

@@ -25,6 +25,8 @@ std::string_view algorithm_of(std::string_view type) noexcept {
     return known ? type : std::string_view();
 }
 
+constexpr std::size_t kReadBytes = 4096;
+
 // A message without its size, to either side.
 task<result<Bytes>> read_framed(BiStream& stream) {
     Bytes message;
@@ -39,7 +41,7 @@ task<result<Bytes>> read_framed(BiStream& stream) {
                 co_return fail(causes::kProtocol, "a malformed message of the SSH agent's");
             }
         }
-        message.resize(wanted);
+        message.resize(std::min(wanted, have + kReadBytes));
         ALKNET_CO_TRY(const std::size_t size,
                       co_await stream.read(MutableBytes(message).subspan(have)));
         if (size == 0) {

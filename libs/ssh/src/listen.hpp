@@ -21,7 +21,7 @@ struct Session::Listening {
                             // one that was found, if that was 0
     SocketAddress bound{};
     std::string path{};                       // of a socket, without links
-    std::optional<std::uint32_t> agent_of{};  // the user whose programs ask the client's agent
+    std::optional<pid_t> agent_of{};          // the process whose session asks the client's agent
     std::shared_ptr<const void> directory{};  // that was made for the socket, and goes after it
     std::unique_ptr<net::TcpListener> listener{};
     std::unique_ptr<net::UnixListener> socket{};

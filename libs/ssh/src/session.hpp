@@ -95,6 +95,8 @@ private:
     /// Whether programs may ask the client's agent; only those of another user than the node's.
     result<void> may_forward_agent() const;
     result<void> listen_for_agent(Program& program);
+    /// Once the program runs, whose session alone may ask.
+    void serve_agent(Program& program);
     void end_agent(Program& program);
     void recheck_agent(Program& program);
     [[nodiscard]] std::size_t agent_connections(const Listening& agent) const noexcept;

@@ -73,14 +73,18 @@ result<void> Session::listen_for_agent(Program& program) {
     const int directory = place.socket.held.get();
     auto agent = std::make_shared<Listening>();
     agent->path = place.socket.real.native();
-    agent->agent_of = program.run_as->user.user;
+    agent->agent_of = 0;  // nobody's yet
     agent->directory = std::move(place.kept);
     ALKNET_TRY(agent->socket, net::listen_unix(loop_, std::move(place.socket)));
     ALKNET_CHECK(give_away(directory, program.run_as->user));
-    tasks_->spawn(accept_all(agent), "ssh.agent");
     program.agent = std::move(agent);
-    audit("ssh.agent", nullptr);
     return {};
+}
+
+void Session::serve_agent(Program& program) {
+    program.agent->agent_of = program.process->id();
+    tasks_->spawn(accept_all(program.agent), "ssh.agent");
+    audit("ssh.agent", nullptr);
 }
 
 // What has come goes too.
@@ -94,6 +98,8 @@ void Session::end_agent(Program& program) {
         if (forward->listening == agent && forward->pumps != nullptr) {
             forward->pumps->request();
             forward->down->request();
+        } else if (forward->listening == agent) {
+            forward->stream.reset();  // its channel closes when the client answers
         }
     }
 }

@@ -1,4 +1,5 @@
 // Where the node listens for a client (RFC 4254 section 7.1), and the channels of what comes there.
+#include <unistd.h>
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/rt/combine.hpp>
@@ -44,7 +45,8 @@ task<result<net::TcpStream>> Session::Listening::accept() const {
         co_return co_await listener->accept();
     }
     ALKNET_CO_TRY(net::UnixStream accepted, co_await socket->accept());
-    if (agent_of && accepted.user_id != *agent_of && accepted.user_id != 0) {
+    // Programs of all peers run as one user: it is the session that tells whose they are.
+    if (agent_of && ::getsid(accepted.process_id) != *agent_of) {
         co_return fail(causes::kForbidden, "somebody else's process");
     }
     co_return net::TcpStream{.stream = std::move(accepted.stream), .local = {}};

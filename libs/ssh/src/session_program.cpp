@@ -251,8 +251,11 @@ task<result<void>> Session::start_program(Forward& forward) {
     }
     program.run_as = std::move(run_as);
     if (program.wants_agent) {
-        ALKNET_CO_CHECK(listen_for_agent(program));
-        options.environment.push_back("SSH_AUTH_SOCK=" + program.agent->path);
+        if (const auto listens = listen_for_agent(program); listens) {
+            options.environment.push_back("SSH_AUTH_SOCK=" + program.agent->path);
+        } else {
+            audit("ssh.agent_refused", &listens.error());
+        }
     }
     ALKNET_CO_TRY(auto process, co_await Process::start(loop_, std::move(options)));
     // A scope or the user may have gone in the meantime.
@@ -266,6 +269,9 @@ task<result<void>> Session::start_program(Forward& forward) {
         process->resize(program.terminal->options.window);  // it may have changed
     }
     program.process = std::move(process);
+    if (program.agent != nullptr) {
+        serve_agent(program);
+    }
     forward.arrived.set();
     audit(program.command ? "ssh.exec" : "ssh.shell", nullptr);
     co_return result<void>();

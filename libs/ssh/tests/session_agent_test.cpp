@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 #include <filesystem>
+#include <functional>
 
 #include "certificate_made.hpp"
 #include "program_world.hpp"
@@ -34,7 +35,11 @@ protected:
         }
     }
     static task<void> until_gone(TestClient& client, fs::path path) {
-        while (fs::exists(path)) {  // its task ends by itself
+        co_await until(client, [&path] { return !fs::exists(path); });
+    }
+    /// What ends by itself has ended.
+    static task<void> until(TestClient& client, std::function<bool()> ended) {
+        while (!ended()) {
             WireWriter out = begin_message(Message::global_request);
             put_text(out, "is-it-gone@alknet");
             put_bool(out, true);
@@ -48,6 +53,14 @@ protected:
         world.run_as = process::RunAs{.user = *std::move(user)};
         world.run_as->user.shell = "/bin/sh";
         world.run_as->user.home = "/";
+    }
+    static std::size_t sockets() {
+        std::size_t count = 0;
+        for (const auto& one : fs::directory_iterator("/proc/self/fd")) {
+            std::error_code gone;
+            count += fs::read_symlink(one.path(), gone).native().starts_with("socket:") ? 1 : 0;
+        }
+        return count;
     }
     static bool is_root() { return ::geteuid() == 0; }
     static fs::path path_in(std::string_view said) { return said.substr(0, said.find('\n')); }
@@ -157,6 +170,61 @@ TEST_F(SshAgentForwarding, TheSocketIsTheUsersAloneAndGoesWithTheProgram) {
             const fs::path path = path_in(said.plain);
             EXPECT_TRUE(path.native().starts_with("/tmp/alknet-agent-")) << path;
             co_await until_gone(client, path.parent_path());
+        },
+        kAll);
+}
+
+TEST_F(SshAgentForwarding, IsNotForProgramsOfOthersWhoRunAsTheSameUser) {
+    if (!is_root()) {
+        return;
+    }
+    run(
+        [](SshWorld& world, TestClient& client) -> task<void> {
+            run_as_nobody(world);
+            const ChannelId id = (co_await open(client)).value();
+            EXPECT_TRUE(co_await ask_for_agent(client, id));
+            ask(client, "exec", text_body("echo $SSH_AUTH_SOCK; cat"));
+            const fs::path path = path_in(co_await first_words(client));
+            const auto other = world.client({"ssh:exec"});
+            ALKNET_CO_ASSERT_OK(co_await other->start());
+            const ChannelId theirs = (co_await open(*other)).value();
+            ask(*other, "exec",
+                text_body("exec python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); "
+                          "s.connect(\"" +
+                          path.native() + "\"); print(len(s.recv(9)))'"));
+            const Said said = (co_await hear(*other, theirs)).value();
+            EXPECT_EQ(said.plain, "0\n") << said.errors;
+            other->end();
+            EXPECT_TRUE(client.channels.finish(id));
+            EXPECT_EQ((co_await hear(client, id)).value().status, 0U);
+        },
+        kAll);
+}
+
+TEST_F(SshAgentForwarding, EndsWithTheProgramThoughTheClientHasNotAnswered) {
+    if (!is_root()) {
+        return;
+    }
+    run(
+        [](SshWorld& world, TestClient& client) -> task<void> {
+            run_as_nobody(world);
+            const std::size_t before = sockets();
+            const ChannelId id = (co_await open(client)).value();
+            EXPECT_TRUE(co_await ask_for_agent(client, id));
+            ask(client, "exec",
+                text_body("exec python3 -c 'import os,socket,sys\nall = []\nfor i in range(16):\n"
+                          " all.append(socket.socket(socket.AF_UNIX))\n"
+                          " all[-1].connect(os.environ[\"SSH_AUTH_SOCK\"])\n"
+                          "sys.stdin.read()'"));
+            for (int opened = 0; opened < 16;) {
+                opened += (co_await client.event()).value().kind == Kind::open ? 1 : 0;
+            }
+            EXPECT_TRUE(client.channels.finish(id));
+            ALKNET_CO_ASSERT_OK(co_await client.flush());
+            while ((co_await client.event()).value().kind != Kind::closed) {
+            }
+            EXPECT_TRUE(client.channels.close(id));
+            co_await until(client, [before] { return sockets() == before; });
         },
         kAll);
 }
