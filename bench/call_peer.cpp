@@ -100,9 +100,10 @@ result<void> serve(const std::filesystem::path& directory) {
     options.identities = std::make_shared<Everybody>();
     options.secrets = quic::make_secrets();
     options.metrics = calls.metrics;
-    // All callers come from one address, and those that wait are to stay.
+    // All callers come from one address with one key, and those that wait are to stay.
     options.limits.connections_max = kIdleMax;
     options.limits.connections_per_ip_max = kIdleMax;
+    options.limits.connections_per_identity_max = kIdleMax;
     options.limits.idle_timeout = kIdleTimeout;
     ALKNET_CHECK(options.registry->add(std::make_shared<call::CallAdapter>(std::move(calls))));
     const auto endpoint = Endpoint::create(*loop, std::move(options));

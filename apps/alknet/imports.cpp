@@ -123,6 +123,7 @@ call::PeerImportOptions NodeImports::options_for(const config::Import& import) {
         return admit(*node_, prefix, std::move(peer), met, std::move(found));
     };
     options.scope = [import](std::string_view name) { return scope_for(import, name); };
+    options.next_step = "alknet import list shows what waits, and how to accept it";
     options.log = log_;
     return options;
 }

@@ -14,7 +14,8 @@ void add_call_commands(Grammar& grammar) {
     command.footer(
         "INPUT is one JSON object, @FILE or - (standard input) with one, and members by name: "
         "KEY=VALUE is read as what the operation takes there (lists with commas), KEY:=JSON as it "
-        "is. On a terminal the answer is set out for reading; else, and with --json, it is one "
+        "is. A KEY takes the place of what the JSON object has under its name, and is given once. "
+        "On a terminal the answer is set out for reading; else, and with --json, it is one "
         "line of JSON. --list shows what this identity may call, and nothing else; a shell that "
         "completes OPERATION asks the node for the same (alknet completion). The command "
         "ends with 2 where the input does not fit, and with 5 where the node refuses: the error "

@@ -160,8 +160,12 @@ result<Json> typed(const Assignment& given, const Json& document) {
                                          : kind));
 }
 
+Json::Object::iterator find_member(Json::Object& object, std::string_view key) {
+    return std::ranges::find(object, key, &std::pair<std::string, Json>::first);
+}
+
 void set(Json::Object& object, std::string_view key, Json value) {
-    const auto found = std::ranges::find(object, key, &std::pair<std::string, Json>::first);
+    const auto found = find_member(object, key);
     if (found == object.end()) {
         object.emplace_back(key, std::move(value));
     } else {
@@ -184,7 +188,10 @@ result<Json> call_input(const std::vector<std::string>& words, const Json& schem
     for (const std::string& word : words) {
         if (const auto given = assignment(word)) {
             ALKNET_TRY(Json value, given->json ? parsed(given->value) : typed(*given, schema));
-            set(members, given->key, std::move(value));
+            if (find_member(members, given->key) != members.end()) {
+                return fail(causes::kUsage, std::string(given->key) + " is given twice");
+            }
+            members.emplace_back(given->key, std::move(value));
             continue;
         }
         if (whole) {

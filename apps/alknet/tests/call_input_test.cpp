@@ -87,6 +87,31 @@ TEST(CallInput, WithoutASchemaIsJsonIfItIs) {
     EXPECT_FALSE(needs_schema({"a:=10", "{}"}));
 }
 
+std::string given_all(const std::vector<std::string>& words) {
+    const auto value = call_input(words, call::parse_json(kSchema).value());
+    return value ? value->text() : value.error().detail();
+}
+
+TEST(CallInput, TakesEachNameOnce) {
+    for (const auto& words : {std::vector<std::string>{"whole=1", "whole=1"},
+                              {"whole=1", "text=x", "whole:=2"},
+                              {"whole:=1", "whole:=2"},
+                              {R"({"whole":3})", "whole=1", "whole=2"},
+                              {"whole=1", R"({"whole":3})", "whole=2"}}) {
+        EXPECT_EQ(given_all(words), "whole is given twice");
+    }
+    EXPECT_EQ(given_all({"whole=1", "text=x"}), R"({"whole":1,"text":"x"})");
+    // Names are told apart by every octet.
+    EXPECT_EQ(call_input({"a=1", "A=2"}, Json()).value().text(), R"({"a":1,"A":2})");
+    EXPECT_THAT(given_all({R"({"whole":1,"whole":2})"}), HasSubstr("no JSON"));
+}
+
+TEST(CallInput, TakesANameInPlaceOfWhatTheJsonHas) {
+    EXPECT_EQ(given_all({R"({"whole":3,"text":"x"})", "whole=1"}), R"({"whole":1,"text":"x"})");
+    EXPECT_EQ(given_all({"whole=1", R"({"whole":3,"text":"x"})"}), R"({"whole":1,"text":"x"})");
+    EXPECT_EQ(given_all({R"({"whole":3})", "text=y"}), R"({"whole":3,"text":"y"})");
+}
+
 struct Described {
     std::optional<std::uint32_t> limit{};
     std::optional<std::int64_t> offset{};

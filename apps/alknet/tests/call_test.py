@@ -180,6 +180,8 @@ class Calls(TestCase):
                     (("node/connections", '{"limit": 10001}'), "limit is at most 10000"),
                     (("node/connections", "{"), "the input is no JSON"),
                     (("node/connections", "{}", "{}"), "one INPUT alone"),
+                    (("node/connections", "limit=1", "limit=2"), "limit is given twice"),
+                    (("node/connections", '{"limit": 1, "limit": 2}'), "the input is no JSON"),
                     (("node/connections", f"@{self.directory}/list.json", "limit=1"), "adds to a JSON object"),
                     (("node/connections", f"@{self.directory}/list.json"), "the input must be an object"),
                     (("node/connections", "@none"), "cannot read none"),

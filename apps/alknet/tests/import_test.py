@@ -103,6 +103,9 @@ class Imports(Hub):
             self.admit_hub("node:read", "node:manage", "metrics:read")
             self.office.run("reload")
             with Node(self.hub) as hub:
+                waits = hub.wait_for("call.import_waits")
+                for said in ("operations=/node/close", "waiting=1", "alknet import list"):
+                    self.assertIn(said, waits)
                 self.assertIn("held_back=1", hub.wait_for("call.imported"))
                 self.assertNotIn("/office-node/close", self.names(hub))
                 self.assertEqual(self.refusal(hub, "office-node/close", "id=1")["id"], "E-CALL-NO-OPERATION")
@@ -118,6 +121,9 @@ class Imports(Hub):
                 self.assertNotIn("/office-node/close", self.names(hub))
                 accept = ("import", "accept", "office", shown["waiting"])
                 self.assertEqual(self.hub.run(*accept).stdout, "accepted 1 of office\n")
+                accepted = hub.wait_for("call.import_accepted")
+                for said in ("operations=/node/close", "waiting=0"):
+                    self.assertIn(said, accepted)
                 # In force when it is answered.
                 self.assertIn("/office-node/close", self.names(hub))
                 self.assertIn("nothing waits", self.hub.error(*accept, expect=EXIT_USAGE)["detail"])

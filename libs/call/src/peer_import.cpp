@@ -7,6 +7,7 @@
 #include <alknet/rt/combine.hpp>
 #include <alknet/rt/scope.hpp>
 #include <alknet/rt/wait.hpp>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -15,6 +16,25 @@
 namespace alknet::call {
 
 namespace {
+
+/// So many names stand in one line of the log.
+constexpr std::size_t kNamesLoggedMax = 8;
+
+/// By their names there.
+using Digests = std::map<std::string, std::string>;
+
+std::string names_text(const Digests& operations) {
+    std::string text;
+    std::size_t named = 0;
+    for (const auto& [name, digest] : operations) {
+        if (named == kNamesLoggedMax) {
+            text += fmt::format(", and {} more", operations.size() - named);
+            break;
+        }
+        text.append(named++ == 0 ? "/" : ", /").append(name);
+    }
+    return text;
+}
 
 /// What the peers of one import have in common.
 struct Shared {
@@ -185,6 +205,41 @@ private:
         co_return names;
     }
 
+    // What waits is said once, until it is something else that waits.
+    void follow_waiting(const std::vector<RemoteOperation>& admitted) {
+        std::set<std::string> in_force;
+        for (const RemoteOperation& one : admitted) {
+            in_force.insert(one.name);
+        }
+        Digests waiting;
+        for (const RemoteOperation& one : found_) {
+            if (!in_force.contains(one.name)) {
+                waiting.emplace(one.name, one.digest());
+            }
+        }
+        Digests accepted = std::exchange(waiting_, waiting);
+        std::erase_if(waiting, [&](const auto& one) {
+            const auto before = accepted.find(one.first);
+            return before != accepted.end() && before->second == one.second;
+        });
+        std::erase_if(accepted, [&](const auto& one) { return !in_force.contains(one.first); });
+        const Log& log = shared_.options.log;
+        const std::string& prefix = shared_.options.prefix;
+        if (!waiting.empty()) {
+            log.warn("call.import_waits", {{"prefix", prefix},
+                                           {"peer", peer()},
+                                           {"waiting", waiting_.size()},
+                                           {"operations", names_text(waiting)},
+                                           {"next", shared_.options.next_step}});
+        }
+        if (!accepted.empty()) {
+            log.info("call.import_accepted", {{"prefix", prefix},
+                                              {"peer", peer()},
+                                              {"waiting", waiting_.size()},
+                                              {"operations", names_text(accepted)}});
+        }
+    }
+
     /// `always`: what comes of it is logged, even if it is nothing new.
     task<result<void>> admit(bool always) {
         const std::uint64_t mine = ++asked_;
@@ -196,6 +251,7 @@ private:
             co_return result<void>();
         }
         const std::size_t held_back = found_.size() - admitted->size();
+        follow_waiting(*admitted);
         auto offered = co_await offer(*std::move(admitted));
         if (always || offered != offered_ || held_back != held_back_) {
             shared_.options.log.info("call.imported", {{"prefix", shared_.options.prefix},
@@ -228,6 +284,7 @@ private:
     std::vector<RemoteOperation> found_;
     std::set<std::string> offered_;
     std::size_t held_back_ = 0;
+    Digests waiting_;  // of what is held back, also while the peer is away
     std::size_t refused_ = 0;
     std::uint64_t asked_ = 0;  // `admit`, the last of which counts
     std::string problem_ = "not yet reached";

@@ -3,6 +3,7 @@
 #include <alknet/call/composition.hpp>
 #include <alknet/call/peer_import.hpp>
 #include <alknet/rt/combine.hpp>
+#include <alknet/testing/memory_log_sink.hpp>
 #include <set>
 
 #include "call_world.hpp"
@@ -43,6 +44,8 @@ public:
         made.scope = [](std::string_view name) {
             return identity::Scope::parse_exact("import:call:" + std::string(name));
         };
+        made.next_step = "accept it";
+        made.log = Log(log);
         return made;
     }
 
@@ -119,6 +122,7 @@ public:
 
     Loop& loop;
     Seen seen;
+    std::shared_ptr<sim::MemoryLogSink> log = std::make_shared<sim::MemoryLogSink>();
     bool up = true;
     bool known_here = true;
     bool rude = false;
@@ -264,6 +268,76 @@ ALKNET_CO_TEST(PeerImports, FollowWhatIsAcceptedAndWhoThePeerIs) {
     co_await world.settle();
     EXPECT_TRUE(world.far->closed().requested());
     EXPECT_FALSE(world.import->status().front().connected);
+    co_await world.end();
+}
+
+void expect_last(const Imports& world, std::string_view event, std::size_t count,
+                 std::string_view operations, std::string_view waiting) {
+    EXPECT_EQ(world.log->count(event), count);
+    const auto last = world.log->last(event);
+    ASSERT_TRUE(last);
+    EXPECT_EQ(last->field("prefix"), "far");
+    EXPECT_EQ(last->field("peer"), "office");
+    EXPECT_EQ(last->field("operations"), operations);
+    EXPECT_EQ(last->field("waiting"), waiting);
+}
+
+ALKNET_CO_TEST(PeerImports, SayOnceWhatWaitsAndWhenItIsAccepted) {
+    constexpr std::string_view kWaits = "call.import_waits";
+    constexpr std::string_view kAccepted = "call.import_accepted";
+    Imports world(loop);
+    world.held_back = {"test/echo", "test/wait", "test/count"};
+    co_await world.settle();
+    expect_last(world, kWaits, 1, "/test/count, /test/echo, /test/wait", "3");
+    EXPECT_EQ(world.log->last(kWaits)->field("next"), "accept it");
+    // Neither when it is asked again, nor when it is dialled again.
+    (void)co_await loop.sleep(PeerImport::kLookAgain * 3);
+    world.lose();
+    world.up = true;
+    (void)co_await loop.sleep(PeerImport::kAgainFirst * 2);
+    EXPECT_TRUE(world.import->status().front().connected);
+    EXPECT_EQ(world.log->count(kWaits), 1U);
+    EXPECT_EQ(world.log->count(kAccepted), 0U);
+    world.held_back.erase("test/echo");
+    co_await world.import->recheck();
+    expect_last(world, kAccepted, 1, "/test/echo", "2");
+    EXPECT_EQ(world.log->count(kWaits), 1U);
+    // One that was accepted is something else now.
+    world.held_back.insert("test/echo");
+    co_await world.import->recheck();
+    expect_last(world, kWaits, 2, "/test/echo", "3");
+    // And once more, while it waits; one that is gone was not accepted.
+    Operation other = make("test/wait", {});
+    auto registry = std::make_shared<OperationRegistry>();
+    other.about = "it waits in another way";
+    other.run = [](CallContext, Json) { return fail_so(false); };
+    EXPECT_TRUE(registry->add(std::move(other)));
+    world.far_registry = registry;
+    world.lose();
+    world.up = true;
+    (void)co_await loop.sleep(PeerImport::kAgainLongest * 2);
+    expect_last(world, kWaits, 3, "/test/wait", "1");
+    EXPECT_EQ(world.log->count(kAccepted), 1U);
+    world.held_back.clear();
+    co_await world.import->recheck();
+    expect_last(world, kAccepted, 2, "/test/wait", "0");
+    EXPECT_EQ(world.log->count(kWaits), 3U);
+    co_await world.end();
+}
+
+ALKNET_CO_TEST(PeerImports, NameSoManyThatWaitAndNoMore) {
+    Imports world(loop);
+    for (int i = 10; i < 20; ++i) {
+        const std::string name = "more/" + std::to_string(i);
+        world.held_back.insert(name);
+        EXPECT_TRUE(
+            world.far_registry->add(make(name, [](CallContext, Json) { return fail_so(false); })));
+    }
+    co_await world.settle();
+    expect_last(world, "call.import_waits", 1,
+                "/more/10, /more/11, /more/12, /more/13, /more/14, /more/15, /more/16, /more/17, "
+                "and 2 more",
+                "10");
     co_await world.end();
 }
 

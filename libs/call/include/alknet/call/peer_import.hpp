@@ -37,6 +37,8 @@ struct PeerImportOptions {
         admit;
     /// What a caller needs for the operation of this name here.
     std::function<result<identity::Scope>(std::string_view name)> scope;
+    /// For the log, where `admit` holds something back: how somebody lets it in.
+    std::string next_step{};
     Log log{};
 };
 
