@@ -127,18 +127,26 @@ def main():
     parser.add_argument("--large", type=int, default=500)
     parser.add_argument("--items", type=int, default=1_000_000)
     parser.add_argument("--idle", type=int, default=10_000)
+    parser.add_argument("--only", default="", choices=("small", "large", "items", "idle"))
     options = parser.parse_args()
+
+    def wanted_is(part):
+        return options.only in ("", part)
+
     raise_descriptor_limit()
     with contextlib.ExitStack() as cleanup:
         directory = pathlib.Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="alknet-bench-")))
         calls = Calls(options, directory, cleanup)
-        for depth, wanted in WANTED.items():
+        for depth, wanted in WANTED.items() if wanted_is("small") else ():
             line = table(f"Calls of 64 octets, {depth} at a time; the ratio is that of the servers", "µs", 1)
             calls.calls(line, depth, options.calls, SMALL, wanted)
-        line = table(f"Calls of 1 MiB there and back, {LARGE_AT_A_TIME} at a time", "µs", 0)
-        calls.calls(line, LARGE_AT_A_TIME, options.large, LARGE)
-        calls.items(table(f"A subscription of {options.items} items of 64 octets", "µs an item", 2), options.items)
-        calls.idle()
+        if wanted_is("large"):
+            line = table(f"Calls of 1 MiB there and back, {LARGE_AT_A_TIME} at a time", "µs", 0)
+            calls.calls(line, LARGE_AT_A_TIME, options.large, LARGE)
+        if wanted_is("items"):
+            calls.items(table(f"A subscription of {options.items} items of 64 octets", "µs an item", 2), options.items)
+        if wanted_is("idle"):
+            calls.idle()
     return 0
 
 

@@ -143,6 +143,70 @@ class Acceptance(TestCase):
                             self.assertEqual(frames.next()[:2], ("call.error", ""))
                 self.assertIn("node_id", self.bob.json("call", node.address, "node/info", "--only", transport))
 
+    def test_a_signed_token_opens_one_stream_once(self):
+        """Whoever sees it go by has nothing of it; nor is it worth anything at another node or for another purpose."""
+        self.admit("node:read")
+        stranger, other = self.home("stranger"), self.home("other")
+        with Node(self.node_home) as node:
+
+            def signed(address=node.address, purpose="alknet/call"):
+                return self.bob.json("token", "sign", "--for", address, "--purpose", purpose)["token"]
+
+            def answer(token, transport):
+                with Frames(stranger, node, transport) as frames:
+                    frames.ask("1", "/node/info", auth_token=token)
+                    return frames.next()
+
+            elsewhere = f"alknet://{other.id}@127.0.0.1:1"
+            for transport in TRANSPORTS:
+                # A node accepts signatures from the second after its start on.
+                for _ in range(1000):
+                    token = signed()
+                    if answer(token, transport)[0] == "call.responded":
+                        break
+                for bad in (token, signed(elsewhere), signed(purpose="http"), token[:-2], token + "AA"):
+                    kind, name, payload = answer(bad, transport)
+                    self.assertEqual((kind, name, payload["code"], payload["details"]["cause"]),
+                                     ("call.error", "1", "FORBIDDEN", "E-TOKEN-INVALID"))
+                self.assertEqual(answer(signed(), transport)[0], "call.responded")
+
+    def test_a_detached_call_goes_on_without_its_caller(self):
+        self.admit("node:paths")
+        for transport in TRANSPORTS:
+            dark = Dark()
+            self.admit("node:paths", more=dark.peer())
+            with Node(self.node_home) as node:
+                with Frames(self.bob, node, transport) as frames:
+                    frames.ask("1", "/node/paths", input={"peer": "dark"}, detach=True)
+                    run = frames.next()[2]["output"]["run"]
+                    begun = dark.accept()
+                with Frames(self.home(f"carol-{transport}"), node, transport) as frames:
+                    frames.ask("1", "/runs/get", input={"run": run})
+                    self.assertEqual(frames.next()[2]["code"], "FORBIDDEN")
+                with Frames(self.bob, node, transport) as frames:
+                    frames.ask("1", "/runs/get", input={"run": run})
+                    self.assertEqual(frames.next()[2]["output"]["state"], "running")
+                    frames.ask("2", "/runs/wait", input={"run": run})
+                    dark.hang_up(begun)
+                    done = frames.next()[2]["output"]
+                    self.assertEqual((done["state"], done["output"]["peer"]), ("done", "dark"))
+
+    def test_a_shared_stream_carries_as_much_of_a_subscription_as_there_is_credit_for(self):
+        self.write_audit_log()
+        self.admit("audit:read", "node:read")
+        with Node(self.node_home) as node:
+            for transport in TRANSPORTS:
+                with Frames(self.bob, node, transport) as frames:
+                    frames.ask("all", "/audit/tail", resume_after=0, credit=2)
+                    self.assertEqual([frames.next()[2]["seq"] for _ in range(2)], [1, 2])
+                    for number in range(3, 6):
+                        # Nothing else is between: items wait for credit, and calls for nobody.
+                        frames.ask("call", "/node/info")
+                        self.assertEqual(frames.next()[:2], ("call.responded", "call"))
+                        frames.send("call.credit", "all", {"credit": 1})
+                        kind, name, payload = frames.next()
+                        self.assertEqual((kind, name, payload["seq"]), ("call.responded", "all", number))
+
     def ask_on(self, node, asked, answers):
         """A batch at a fixed pace, which the killing and starting of the node happens beside."""
         due = time.monotonic()
