@@ -171,10 +171,10 @@ class StockSsh(SshNode):
         shutil.rmtree(self.home / "serve")
         self.start_node([self.key], **how)
 
-    def run_programs(self):
+    def run_programs(self, scopes='"ssh:connect", "ssh:exec", "ssh:shell"'):
         """As nobody, where this runs as root; the shell is one that runs something."""
         as_whom = 'run_as = "nobody"' if os.geteuid() == 0 else "run_as_self = true"
-        self.restart(scopes='"ssh:connect", "ssh:exec", "ssh:shell"', ssh=f'{as_whom}\nshell = "/bin/bash"\n')
+        self.restart(scopes=scopes, ssh=f'{as_whom}\nshell = "/bin/bash"\n')
 
     def command(self, *words, stdin=b"", **how):
         return harness.run(harness.need("ssh"), *self.options(**how), "127.0.0.1", *words, stdin=stdin)
@@ -518,6 +518,30 @@ class StockSsh(SshNode):
         self.assertIn(b"Permission denied", self.certificate().stderr)
         done = self.certificate(kind="ecdsa")
         self.assertEqual((done.returncode, done.stdout), (0, b"here"), done.stderr)
+
+    def test_agent_of_the_client(self):
+        agent = self.home / "agent.sock"
+        self.child(harness.need("ssh-agent"), "-D", "-a", agent).wait_for("SSH_AUTH_SOCK")
+        with_agent = {**os.environ, "SSH_AUTH_SOCK": str(agent)}
+        added = harness.run(harness.need("ssh-add"), "-q", self.key, env=with_agent)
+        self.assertEqual(added.returncode, 0, added.stderr)
+        self.run_programs('"ssh:exec", "ssh:agent"')
+        ask = (harness.need("ssh"), *self.options(), "-A", "127.0.0.1", "ssh-add -l; ls -ld ${SSH_AUTH_SOCK%/*}")
+        done = harness.run(*ask, env=with_agent)
+        if os.geteuid() != 0:  # programs of the node's own user have none
+            self.assertNotIn(b"SHA256:", done.stdout)
+            return
+        shown = harness.run(harness.need("ssh-keygen"), "-lf", f"{self.key}.pub").stdout.split()[1]
+        self.assertIn(shown, done.stdout, done.stderr)
+        self.assertRegex(done.stdout, rb"(?m)^drwx------ .* nobody ")
+        self.run_programs()
+        self.assertNotIn(b"SHA256:", harness.run(*ask, env=with_agent).stdout, "without the scope")
+
+    def test_a_subsystem_that_is_not_there(self):
+        self.run_programs()
+        done = harness.run(harness.need("ssh"), *self.options(), "-s", "127.0.0.1", "sftp")
+        self.assertEqual(done.returncode, 255)
+        self.assertIn(b"subsystem request failed", done.stderr)
 
     def test_unknown_key(self):
         stranger = self.new_key("stranger", "ed25519")

@@ -42,6 +42,10 @@
 #include "peers.hpp"
 #include "run_as.hpp"
 
+namespace alknet::ssh {
+struct Subsystems;
+}  // namespace alknet::ssh
+
 namespace alknet::app {
 
 /// An address that is open.
@@ -76,6 +80,8 @@ struct NodeOptions {
     /// Told of everything that the audit log is; null: nobody watches.
     std::shared_ptr<EventFeed> events{};
     std::vector<FurtherService> services{};
+    /// What `ssh -s` leads to; null: nothing.
+    std::shared_ptr<const ssh::Subsystems> subsystems{};
 };
 
 /// What the SSH of all loops has in common (node_ssh.cpp).
@@ -234,6 +240,9 @@ private:
     /// A place by the rule's streams_max; see ssh::SshAdapterOptions.
     result<std::shared_ptr<const void>> occupy(const Identity& identity,
                                                identity::ForwardQuestion question) const;
+    /// Whether the rule has the target told who comes.
+    [[nodiscard]] bool announces(const Identity& identity,
+                                 identity::ForwardQuestion question) const;
     result<void> may_forward(const Identity& identity, identity::ForwardQuestion question) const;
     [[nodiscard]] bool listens_on(const SocketAddress& address) const;
     task<void> listen_ssh(SocketAddress address, TaskScope& connections);

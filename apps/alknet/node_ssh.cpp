@@ -102,6 +102,9 @@ result<void> Node::add_ssh(HandlerRegistry& registry, Loop&) const {
     options.occupy = [this](const Identity& identity, const ssh::ForwardPlace& place) {
         return occupy(identity, question_about(Claim::connect, place));
     };
+    options.announces = [this](const Identity& identity, const ssh::ForwardPlace& place) {
+        return announces(identity, question_about(Claim::connect, place));
+    };
     options.may_listen = [this](const Identity& identity, const ssh::ForwardPlace& place) {
         return may_forward(identity, question_about(Claim::listen, place));
     };
@@ -112,6 +115,7 @@ result<void> Node::add_ssh(HandlerRegistry& registry, Loop&) const {
     options.listener_places = ssh_shared_->listener_places;
     options.run_as = [this] { return *run_as_.get(); };
     options.programs = ssh_shared_->programs;
+    options.subsystems = options_.subsystems;
     // SSH is no way around what is asked of those who come to alknet/call.
     options.operations = options_.operations;
     options.may_call = [&registry](const Identity& identity, Transport transport) -> result<void> {
@@ -229,6 +233,19 @@ result<void> Node::may_forward(const Identity& identity, identity::ForwardQuesti
         return fail(causes::kForbidden, "no forwarding rule allows this");
     }
     return {};
+}
+
+bool Node::announces(const Identity& identity, identity::ForwardQuestion question) const {
+    const auto peers = identities_->peers();
+    const auto rules = forwarding_.get();
+    const identity::PeerRecord* const peer = peers->find(identity.id);
+    if (peer == nullptr) {
+        return false;
+    }
+    question.peer = peer->name;
+    question.roles = peer->roles;
+    const auto decision = identity::decide_forward(*rules, question);
+    return decision.allowed() && decision.rule->proxy_header;
 }
 
 result<std::shared_ptr<const void>> Node::occupy(const Identity& identity,

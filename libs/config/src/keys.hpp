@@ -200,6 +200,10 @@ inline constexpr std::array kForwardFields = {
     field<&identity::ForwardRule::streams_max, Integer<0, 100'000>>(
         {.name = "streams_max",
          .about = "Connections of one peer at a time by this rule; 0 sets no limit of its own."}),
+    field<&identity::ForwardRule::proxy_header, Flag>(
+        {.name = "proxy_header",
+         .about = "Each connection to the target begins with a PROXY protocol header (version 2), "
+                  "which says from where the peer comes."}),
 };
 
 inline constexpr std::array kLimitFields = {

@@ -177,9 +177,9 @@ private:
 
     // All of it but where it stands.
     static std::string meaning(const identity::ForwardRule& rule) {
-        return fmt::format("{} {} {} [{}] [{}] {}", identity::to_string(rule.claim), rule.allow,
+        return fmt::format("{} {} {} [{}] [{}] {} {}", identity::to_string(rule.claim), rule.allow,
                            rule.target.text(), fmt::join(rule.peers, "\n"),
-                           fmt::join(rule.roles, "\n"), rule.streams_max);
+                           fmt::join(rule.roles, "\n"), rule.streams_max, rule.proxy_header);
     }
 
     // Tells of those that `others` lacks, and gives the rest.
@@ -210,6 +210,9 @@ private:
             all.empty() ? "every known peer" : fmt::format("{}", fmt::join(all, ", "));
         if (rule.streams_max != 0) {
             text += fmt::format(", {} streams at a time", rule.streams_max);
+        }
+        if (rule.proxy_header) {
+            text += ", with a PROXY header";
         }
         return text;
     }

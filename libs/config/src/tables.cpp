@@ -223,6 +223,9 @@ void read_forwarding(Reading& in, const toml::node& value, Config& into) {
     read_list(in, value, identity::kForwardRulesMax, all,
               [&](const toml::table& table, identity::ForwardRule& rule) {
                   read_fields(in, table, Fields<identity::ForwardRule>(kForwardFields), rule);
+                  if (rule.proxy_header && rule.claim != identity::ForwardClaim::connect) {
+                      in.refuse(table, "'proxy_header' belongs to claim = \"connect\"");
+                  }
                   rule.origin.line = table.source().begin.line;
               });
 }

@@ -209,6 +209,7 @@ TEST(ConfigParse, ReadsForwardingRulesInTheirOrder) {
         peers = ["bob"]
         roles = ["ops"]
         streams_max = 10
+        proxy_header = true
         [[forwarding.rules]]
         claim = "listen"
         target = "localhost:8080"
@@ -222,6 +223,8 @@ TEST(ConfigParse, ReadsForwardingRulesInTheirOrder) {
     EXPECT_THAT(rules[1].peers, ElementsAre("bob"));
     EXPECT_THAT(rules[1].roles, ElementsAre("ops"));
     EXPECT_EQ(rules[1].streams_max, 10U);
+    EXPECT_TRUE(rules[1].proxy_header);
+    EXPECT_FALSE(rules[2].proxy_header);
     EXPECT_EQ(rules[2].claim, identity::ForwardClaim::listen);
 }
 
@@ -233,6 +236,8 @@ TEST(ConfigParse, SaysWhatIsWrongWithForwardingRules) {
                                       "neither")));
     EXPECT_THAT(complaints(rule + "target = 'a:0-x'\n"),
                 ElementsAre(HasSubstr("ports are a number, A-B or *")));
+    EXPECT_THAT(complaints(rule + "target = 'a:1'\nclaim = 'listen'\nproxy_header = true\n"),
+                ElementsAre(HasSubstr("'proxy_header' belongs to claim")));
     EXPECT_THAT(complaints(rule + "target = '*'\naction = 'permit'\nclaim = 'both'\n"),
                 ElementsAre(HasSubstr("must be one of allow, deny"),
                             HasSubstr("must be one of connect, listen")));

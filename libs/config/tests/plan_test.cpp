@@ -117,6 +117,12 @@ TEST(ConfigPlan, NamesWhatForwardingAllowsAndDenies) {
                     "known peer",
                     "forwarding widened connect *.example:22: is allowed for bob, 3 streams "
                     "at a time"));
+    EXPECT_THAT(
+        texts(bob + open, bob + open + "proxy_header = true\n"),
+        ElementsAre("forwarding narrowed connect *.example:22: is allowed no more for every "
+                    "known peer",
+                    "forwarding widened connect *.example:22: is allowed for every known "
+                    "peer, with a PROXY header"));
 }
 
 TEST(ConfigPlan, NamesListenersByTheirAddresses) {

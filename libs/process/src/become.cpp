@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <csignal>
 
+#include "keeper.hpp"
+
 namespace alknet::process {
 
 namespace {
@@ -157,6 +159,7 @@ void Becoming::run() noexcept {
     if (setsid() < 0) {
         give_up(Step::session);
     }
+    tell_keeper(files_.keeper, {.id = getpid(), .begins = true});
     if (files_.terminal && ioctl(files_.input, TIOCSCTTY, 0) != 0) {
         give_up(Step::terminal);
     }

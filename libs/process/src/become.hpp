@@ -43,6 +43,7 @@ struct ChildFiles {
     int errors = -1;
     int socket = -1;  // -1: none
     int failure = -1;
+    int keeper = -1;        // told before anything runs
     bool terminal = false;  // `input` is to be the session's
 };
 

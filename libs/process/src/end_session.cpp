@@ -11,6 +11,7 @@
 #include <csignal>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,23 +53,27 @@ std::optional<pid_t> session_of(pid_t id) {
     return parse_number<pid_t>(field);
 }
 
+bool is_of(std::span<const pid_t> sessions, pid_t id) {
+    const auto session = session_of(id);
+    return session && std::ranges::find(sessions, *session) != sessions.end();
+}
+
 // Looked at through a descriptor, which means this process and never a later one of its number.
-bool kill_if_of(pid_t session, pid_t id) {
-    if (session_of(id) != session) {
+bool kill_if_of(std::span<const pid_t> sessions, pid_t id) {
+    if (!is_of(sessions, id)) {
         return false;
     }
     const UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, id, 0)));
-    return process && session_of(id) == session &&
+    return process && is_of(sessions, id) &&
            syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0) == 0;
 }
 
-bool kill_round(pid_t session, std::vector<pid_t>& killed) {
+bool kill_round(std::span<const pid_t> sessions, std::vector<pid_t>& killed) {
     const std::unique_ptr<DIR, ClosesDirectory> all(opendir("/proc"));
     bool found = false;
     for (const dirent* one = nullptr; all && (one = readdir(all.get())) != nullptr;) {
         const auto id = parse_number<pid_t>(std::string_view(&one->d_name[0]));
-        if (id && *id != session && std::ranges::find(killed, *id) == killed.end() &&
-            kill_if_of(session, *id)) {
+        if (id && std::ranges::find(killed, *id) == killed.end() && kill_if_of(sessions, *id)) {
             killed.push_back(*id);
             found = true;
         }
@@ -76,12 +81,21 @@ bool kill_round(pid_t session, std::vector<pid_t>& killed) {
     return found;
 }
 
+void kill_all(std::span<const pid_t> sessions, std::vector<pid_t> killed) {
+    for (int round = 0; round < kRoundsMax && kill_round(sessions, killed); ++round) {
+    }
+}
+
 }  // namespace
 
 void end_session(pid_t leader) noexcept {
     (void)kill(-leader, SIGKILL);
-    std::vector<pid_t> killed;
-    for (int round = 0; round < kRoundsMax && kill_round(leader, killed); ++round) {
+    kill_all(std::span(&leader, 1), {leader});
+}
+
+void end_sessions(std::span<const pid_t> sessions) noexcept {
+    if (!sessions.empty()) {
+        kill_all(sessions, {});
     }
 }
 

@@ -17,6 +17,7 @@
 
 #include "become.hpp"
 #include "end_session.hpp"
+#include "keeper.hpp"
 #include "terminal.hpp"
 
 namespace alknet::process {
@@ -191,12 +192,14 @@ task<result<std::unique_ptr<Process>>> Process::start(Loop& loop, ProcessOptions
     if (options.socket) {
         ALKNET_CO_TRY(socket, move_up(options.socket.get()));
     }
+    ALKNET_CO_TRY(const UniqueFd keeper, Keeper::own().speak());
     const UniqueFd& errors = files.child_errors ? files.child_errors : files.child_output;
     Becoming becoming(options, {.input = files.child_input.get(),
                                 .output = files.child_output.get(),
                                 .errors = errors.get(),
                                 .socket = socket.get(),
                                 .failure = failure.writer.get(),
+                                .keeper = keeper.get(),
                                 .terminal = options.files == ProcessFiles::terminal});
     const pid_t child = fork_quietly(becoming);
     if (child < 0) {
@@ -241,6 +244,7 @@ Process::~Process() {
 // While its first process is not reaped, nobody else can get its number.
 void Process::reap() noexcept {
     end_session(id_);
+    Keeper::own().forget(id_);
     siginfo_t info{};
     while (waitid(P_PID, static_cast<id_t>(id_), &info, WEXITED) != 0 && errno == EINTR) {
     }

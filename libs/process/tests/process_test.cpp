@@ -1,6 +1,9 @@
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/causes_exec.hpp>
@@ -9,6 +12,7 @@
 #include <alknet/process/process.hpp>
 #include <alknet/testing/programs.hpp>
 #include <alknet/testing/temp_dir.hpp>
+#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
@@ -335,6 +339,45 @@ TEST_F(ProcessTest, KnowsNoUserThatThereIsNot) {
     ASSERT_FALSE(found);
     EXPECT_TRUE(found.error().is(causes::kProgramUser));
     EXPECT_EQ(ProcessUser::current().user, geteuid());
+}
+
+// The kernel ends the program itself. Its job, in a group of its own, is what is left.
+TEST_F(ProcessTest, WhatItHasStartedEndsWithANodeThatIsKilled) {
+    int ends[2] = {-1, -1};
+    ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+    UniqueFd says(ends[1]);
+    const UniqueFd hears(ends[0]);
+    const pid_t node = fork();
+    if (node == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        const sim::RealLoop world;
+        ProcessOptions options;
+        options.command = sim::python(
+            "import os, signal\n"
+            "job = os.fork()\n"
+            "if job == 0:\n"
+            "    os.setpgid(0, 0)\n"
+            "    os.write(1, b'%d\\n' % os.getpid())\n"
+            "signal.pause()\n");
+        auto process = block_on(*world.loop, Process::start(*world.loop, std::move(options)));
+        const auto said = process ? block_on(*world.loop, read_once(**process)) : "";
+        const bool told = said && write(says.get(), said->data(), said->size()) > 0;
+        for (;;) {
+            told ? (void)pause() : _exit(1);
+        }
+    }
+    says.reset();
+    std::array<char, 32> buffer{};
+    const ssize_t size = read(hears.get(), buffer.data(), buffer.size());
+    ASSERT_GT(size, 0);
+    const std::string_view said(buffer.data(), static_cast<std::size_t>(size));
+    const auto job = parse_number<pid_t>(said.substr(0, said.find('\n')));
+    ASSERT_TRUE(job);
+    EXPECT_TRUE(sim::is_running(*job));
+    EXPECT_EQ(kill(node, SIGKILL), 0);
+    EXPECT_EQ(waitpid(node, nullptr, 0), node);
+    sim::await_end(*job);
+    EXPECT_FALSE(sim::is_running(*job));
 }
 
 }  // namespace

@@ -131,6 +131,15 @@ bool CertificateRules::holds_at(WallTime now) const noexcept {
     return seconds >= valid_after && seconds < valid_before;
 }
 
+Duration CertificateRules::left_at(WallTime now) const noexcept {
+    const auto last = std::chrono::floor<std::chrono::seconds>(WallTime::max()).time_since_epoch();
+    if (valid_before >= static_cast<std::uint64_t>(last.count())) {
+        return Duration::max();
+    }
+    const WallTime end(std::chrono::seconds(static_cast<std::int64_t>(valid_before)));
+    return std::max(end - now, Duration::zero());
+}
+
 bool CertificateRules::holds_from(const SocketAddress& remote) const noexcept {
     return sources.empty() || std::ranges::any_of(sources, [&](const net::AddressRange& range) {
                return range.contains(remote);

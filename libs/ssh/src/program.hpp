@@ -20,6 +20,7 @@ struct Session::Program {
     std::vector<Variable> variables;
     std::optional<std::string> command;    // nullopt: a shell
     std::optional<std::string> original;   // that was asked for, where a certificate has another
+    const Subsystem* subsystem = nullptr;  // asked for in their place
     bool asked = false;                    // for one of them
     bool wants_agent = false;              // the client has one
     std::shared_ptr<Listening> agent;      // where it is asked; null: it is not

@@ -1,5 +1,6 @@
 #include "session.hpp"
 
+#include <algorithm>
 #include <alknet/base/causes_ssh.hpp>
 #include <alknet/identity/policy.hpp>
 #include <alknet/rt/combine.hpp>
@@ -215,6 +216,9 @@ result<void> Session::log_in(Identity identity) {
     });
     --adapter_.logins_;
     transport_.set_authenticated();
+    if (certificate_) {
+        tasks_->spawn(watch_certificate(), "ssh.certificate");
+    }
     logged_in_.set();
     audit("ssh.login", nullptr);
     const std::string remote = peer_.auth.remote.to_string();
@@ -321,6 +325,17 @@ task<void> Session::watch_identity() {
         recheck_listeners();
         recheck_forwards();
     }
+}
+
+// In steps: clocks are set, and time passes while a machine sleeps.
+task<void> Session::watch_certificate() {
+    while (certificate_->holds_at(loop_.wall_now())) {
+        const Duration left = certificate_->left_at(loop_.wall_now());
+        if (!co_await loop_.sleep(std::min(left, kCertificateLookTime))) {
+            co_return;
+        }
+    }
+    end(error(causes::kForbidden, "the time of the certificate is over"));
 }
 
 }  // namespace alknet::ssh

@@ -25,6 +25,7 @@
 namespace alknet::ssh {
 
 struct ExitRequest;
+struct Subsystem;
 
 class Session final {
 public:
@@ -67,6 +68,7 @@ private:
     task<void> watch_login();
     task<void> watch_exchanges();
     task<void> watch_identity();
+    task<void> watch_certificate();
     task<void> keep_alive();
     void recheck_forwards();
     void flush() noexcept { to_write_.wake_all(); }
@@ -121,6 +123,14 @@ private:
     void drop_input(Forward& forward);
     void recheck_program(Program& program);
 
+    // session_subsystem.cpp
+    result<void> may_use(const Subsystem& subsystem) const;
+    [[nodiscard]] bool may_use_a_subsystem() const;
+    [[nodiscard]] const Subsystem* find_subsystem(std::string_view name) const;
+    result<bool> take_subsystem(Program& program, const ChannelEvent& event);
+    task<result<void>> run_subsystem(Forward& forward);
+    task<result<void>> join_subsystem(Forward& forward, ByteStream& far);
+
     // session_command.cpp
     result<void> may_call() const;
     [[nodiscard]] bool is_for_node(const Program& program) const;
@@ -138,6 +148,7 @@ private:
     task<result<std::unique_ptr<ByteStream>>> connect(Forward& forward);
     task<result<std::unique_ptr<ByteStream>>> connect_tcp(Forward& forward);
     result<std::unique_ptr<ByteStream>> connect_socket(Forward& forward);
+    task<result<void>> announce(ByteStream& target) const;
     result<void> may_connect(const ForwardPlace& place) const;
     task<result<void>> carry(Forward& forward);
     task<result<void>> pump_down(Forward& forward);

@@ -2,6 +2,7 @@
 #include <unistd.h>
 #include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/net/proxy_protocol.hpp>
 #include <alknet/net/unix_socket.hpp>
 #include <alknet/rt/combine.hpp>
 #include <alknet/rt/race.hpp>
@@ -136,7 +137,19 @@ task<result<std::unique_ptr<ByteStream>>> Session::connect(Forward& forward) {
     if (stream && adapter_.options_.occupy) {
         ALKNET_CO_TRY(forward.place, adapter_.options_.occupy(*identity_, forward.where()));
     }
+    const auto& announces = adapter_.options_.announces;
+    if (stream && announces && announces(*identity_, forward.where())) {
+        ALKNET_CO_CHECK(co_await with_timeout(kConnectTime, announce(**stream)));
+    }
     co_return stream;
+}
+
+task<result<void>> Session::announce(ByteStream& target) const {
+    ALKNET_CO_TRY(const Bytes header,
+                  net::encode_proxy_header({.source = peer_.auth.remote,
+                                            .destination = peer_.connection->info().local,
+                                            .tlvs = {}}));
+    co_return co_await target.write(header);
 }
 
 // What the path leads to is held while it is asked about: nobody can put something else there. Of

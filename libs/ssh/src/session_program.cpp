@@ -60,7 +60,7 @@ result<void> Session::take_program(ChannelId id) {
         return fail(causes::kProtocol, "a session after no-more-sessions@openssh.com");
     }
     const bool possible = adapter_.options_.run_as && adapter_.options_.run_as().has_value();
-    if (!possible && !may_call()) {
+    if (!possible && !may_call() && !may_use_a_subsystem()) {
         return channels_.refuse(id, OpenFailure::prohibited, kNoPrograms);
     }
     auto program = std::make_unique<Program>();
@@ -88,6 +88,8 @@ result<void> Session::take_program_request(Forward& forward, const ChannelEvent&
     result<bool> done = false;
     if (event.type == "shell" || event.type == "exec") {
         done = take_start(forward, event);
+    } else if (event.type == "subsystem") {
+        done = take_subsystem(program, event);
     } else if (event.type == "signal") {
         ALKNET_TRY(const std::optional<int> number, parse_signal(event.body));
         done = number && program.process != nullptr;
@@ -199,6 +201,9 @@ task<result<void>> Session::run_program(Forward& forward) {
             found->second->program->alive->request();
         }
     });
+    if (program.subsystem != nullptr) {
+        co_return co_await run_subsystem(forward);
+    }
     if (is_for_node(program)) {
         co_return co_await run_command(forward);
     }
@@ -390,6 +395,12 @@ task<result<void>> Session::refuse_program(Forward& forward, error why) {
 void Session::recheck_program(Program& program) {
     if (program.caller && program.alive != nullptr) {
         if (!may_call() || call::has_ended(*program.caller, identity_)) {
+            program.alive->request();
+        }
+        return;
+    }
+    if (program.subsystem != nullptr) {
+        if (program.alive != nullptr && !may_use(*program.subsystem)) {
             program.alive->request();
         }
         return;

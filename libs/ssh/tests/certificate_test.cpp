@@ -96,6 +96,20 @@ TEST(SshCertificate, BindsWhoeverHasIt) {
     EXPECT_TRUE(rules.may_forward_agent);
 }
 
+TEST(SshCertificate, KnowsHowLongItHolds) {
+    CertificateRules rules;
+    rules.valid_after = 100;
+    rules.valid_before = 200;
+    EXPECT_EQ(rules.left_at(at(150)), std::chrono::seconds(50));
+    EXPECT_EQ(rules.left_at(at(200) - Duration(1)), Duration(1));
+    EXPECT_TRUE(rules.holds_at(at(200) - Duration(1)));
+    EXPECT_EQ(rules.left_at(at(200)), Duration::zero());
+    EXPECT_FALSE(rules.holds_at(at(200)));
+    EXPECT_EQ(rules.left_at(at(300)), Duration::zero());
+    rules.valid_before = ~std::uint64_t{0};
+    EXPECT_EQ(rules.left_at(at(150)), Duration::max());
+}
+
 TEST(SshCertificate, WhatIsNoneIsWorthNothing) {
     const auto refused = [](MadeCertificate made) {
         const auto parsed = Certificate::parse(made.blob());

@@ -120,6 +120,37 @@ ALKNET_CO_TEST(SshCertified, EndsWhenAPeerIsDisabledOrItsTimeIsOver) {
     co_await world.end();
 }
 
+task<void> until_the_end(TestClient& client) {
+    while (co_await client.event()) {
+    }
+}
+
+ALKNET_CO_TEST(SshCertified, EndsByItselfWhenItsTimeIsOver) {
+    SshWorld world(loop);
+    MadeCertificate made = made_now();
+    believe(world, made, {});
+    made.before = now_on(loop) + 3600;
+    const auto client = world.client({});
+    EXPECT_EQ((co_await log_in(*client, made)).value(), Message::userauth_success);
+    co_await until_the_end(*client);
+    EXPECT_EQ(now_on(loop), made.before) << "neither earlier nor later";
+    co_await world.end();
+}
+
+ALKNET_CO_TEST(SshCertified, EndsAlsoWhenTheMachineHasSlept) {
+    SshWorld world(loop);
+    MadeCertificate made = made_now();
+    believe(world, made, {});
+    made.before = now_on(loop) + 36'000;
+    const auto client = world.client({});
+    EXPECT_EQ((co_await log_in(*client, made)).value(), Message::userauth_success);
+    clock.suspend(std::chrono::hours(10));
+    const TimePoint began = loop.now();
+    co_await until_the_end(*client);
+    EXPECT_LE(loop.now() - began, kCertificateLookTime);
+    co_await world.end();
+}
+
 ALKNET_CO_TEST(SshCertified, StandsInTheAuditLog) {
     SshWorld world(loop);
     MadeCertificate made = made_now();

@@ -1,3 +1,5 @@
+#include <alknet/net/proxy_protocol.hpp>
+
 #include "session_world.hpp"
 
 namespace alknet::ssh {
@@ -50,6 +52,31 @@ ALKNET_CO_TEST(SshSession, JoinsAChannelToASocketUntilBothDirectionsHaveEnded) {
     EXPECT_EQ((co_await client->event()).value().kind, Kind::closed);
     ALKNET_CO_ASSERT_OK(client->channels.close(id));
     ALKNET_CO_ASSERT_OK(co_await client->flush());
+    client->end();
+    co_await world.end();
+}
+
+ALKNET_CO_TEST(SshSession, TellsATargetFirstWhoComesWhereARuleSaysSo) {
+    SshWorld world(loop);
+    world.announces = true;
+    const auto from = SocketAddress::v4({198, 51, 100, 3}, 40'000);
+    const auto client = world.client({"ssh:connect"}, from);
+    ALKNET_CO_ASSERT_OK(co_await client->start());
+    const ChannelId id = client->open("db", 5432).value();
+    EXPECT_EQ((co_await client->event()).value().kind, Kind::opened);
+    client->write(id, "up");
+    ALKNET_CO_ASSERT_OK(co_await client->flush());
+    ByteStream& target = *world.network->targets.at(0);
+    net::ProxyHeaderReader header;
+    while (header.wanted() > 0) {
+        Bytes piece(header.wanted());
+        const auto size = co_await target.read(piece);
+        ALKNET_CO_ASSERT(size && *size > 0);
+        ALKNET_CO_ASSERT_OK(header.add(BytesView(piece).first(*size)));
+    }
+    EXPECT_EQ(header.header().source, from);
+    EXPECT_EQ(header.header().destination, SocketAddress::v4({192, 0, 2, 7}, 22));
+    EXPECT_EQ((co_await read_some(target)).value(), "up");
     client->end();
     co_await world.end();
 }

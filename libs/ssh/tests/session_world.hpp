@@ -116,6 +116,7 @@ public:
     FakeIdentities() { may_answer.set(); }
     task<result<std::optional<Identity>>> resolve_from_fingerprint(
         std::string fingerprint) override {
+        ++questions;
         const auto found = known.find(fingerprint);
         const auto answer = found == known.end() ? std::optional<Identity>() : found->second;
         asked.set();
@@ -123,6 +124,7 @@ public:
         co_return answer;
     }
     std::map<std::string, Identity> known;
+    std::size_t questions = 0;
     Event asked;
     Event may_answer;  // cleared: what was found is not told yet
 };
@@ -299,12 +301,14 @@ struct SshWorld {
             }
             return std::shared_ptr<const void>(place);
         };
+        options.announces = [this](const Identity&, const ForwardPlace&) { return announces; };
         options.may_listen = options.may_connect;
         options.occupy_listening = options.occupy;
         options.listeners = std::make_shared<Listeners>();
         options.listener_places = std::make_shared<Places>(kListenerPlaces);
         options.run_as = [this] { return run_as; };
         options.programs = programs;
+        options.subsystems = subsystems;
         options.operations = operations;
         options.may_call = [this](const Identity&, alknet::Transport) -> result<void> {
             return calls ? result<void>() : fail(causes::kForbidden);
@@ -319,6 +323,7 @@ struct SshWorld {
                                        SocketAddress from = {}) {
         MemoryConnectionOptions options;
         options.alpn = kSshAlpn;
+        options.server_address = SocketAddress::v4({192, 0, 2, 7}, 22);
         auto pair = make_memory_connection_pair(std::move(options));
         AuthContext auth;
         auth.alpn = kSshAlpn;
@@ -347,6 +352,7 @@ struct SshWorld {
     std::vector<std::string> revoked;
     std::shared_ptr<FakeAudit> audit = std::make_shared<FakeAudit>();
     std::vector<std::string> forbidden;
+    bool announces = false;                                 // who comes, to the targets
     std::shared_ptr<int> place = std::make_shared<int>(0);  // those who hold it are counted
     long places_max = 100;
     static constexpr std::size_t kListenerPlaces = kListenersMax + 1;
@@ -356,6 +362,7 @@ struct SshWorld {
     std::shared_ptr<call::OperationRegistry> operations =
         std::make_shared<call::OperationRegistry>();
     bool calls = false;  // whether they may be called
+    std::shared_ptr<Subsystems> subsystems = std::make_shared<Subsystems>();
     std::shared_ptr<SessionTable> table = std::make_shared<SessionTable>();
     std::shared_ptr<SshAdapter> adapter;
     TaskScope serving;

@@ -64,6 +64,7 @@ struct ForwardRule {
     std::vector<std::string> peers;  // their names
     std::vector<std::string> roles;  // neither peers nor roles: every known peer
     std::uint32_t streams_max = 0;   // of one peer at a time by this rule; 0: no limit of its own
+    bool proxy_header = false;       // the target is told first who comes
     Origin origin;
 
     bool operator==(const ForwardRule&) const = default;

@@ -1,6 +1,7 @@
 // Process: a child with a session of its own, little environment, limits, and perhaps another user.
-// What it starts ends with it, whatever group that is in. (A process that leaves the session on
-// purpose is out of reach; a control group of the node's own would hold it too.)
+// What it starts ends with it, whatever group that is in, and with this process, however that ends:
+// another waits for that from the first start on, named alknet-keeper. (A process that leaves the
+// session on purpose is out of reach; a control group of the node's own would hold it too.)
 #pragma once
 
 #include <sys/types.h>

@@ -15,6 +15,7 @@
 #include <alknet/ssh/listeners.hpp>
 #include <alknet/ssh/places.hpp>
 #include <alknet/ssh/session_table.hpp>
+#include <alknet/ssh/subsystems.hpp>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -53,7 +54,10 @@ struct SshAdapterOptions {
     std::function<result<std::shared_ptr<const void>>(const Identity& identity,
                                                       const ForwardPlace& place)>
         occupy{};
-    /// The same for listening, and for connections that come there.
+    /// Whether a target is told with a PROXY header (version 2) from where its client comes. As
+    /// above; empty: none is.
+    std::function<bool(const Identity& identity, const ForwardPlace& place)> announces{};
+    /// `may_connect` and `occupy` for listening, and for connections that come there.
     std::function<result<void>(const Identity& identity, const ForwardPlace& place)> may_listen{};
     std::function<result<std::shared_ptr<const void>>(const Identity& identity,
                                                       const ForwardPlace& place)>
@@ -65,6 +69,7 @@ struct SshAdapterOptions {
     std::function<std::optional<process::RunAs>()> run_as{};
     /// The sessions of each identity; null: as many as one connection may have.
     std::shared_ptr<Places> programs{};
+    std::shared_ptr<const Subsystems> subsystems{};  // null: there are none
     /// What clients may call with `call OPERATION` in the place of a command; null: nothing.
     std::shared_ptr<const call::OperationRegistry> operations{};
     /// Whether a peer may call at all. On the adapter's loop; empty: nobody may.

@@ -33,6 +33,8 @@ struct CertificateRules {
     bool may_forward_agent = false;
 
     [[nodiscard]] bool holds_at(WallTime now) const noexcept;
+    /// Until it does not hold any more; Duration::max() where that never comes.
+    [[nodiscard]] Duration left_at(WallTime now) const noexcept;
     [[nodiscard]] bool holds_from(const SocketAddress& remote) const noexcept;
 };
 

@@ -66,6 +66,9 @@ inline constexpr Duration kLastWordsTime = std::chrono::seconds(1);
 inline constexpr std::size_t kNodeInputBytesMax = 1 << 20;  // of an operation, on standard input
 inline constexpr Duration kNodeCallTime = std::chrono::seconds(30);
 
+/// A certificate's time is looked at so often, and when it ends.
+inline constexpr Duration kCertificateLookTime = std::chrono::minutes(1);
+
 // The driver.
 inline constexpr std::size_t kReadBytesMin = 4 << 10;
 inline constexpr std::size_t kReadBytesMax = 256 << 10;
