@@ -3,6 +3,7 @@
 
 #include "body_rate.hpp"
 #include "h3_connection.hpp"
+#include "request_rules.hpp"
 
 namespace alknet::http {
 
@@ -21,6 +22,7 @@ struct H3Connection::Exchange {
     std::size_t received_read = 0;
     std::uint64_t body_bytes = 0;
     BodyRate rate;
+    TrailerBuilder trailers;
     WaitList arrived;  // content has, or the end
     WaitList taken;    // the handler has read, or the session takes more
     bool request_ended = false;
@@ -29,6 +31,7 @@ struct H3Connection::Exchange {
     std::optional<std::uint64_t> refused;  // by the session
     BytesView content;                     // of the response, not yet given to the session
     bool content_last = false;
+    Fields sent_trailers;
     Bytes out;  // not yet written to the stream
     bool out_end = false;
     WriteTurns turns;
