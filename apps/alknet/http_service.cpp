@@ -4,6 +4,7 @@
 #include "call_socket.hpp"
 
 #include <algorithm>
+#include <alknet/base/assert.hpp>
 #include <alknet/base/causes.hpp>
 #include <alknet/call/envelope.hpp>
 #include <alknet/http/adapter.hpp>
@@ -30,7 +31,10 @@ constexpr http::Limits limits_of(const config::HttpLimits& from) {
                            .send_timeout = from.send_timeout,
                            .keep_alive_timeout = from.keep_alive_timeout,
                            .body_rate_min = from.body_rate_min,
-                           .requests_max = from.requests_max},
+                           .requests_max = from.requests_max,
+                           .streams_max = from.streams_max,
+                           .resets_burst = from.resets_burst,
+                           .resets_per_second = from.resets_per_second},
             .rate = {.requests_per_second = from.requests_per_second,
                      .requests_burst = from.requests_burst}};
 }
@@ -187,7 +191,35 @@ public:
         return {};
     }
 
+    task<void> serve_status(std::shared_ptr<Connection> connection) override {
+        if (status_ == nullptr) {
+            status_ = make_status();
+        }
+        AuthContext auth;
+        auth.alpn = std::string(http::kHttp11Alpn);
+        auth.transport = connection->info().transport;
+        auth.remote = connection->info().remote;
+        (void)co_await status_->handle(connection, std::move(auth));
+        connection->close(close_code::kOk, {});
+    }
+
 private:
+    // Under the names of this machine alone: a page whose own name leads here is not answered.
+    [[nodiscard]] std::shared_ptr<http::HttpAdapter> make_status() const {
+        http::SiteOptions site{.names = {"localhost", "127.0.0.1", "[::1]"}, .health = true};
+        if (options_.metrics != nullptr) {
+            site.own.push_back({.path = std::string(kMetricsPath),
+                                .handler = [metrics = options_.metrics](http::Request&) {
+                                    return give_metrics(metrics);
+                                }});
+        }
+        auto sites = http::Sites::create({std::move(site)}, http::Limits());
+        ALKNET_ASSERT(sites);
+        return std::make_shared<http::HttpAdapter>(http::HttpAdapterOptions{
+            .sites = std::make_shared<Snapshot<http::Sites>>(*std::move(sites)),
+            .log = options_.log,
+            .metrics = options_.metrics});
+    }
     // The call shows the token in earnest.
     [[nodiscard]] std::optional<http::Access> events_access() const {
         auto access = access_of(std::string(kEventsScope), options_.identities);
@@ -217,6 +249,7 @@ private:
     const HttpServiceOptions options_;
     const std::shared_ptr<Snapshot<http::Sites>> sites_ =
         std::make_shared<Snapshot<http::Sites>>(std::make_shared<const http::Sites>());
+    std::shared_ptr<http::HttpAdapter> status_;  // once somebody has asked
 };
 
 }  // namespace

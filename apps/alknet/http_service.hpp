@@ -28,6 +28,9 @@ public:
     /// Registers the handler where there are sites, and takes it out where there are none. On the
     /// registry's loop. Errors: those of HandlerRegistry::add.
     virtual result<void> update(HandlerRegistry& registry) const = 0;
+    /// Answers /healthz and /metrics to a program of this machine, whoever it is, until the
+    /// connection ends. On the node's own loop.
+    [[nodiscard]] virtual task<void> serve_status(std::shared_ptr<Connection> connection) = 0;
 };
 
 struct HttpServiceOptions {

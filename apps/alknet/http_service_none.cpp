@@ -12,9 +12,13 @@ public:
         if (!config.http_sites.empty()) {
             return fail(causes::kConfigInvalid, "http.site: this program was built without HTTP");
         }
+        if (!config.http_status.listen.empty()) {
+            return fail(causes::kConfigInvalid, "http.status: this program was built without HTTP");
+        }
         return [] {};
     }
     result<void> update(HandlerRegistry&) const override { return {}; }
+    task<void> serve_status(std::shared_ptr<Connection>) override { co_return; }
 };
 
 }  // namespace

@@ -152,6 +152,9 @@ public:
     /// Takes SSH clients on bare TCP, where alknet.toml says so at the time. For ever. Errors:
     /// kCancelled.
     task<result<void>> serve_ssh();
+    /// Takes programs of this machine that ask how the node is, where alknet.toml says so at the
+    /// time. For ever. Errors: kCancelled.
+    task<result<void>> serve_status();
     /// Those on its SSH sessions, if it is built with SSH. On its loop.
     result<void> add_ssh_operations_to(call::OperationRegistry& registry) const;
     /// Tells peers that have an address what has become of this node's key. For ever. Errors:
@@ -247,6 +250,10 @@ private:
     [[nodiscard]] bool listens_on(const SocketAddress& address) const;
     task<void> listen_ssh(SocketAddress address, TaskScope& connections);
     task<result<void>> accept_ssh(SocketAddress address, TaskScope& connections);
+    // node_status.cpp
+    void apply_status(const config::HttpStatus& wanted);
+    task<void> listen_status(SocketAddress address, TaskScope& connections);
+    task<result<void>> accept_status(SocketAddress address, TaskScope& connections);
     void publish_listening();
     /// Tickets of `before` stay good; it may be null.
     static result<std::shared_ptr<const tls::TlsContext>> make_tls(
@@ -297,6 +304,10 @@ private:
     /// Whom commands of SSH run as, for the handlers of all loops.
     Snapshot<std::optional<RunAs>> run_as_{std::make_shared<const std::optional<RunAs>>()};
     Event ssh_changed_;
+    config::HttpStatus status_;
+    Event status_changed_;
+    Snapshot<std::vector<SocketAddress>> status_bound_{
+        std::make_shared<const std::vector<SocketAddress>>()};
     std::shared_ptr<store::Store> state_;
     const std::shared_ptr<Snapshot<KeyNews>> key_news_ =
         std::make_shared<Snapshot<KeyNews>>(std::make_shared<const KeyNews>());

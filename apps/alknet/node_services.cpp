@@ -144,6 +144,7 @@ std::shared_ptr<ProtocolHandler> Node::make_join_handler() const {
 void Node::apply_rules(const config::DynamicConfig& config, const std::optional<RunAs>& run_as) {
     ways_.set(std::make_shared<const WaysOfKeys>(ways_of_keys(config.peers)));
     apply_ssh(config, run_as);
+    apply_status(config.http_status);
     std::map<std::string, AlpnPolicy> policies;
     for (const std::string& alpn : registry_->alpns()) {
         AlpnPolicy& policy = policies[alpn];

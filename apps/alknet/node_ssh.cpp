@@ -208,8 +208,10 @@ bool Node::listens_on(const SocketAddress& address) const {
     };
     const auto listening = listening_now_.get();
     const auto ssh = ssh_bound_.get();
+    const auto status = status_bound_.get();
     const bool port = std::ranges::any_of(*listening, same_port, &Listening::bound) ||
-                      std::ranges::any_of(*ssh, same_port);
+                      std::ranges::any_of(*ssh, same_port) ||
+                      std::ranges::any_of(*status, same_port);
     return port && is_of_this_machine(address);
 }
 

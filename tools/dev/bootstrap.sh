@@ -4,6 +4,7 @@
 #   bootstrap test    test libraries and the foreign programs the tests talk to
 #   bootstrap lint    clang-format and clang-tidy
 #   bootstrap bench   the programs that benchmarks are compared with
+#   bootstrap web     the web servers and their clients that `bench --http` compares with
 #   bootstrap calls   gRPC, which `bench --calls` compares with
 #   bootstrap reach   what the bad networks of `reach` are made of
 #   bootstrap peers   what building the foreign programs of `interop --all` needs
@@ -26,6 +27,7 @@ packages_of() {
     peers) echo python3-venv chromium firefox-esr libnss3-tools openssh-tests ;;
     reach) echo iproute2 ;;
     bench) echo iproute2 openssl curl python3 ;;
+    web) echo openssl python3 nghttp2-client caddy ;;
     calls) echo libgrpc++-dev ;;
     esac
 }
@@ -34,7 +36,7 @@ packages_of() {
 backports_of() {
     case $1 in
     build) echo libngtcp2-dev libngtcp2-crypto-gnutls-dev libnghttp3-dev libboost1.83-dev ;;
-    test) echo ngtcp2-client ngtcp2-server ;;
+    test | web) echo ngtcp2-client ngtcp2-server ;;
     esac
 }
 kNgtcp2Version=1.11
@@ -163,7 +165,7 @@ bootstrap() {
         plain+=(nodejs npm)
     fi
     # Not nginx where a flavour of it is.
-    if [[ $group == @(bench|peers|test) && ! -x /usr/sbin/nginx ]]; then plain+=(nginx); fi
+    if [[ $group == @(bench|peers|test|web) && ! -x /usr/sbin/nginx ]]; then plain+=(nginx); fi
     ((${#plain[@]} + ${#young[@]})) || return 0
 
     command -v apt-get >/dev/null || die "this is not a Debian system; install these by hand, then run again:" \
@@ -172,6 +174,7 @@ bootstrap() {
     apt_update
     # Two calls: one call with -t would take every dependency from backports.
     if [[ " ${plain[*]} " == *" nginx "* ]]; then mask_service nginx.service nginx; fi
+    if [[ " ${plain[*]} " == *" caddy "* ]]; then mask_service caddy.service caddy; fi
     if ((${#plain[@]})); then apt_install_plain "${plain[@]}"; fi
     if ((${#young[@]})); then
         mask_service ngtcp2d.service ngtcp2-server

@@ -360,6 +360,7 @@ task<result<void>> run_until_told(Serving& serving, Signals& signals) {
     background.spawn(serving.node->watch_terms(), "serve.watch_terms");
     background.spawn(serving.node->watch_pending(), "serve.watch_pending");
     background.spawn(serving.node->serve_ssh(), "serve.ssh");
+    background.spawn(serving.node->serve_status(), "serve.status");
     background.spawn(serving.node->announce_key(), "serve.announce_key");
     background.spawn(report_jumps(serving), "serve.report_jumps");
     background.spawn(settle(serving), "serve.settle");

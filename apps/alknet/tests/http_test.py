@@ -1,5 +1,6 @@
 """Sites of a real node, as curl and bare TLS see them."""
 
+import contextlib
 import json
 import socket
 import ssl
@@ -290,6 +291,37 @@ class Http(TestCase):
                 self.assertIn("content-type: text/plain; version=0.0.4; charset=utf-8\r\n", said)
                 self.assertEqual("content-encoding: " in said, bool(coding))
                 self.assertIn('\nalknet_http_requests_total{version="HTTP/1.1",status="4xx"} 2\n', said)
+
+    def test_how_the_node_is_for_this_machine_alone(self):
+        """/healthz and /metrics on a loopback listener, without TLS and without a site."""
+        def ask(port, path, host="127.0.0.1"):
+            with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as connection:
+                connection.settimeout(PATIENCE_S)
+                connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+                answer = b""
+                while piece := connection.recv(65536):
+                    answer += piece
+                return answer.decode()
+
+        self.server.configure('[http.status]\nlisten = ["127.0.0.1:0"]\n')
+        with Node(self.server) as node:
+            port = int(node.wait_for("http.status_listening").split("local_addr=127.0.0.1:")[1].split()[0])
+            self.assertTrue(ask(port, "/healthz").endswith("\r\n\r\nok\n"))
+            for host in (f"localhost:{port}", "[::1]"):
+                self.assertIn("\nalknet_", ask(port, "/metrics", host))
+            self.assertTrue(ask(port, "/metrics", "page.example").startswith("HTTP/1.1 421 "))
+            self.assertTrue(ask(port, "/").startswith("HTTP/1.1 404 "))
+            self.curl(node, "/healthz", expect=35)
+            self.server.configure("")
+            node.wait_for("config.reloaded")
+            with self.assertRaises(ConnectionRefusedError):
+                while True:  # the listener closes in the turn after that
+                    with contextlib.suppress(ConnectionResetError):
+                        ask(port, "/healthz")
+        for address in ("0.0.0.0:0", "[::]:0", "192.0.2.1:0"):
+            self.server.configure(f'[http.status]\nlisten = ["{address}"]\n')
+            failed = self.server.error("serve", expect=EXIT_CONFIG)
+            self.assertIn("must be 127.0.0.1:PORT or [::1]:PORT", json.dumps(failed))
 
     def test_requests_per_second(self):
         self.server.configure(f'[[http.site]]\nroot = "{self.root}"\n[http.limits]\n'

@@ -98,15 +98,23 @@ public:
 
     void write(LogLevel level, std::string_view event,
                std::span<const LogField> fields) noexcept override {
+        bool wanted = true;
         try {
             const std::lock_guard lock(mutex_);
+            const bool had_lines = !pending_.empty();
+            const bool had_counts = rates_.suppressed() || lost_ > 0;
             if (rates_.allow(event, steady_now())) {
                 append(level, event, fields);
             }
+            // The thread has been woken for what was there, and what is left out has its time.
+            wanted = (!had_lines && !pending_.empty()) ||
+                     (!had_counts && (rates_.suppressed() || lost_ > 0));
         } catch (...) {  // no memory: the event is lost, and the node is not
             lost_.fetch_add(1, std::memory_order_relaxed);
         }
-        changed_.notify_all();
+        if (wanted) {
+            changed_.notify_all();
+        }
     }
 
     void flush() override {

@@ -1,4 +1,4 @@
-// [[http.site]], its routes and [http.limits] of alknet.toml.
+// [[http.site]], its routes, [http.limits] and [http.status] of alknet.toml.
 #include <algorithm>
 #include <array>
 
@@ -272,6 +272,16 @@ constexpr std::array kLimitFields = {
          .about = "How long a connection is kept without a request."}),
     field<&HttpLimits::requests_max, Integer<1, 1'000'000'000>>(
         {.name = "requests_max", .about = "Requests of one connection; then it is closed."}),
+    field<&HttpLimits::streams_max, Integer<1, 10'000>>(
+        {.name = "streams_max",
+         .about = "Requests at a time of one connection of HTTP/2 or HTTP/3; over the latter "
+                  "limits.streams_max counts too."}),
+    field<&HttpLimits::resets_burst, Integer<1, 1'000'000>>(
+        {.name = "resets_burst",
+         .about = "Requests that a client of HTTP/2 or HTTP/3 may take back before they are "
+                  "answered; one that goes on is cut."}),
+    field<&HttpLimits::resets_per_second, Integer<1, 1'000'000>>(
+        {.name = "resets_per_second", .about = "So many more it may take back each second."}),
     field<&HttpLimits::requests_per_second, Integer<0, 1'000'000>>(
         {.name = "requests_per_second",
          .about = "Of each peer, and of each address (IPv6: each /56) that strangers come from, on "
@@ -280,6 +290,30 @@ constexpr std::array kLimitFields = {
         {.name = "requests_burst", .about = "So many of them may come at once."}),
 };
 
+/// One that no other machine reaches.
+struct LoopbackAddress : Address {
+    static void read(Reading& in, const toml::node& value, SocketAddress& into) {
+        SocketAddress address;
+        Address::read(in, value, address);
+        const std::string ip = address.ip_text();
+        if (address.family() != SocketAddress::Family::none && ip != "127.0.0.1" && ip != "::1") {
+            in.refuse(value, "must be " + type() + ": '" + address.to_string() + "'");
+            return;
+        }
+        into = address;
+    }
+    static std::string type() { return "127.0.0.1:PORT or [::1]:PORT"; }
+};
+
+constexpr std::array kStatusFields = {
+    field<&HttpStatus::listen, List<LoopbackAddress, kAddressesMax>>(
+        {.name = "listen",
+         .about = "Where /healthz and /metrics are answered to every program of this machine, "
+                  "over plain HTTP and whatever the sites say.",
+         .example = "[\"127.0.0.1:9464\"]"}),
+};
+
+constexpr std::span<const Field<HttpStatus>> kStatus(kStatusFields);
 constexpr std::span<const Field<HttpSite>> kSites(kSiteFields);
 constexpr std::span<const Field<HttpLimits>> kLimits(kLimitFields);
 
@@ -350,6 +384,20 @@ void read_http_limits(Reading& in, const toml::node& value, Config& into) {
     if (const toml::table* table = in.table(value)) {
         read_fields(in, *table, kLimits, into.dynamic.http_limits);
     }
+}
+
+void read_http_status(Reading& in, const toml::node& value, Config& into) {
+    if (const toml::table* table = in.table(value)) {
+        read_fields(in, *table, kStatus, into.dynamic.http_status);
+    }
+}
+
+std::vector<KeyInfo> http_status_keys() {
+    return describe(kStatus, HttpStatus());
+}
+
+std::vector<Entry> http_status_entries(const Config& config) {
+    return {{.name = {}, .keys = show(kStatus, config.dynamic.http_status)}};
 }
 
 std::vector<KeyInfo> http_limit_keys() {

@@ -64,7 +64,9 @@ public:
         plan_alpns();
         plan_forwarding();
         plan_listeners();
-        plan_ssh();
+        plan_listening("ssh ", before_.config.dynamic.ssh.listen, after_.config.dynamic.ssh.listen);
+        plan_listening("status ", before_.config.dynamic.http_status.listen,
+                       after_.config.dynamic.http_status.listen);
         plan_ssh_programs();
         plan_imports();
         if (before_.config.fixed != after_.config.fixed) {
@@ -282,21 +284,20 @@ private:
     }
 
     // Bare SSH has addresses alone.
-    void plan_ssh() {
-        const std::vector<SocketAddress>& before = before_.config.dynamic.ssh.listen;
-        const std::vector<SocketAddress>& after = after_.config.dynamic.ssh.listen;
+    void plan_listening(const std::string& what, const std::vector<SocketAddress>& before,
+                        const std::vector<SocketAddress>& after) {
         const auto not_in = [](const std::vector<SocketAddress>& all, const SocketAddress& one) {
             return std::ranges::find(all, one) == all.end();
         };
         for (const SocketAddress& address : before) {
             if (not_in(after, address)) {
-                add(Kind::listener_closed, "ssh " + address.to_string(),
+                add(Kind::listener_closed, what + address.to_string(),
                     "takes no new connections; those that there are stay");
             }
         }
         for (const SocketAddress& address : after) {
             if (not_in(before, address)) {
-                add(Kind::listener_opened, "ssh " + address.to_string(), "opens");
+                add(Kind::listener_opened, what + address.to_string(), "opens");
             }
         }
     }

@@ -42,6 +42,14 @@ TEST(ConfigSites, AreRead) {
     EXPECT_EQ(config.dynamic.http_limits.header_timeout, HttpLimits().header_timeout);
 }
 
+TEST(ConfigStatus, ListensForThisMachineAlone) {
+    EXPECT_THAT(accepted("").dynamic.http_status.listen, IsEmpty());
+    const Config config = accepted("[http.status]\nlisten = ['127.0.0.1:9464', '[::1]:0']\n");
+    EXPECT_THAT(config.dynamic.http_status.listen,
+                ElementsAre(SocketAddress::parse("127.0.0.1:9464").value(),
+                            SocketAddress::parse("[::1]:0").value()));
+}
+
 TEST(ConfigSites, WhatTheyAskForIsRead) {
     const Config config = accepted(
         "[[http.site]]\nroot = 'www'\nrequire = 'web:read'\norigins = "
@@ -161,6 +169,11 @@ INSTANTIATE_TEST_SUITE_P(
                     Refusal{ROUTE("/", "http://*:1"), "http.site.route.proxy", "must be http://"},
                     Refusal{ROUTE("/", "http://10.0.0.0/8"), "http.site.route.proxy", "must be"},
                     Refusal{ROUTE("/", "unix:run"), "http.site.route.proxy", "must be http://"},
+                    Refusal{"http.status.listen = ['0.0.0.0:1']", "http.status.listen",
+                            "must be 127.0.0.1:PORT or [::1]:PORT: '0.0.0.0:1'"},
+                    Refusal{"http.status.listen = ['[::]:1']", "http.status.listen", "must be"},
+                    Refusal{"http.status.listen = ['127.0.0.2:1']", "http.status.listen", "must"},
+                    Refusal{"http.status.listen = ['localhost:1']", "http.status.listen", "must"},
                     Refusal{"http.limits.fields_max = 1", "http.limits.fields_max", "from 8"},
                     Refusal{"http.limits.field_max = 9", "http.limits.field_max", "'fields_max'"}));
 

@@ -136,6 +136,8 @@ TEST(ConfigPlan, NamesListenersByTheirAddresses) {
                 ElementsAre("listener closed ssh 127.0.0.1:3: takes no new connections; those that "
                             "there are stay",
                             "listener opened ssh 127.0.0.1:4: opens"));
+    EXPECT_THAT(texts("", "[http.status]\nlisten = ['127.0.0.1:5']\n"),
+                ElementsAre("listener opened status 127.0.0.1:5: opens"));
     EXPECT_THAT(texts("[ssh]\nrun_as = 'guest'\n", "[ssh]\nrun_as_self = true\n"),
                 ElementsAre("! service narrowed alknet/ssh: ends commands that run as guest",
                             "service widened alknet/ssh: runs commands as the node itself"));

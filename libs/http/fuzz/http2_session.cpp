@@ -4,9 +4,11 @@
 #include <alknet/base/assert.hpp>
 #include <alknet/base/bytes.hpp>
 #include <alknet/base/causes.hpp>
+#include <map>
 #include <vector>
 
 #include "h2_session.hpp"
+#include "request_rules.hpp"
 
 namespace {
 
@@ -29,6 +31,11 @@ public:
     void on_data(std::int32_t stream, BytesView data) override {
         received.emplace_back(stream, data.size());
     }
+    void on_trailer(std::int32_t stream, std::string_view name, std::string_view value) override {
+        TrailerBuilder& trailer = trailers[stream];
+        trailer.take(name, value);
+        ALKNET_ASSERT(trailer.fields().size() <= kTrailersMax);
+    }
     void on_request_end(std::int32_t) override {}
     void on_close(std::int32_t stream) override { std::erase(sending, stream); }
     std::optional<std::size_t> on_send(std::int32_t stream, MutableBytes into, bool& end) override {
@@ -41,7 +48,15 @@ public:
         std::fill_n(into.begin(), count, std::byte('x'));
         return count;
     }
+    Fields on_send_end(std::int32_t stream) override {
+        Fields fields;
+        if (stream % 8 == 1) {
+            fields.add("x-end", "y");
+        }
+        return fields;
+    }
 
+    std::map<std::int32_t, TrailerBuilder> trailers;
     std::vector<std::int32_t> requests;
     std::vector<std::pair<std::int32_t, std::size_t>> received;
     std::vector<std::int32_t> sending;
@@ -73,7 +88,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         return 0;
     }
     Answers answers;
-    const auto session = H2Session::create(kLimits, 8, answers);
+    const auto session =
+        H2Session::create({.message = kLimits, .connection = {.streams_max = 8}}, answers);
     ALKNET_ASSERT(session);
     const std::size_t step = 1 + data[0] % 64 * 16;
     BytesView rest = view_octets(data + 1, size - 1);

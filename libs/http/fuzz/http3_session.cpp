@@ -5,10 +5,12 @@
 #include <alknet/base/assert.hpp>
 #include <alknet/base/bytes.hpp>
 #include <alknet/base/causes.hpp>
+#include <map>
 #include <set>
 #include <vector>
 
 #include "h3_session.hpp"
+#include "request_rules.hpp"
 
 namespace {
 
@@ -31,6 +33,11 @@ public:
         requests.push_back(stream);
     }
     void on_data(std::int64_t, BytesView data) override { ALKNET_ASSERT(!data.empty()); }
+    void on_trailer(std::int64_t stream, std::string_view name, std::string_view value) override {
+        TrailerBuilder& trailer = trailers[stream];
+        trailer.take(name, value);
+        ALKNET_ASSERT(trailer.fields().size() <= kTrailersMax);
+    }
     void on_request_end(std::int64_t) override {}
     void on_ready(std::int64_t) override {}
     void on_refuse(std::int64_t stream, std::uint64_t) override { refused.insert(stream); }
@@ -41,11 +48,19 @@ public:
         end = true;
         return as_bytes(kContent);
     }
+    Fields on_send_end(std::int64_t stream) override {
+        Fields fields;
+        if (stream % 8 == 0) {
+            fields.add("x-end", "y");
+        }
+        return fields;
+    }
     void on_output(std::int64_t stream, BytesView octets, bool) override {
         ALKNET_ASSERT(!closed.contains(stream));
         sent += octets.size();
     }
 
+    std::map<std::int64_t, TrailerBuilder> trailers;
     std::vector<std::int64_t> requests;
     std::set<std::int64_t> refused;
     std::set<std::int64_t> closed;

@@ -146,6 +146,7 @@ public:
         auto count = co_await source_->read(into).under(*reading_);
         co_return refused_ ? fail(causes::kTokenInvalid) : std::move(count);
     }
+    [[nodiscard]] Fields trailers() const override { return source_->trailers(); }
     task<void> close() override {
         if (watching_) {
             watching_->cancel();
@@ -173,6 +174,10 @@ private:
     std::optional<TaskScope> watching_;
 };
 
+task<result<Response>> as_result(task<Response> answer) {
+    co_return co_await std::move(answer);
+}
+
 }  // namespace
 
 Tunnel while_accepted(Access access, std::string token, Identity before, Tunnel tunnel) {
@@ -186,6 +191,17 @@ std::unique_ptr<BodySource> while_accepted(Access access, std::string token, Ide
                                            std::unique_ptr<BodySource> source) {
     return std::make_unique<AcceptedSource>(std::move(access), std::move(token), std::move(before),
                                             std::move(source));
+}
+
+task<Response> while_accepted(Access access, std::string token, Identity before,
+                              const RequestHead& head, task<Response> answer) {
+    auto first =
+        co_await race(as_result(std::move(answer)),
+                      until_refused(std::move(access), std::move(token), std::move(before)));
+    if (auto* const made = std::get_if<0>(&first); made != nullptr && *made) {
+        co_return std::move(**made);
+    }
+    co_return refuse_token(head);
 }
 
 }  // namespace alknet::http

@@ -12,7 +12,6 @@ namespace {
 constexpr Refusal kBodyTooLong{.status = 413,
                                .reason = "the body is larger than http.limits.body_bytes_max"};
 constexpr Refusal kChunkLine{.status = 400, .reason = "a chunk's line is too long"};
-constexpr Refusal kTrailersTooLong{.status = 431, .reason = "the trailer is too large"};
 constexpr std::size_t kSizeDigitsMax = 16;
 
 }  // namespace

@@ -66,6 +66,17 @@ int status_of(errc condition) noexcept {
 
 }  // namespace
 
+bool takes_trailers(const RequestHead& head) {
+    const std::string codings = head.fields.joined("te");
+    ListReader list(codings);
+    while (const auto one = list.next()) {
+        if (equal_ignoring_case(one->substr(0, one->find_first_of("; \t")), "trailers")) {
+            return head.version != Version::http10;
+        }
+    }
+    return false;
+}
+
 Response page(const RequestHead& head, int status, std::string_view what, std::string_view next) {
     Response response;
     response.status = status;

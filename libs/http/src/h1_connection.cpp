@@ -29,6 +29,9 @@ public:
     }
 
     task<result<std::size_t>> read(MutableBytes into) override;
+    [[nodiscard]] Fields trailers() const override {
+        return done_ ? connection_.parser_.trailers() : Fields();
+    }
 
     [[nodiscard]] bool done() const noexcept { return done_; }
     /// Set once the body has ended or failed: who watches the client may read then.
@@ -347,8 +350,13 @@ task<result<void>> H1Connection::send(const RequestHead& head, Response response
         const bool none = framed.framing == Framing::none;
         co_return co_await write_whole(std::move(framed.octets), none ? "" : response.content);
     }
-    ALKNET_CO_CHECK(co_await write(as_bytes(framed.octets)));
-    const auto sent = co_await send_source(*response.source, framed.framing, length.value_or(0));
+    if (!response.source->is_at_hand()) {
+        ALKNET_CO_CHECK(co_await write(as_bytes(framed.octets)));
+        framed.octets.clear();
+    }
+    const bool trailers = framed.framing == Framing::chunked && takes_trailers(head);
+    const auto sent = co_await send_source(std::move(framed.octets), *response.source,
+                                           framed.framing, length.value_or(0), trailers);
     co_await response.source->close();
     if (!sent) {
         // The client must not take what it has for all there is.
@@ -358,14 +366,17 @@ task<result<void>> H1Connection::send(const RequestHead& head, Response response
     co_return sent;
 }
 
-task<result<void>> H1Connection::send_source(BodySource& source, Framing framing,
-                                             std::uint64_t left) {
+task<result<void>> H1Connection::send_source(std::string begun, BodySource& source, Framing framing,
+                                             std::uint64_t left, bool trailers) {
     Bytes piece(kPieceBytes);
     for (;;) {
         const bool sized = framing == Framing::length;
         MutableBytes room(piece);
         if (sized && left == 0) {
             co_return result<void>();
+        }
+        if (begun.size() < room.size()) {
+            room = room.first(room.size() - begun.size());  // so that it is one write
         }
         if (sized && left < room.size()) {
             room = room.first(static_cast<std::size_t>(left));
@@ -381,17 +392,17 @@ task<result<void>> H1Connection::send_source(BodySource& source, Framing framing
         const BytesView read = BytesView(piece).first(count);
         sent_bytes_ += count;
         if (framing == Framing::chunked) {
-            std::string chunk = chunk_begin(count);
-            chunk.append(as_text(read)).append(kChunkEnd);
-            ALKNET_CO_CHECK(co_await write(as_bytes(chunk)));
-        } else {
-            ALKNET_CO_CHECK(co_await write(read));
+            begun.append(chunk_begin(count)).append(as_text(read)).append(kChunkEnd);
+        } else if (!begun.empty()) {
+            begun.append(as_text(read));
         }
+        ALKNET_CO_CHECK(co_await write(begun.empty() ? read : as_bytes(begun)));
+        begun.clear();
     }
     if (framing == Framing::chunked) {
-        co_return co_await write(as_bytes(kLastChunk));
+        begun += last_chunk(trailers ? source.trailers() : Fields());
     }
-    co_return result<void>();
+    co_return begun.empty() ? result<void>() : co_await write(as_bytes(begun));
 }
 
 task<result<void>> H1Connection::write_whole(std::string octets, std::string_view content) {

@@ -79,7 +79,9 @@ private:
     task<result<void>> watch(Body& body);
     task<result<void>> send(const RequestHead& head, Response response, Body& body);
     task<result<void>> run_tunnel(Tunnel tunnel);
-    task<result<void>> send_source(BodySource& source, Framing framing, std::uint64_t left);
+    /// `begun`: what is to be sent before it.
+    task<result<void>> send_source(std::string begun, BodySource& source, Framing framing,
+                                   std::uint64_t left, bool trailers);
     task<result<void>> write(BytesView octets);
     task<result<void>> write_whole(std::string octets, std::string_view content);
     /// Octets that nobody reads would make the kernel take back the answer from a client that has

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "body_rate.hpp"
+#include "request_rules.hpp"
 
 namespace alknet::http {
 
@@ -32,6 +33,7 @@ struct H2Connection::Exchange {
     Bytes received;  // of the body, not yet read: no more than the stream's window
     std::size_t received_read = 0;
     BodyRate rate;
+    TrailerBuilder trailers;
     WaitList arrived;
     bool request_ended = false;
     bool closed = false;
@@ -39,6 +41,7 @@ struct H2Connection::Exchange {
     Bytes piece;  // of the response, on its way
     std::size_t piece_sent = 0;
     bool piece_last = false;
+    Fields sent_trailers;
     bool tunnel = false;  // its octets are not those of a body
     WaitList taken;
     std::uint64_t sent_bytes = 0;
@@ -134,6 +137,7 @@ public:
         }
         co_return count;
     }
+    [[nodiscard]] Fields trailers() const override { return exchange_.trailers.fields(); }
 
 private:
     H2Connection& connection_;
@@ -164,7 +168,7 @@ void H2Connection::drain() noexcept {
 void H2Connection::on_request(std::int32_t stream, RequestHead head, const Refusal* refusal) {
     // Those that were reset are still unwinding: so many can be at work, whatever the client
     // resets.
-    if (running_ >= kStreamsMax || draining_) {
+    if (running_ >= options_.limits.connection.streams_max || draining_) {
         session_->reset(stream, kRefusedStream);
         return;
     }
@@ -195,6 +199,17 @@ void H2Connection::on_data(std::int32_t stream, BytesView data) {
     }
     exchange->received.insert(exchange->received.end(), data.begin(), data.end());
     exchange->arrived.wake_all();
+}
+
+void H2Connection::on_trailer(std::int32_t stream, std::string_view name, std::string_view value) {
+    const auto exchange = find(stream);
+    if (exchange == nullptr) {
+        return;
+    }
+    exchange->trailers.take(name, value);
+    if (exchange->trailers.too_large() && exchange->refusal.status == 0) {
+        exchange->refusal = kTrailersTooLong;
+    }
 }
 
 void H2Connection::on_request_end(std::int32_t stream) {
@@ -240,10 +255,15 @@ std::optional<std::size_t> H2Connection::on_send(std::int32_t stream, MutableByt
     return count == 0 && !end ? std::nullopt : std::optional(count);
 }
 
+Fields H2Connection::on_send_end(std::int32_t stream) {
+    const auto exchange = find(stream);
+    return exchange != nullptr ? std::move(exchange->sent_trailers) : Fields();
+}
+
 // ---- the two directions ----
 
 task<result<void>> H2Connection::run() {
-    ALKNET_CO_TRY(session_, H2Session::create(options_.limits.message, kStreamsMax, *this));
+    ALKNET_CO_TRY(session_, H2Session::create(options_.limits, *this));
     const TaskContext context = co_await current_context();
     TaskScope answers(loop_, context.cancel);
     answers_ = &answers;
@@ -453,13 +473,18 @@ task<result<void>> H2Connection::send_source(Exchange& exchange, BodySource& sou
         }
         exchange.piece = std::move(piece);
         exchange.piece_sent = 0;
-        exchange.piece_last = count == 0;
+        exchange.piece_last = count == 0 || sent == length;
+        if (exchange.piece_last && takes_trailers(exchange.head)) {
+            exchange.sent_trailers = source.trailers();
+        }
         session_->resume(exchange.id);
         wake_writer();
-        if (count == 0) {
+        if (count > 0) {
+            ALKNET_CO_CHECK(co_await wait_taken(exchange));
+        }
+        if (exchange.piece_last) {
             co_return result<void>();
         }
-        ALKNET_CO_CHECK(co_await wait_taken(exchange));
     }
 }
 

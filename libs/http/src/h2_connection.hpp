@@ -20,9 +20,6 @@
 
 namespace alknet::http {
 
-/// Requests that are answered at a time; further ones are refused, as HTTP/2 lets the client know.
-inline constexpr std::uint32_t kStreamsMax = 256;
-
 class H2Connection final : public Draining, private H2Events {
 public:
     /// The stream and what the options refer to must outlive it.
@@ -45,9 +42,11 @@ private:
 
     void on_request(std::int32_t stream, RequestHead head, const Refusal* refusal) override;
     void on_data(std::int32_t stream, BytesView data) override;
+    void on_trailer(std::int32_t stream, std::string_view name, std::string_view value) override;
     void on_request_end(std::int32_t stream) override;
     void on_close(std::int32_t stream) override;
     std::optional<std::size_t> on_send(std::int32_t stream, MutableBytes into, bool& end) override;
+    Fields on_send_end(std::int32_t stream) override;
 
     task<result<void>> read_all_frames();
     task<result<void>> write_all_frames();

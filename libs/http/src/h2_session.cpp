@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "head_builder.hpp"
+#include "request_rules.hpp"
 
 namespace alknet::http {
 
@@ -20,11 +21,9 @@ constexpr std::int32_t kPiece = 16 << 10;
 constexpr std::size_t kOutboundAcksMax = 100;
 constexpr std::size_t kSettingsMax = 32;
 constexpr std::size_t kContinuationsMax = 8;
-/// Frames for each stream that may wait for a client to read: 100, the response, credit, a reset.
-constexpr std::size_t kOutboundFramesPerStream = 4;
-/// Streams that a client may reset: so many at once, and so many each second.
-constexpr std::uint64_t kResetsBurst = 500;
-constexpr std::uint64_t kResetsEachSecond = 33;
+/// Frames for each stream that may wait for a client to read: 100, the response, its trailer,
+/// credit, a reset.
+constexpr std::size_t kOutboundFramesPerStream = 5;
 
 std::string_view view(const std::uint8_t* octets, std::size_t size) {
     return as_text(view_octets(octets, size));
@@ -66,7 +65,7 @@ public:
     Session(const MessageLimits& limits, H2Events& events) : limits_(limits), events_(events) {}
     ~Session() override { nghttp2_session_del(native_); }
 
-    result<void> open(std::uint32_t streams_max);
+    result<void> open(const ConnectionLimits& limits);
     result<void> receive(BytesView octets) override;
     result<BytesView> send() override;
     void respond(std::int32_t stream, int status, const Fields& fields,
@@ -111,6 +110,7 @@ private:
                                 void* data);
 
     void finish_head(std::int32_t stream, bool has_body);
+    void finish_content(std::int32_t stream, std::uint32_t& flags);
 
     const MessageLimits limits_;
     H2Events& events_;
@@ -121,8 +121,8 @@ private:
     std::size_t outbound_max_ = 0;
 };
 
-result<void> Session::open(std::uint32_t streams_max) {
-    outbound_max_ = kOutboundFramesPerStream * streams_max + kOutboundAcksMax;
+result<void> Session::open(const ConnectionLimits& limits) {
+    outbound_max_ = kOutboundFramesPerStream * limits.streams_max + kOutboundAcksMax;
     nghttp2_option* option = nullptr;
     nghttp2_session_callbacks* callbacks = nullptr;
     bool opened =
@@ -133,13 +133,14 @@ result<void> Session::open(std::uint32_t streams_max) {
         nghttp2_option_set_max_outbound_ack(option, kOutboundAcksMax);
         nghttp2_option_set_max_settings(option, kSettingsMax);
         nghttp2_option_set_max_continuations(option, kContinuationsMax);
-        nghttp2_option_set_stream_reset_rate_limit(option, kResetsBurst, kResetsEachSecond);
+        nghttp2_option_set_stream_reset_rate_limit(option, limits.resets_burst,
+                                                   limits.resets_per_second);
         opened = nghttp2_session_server_new2(&native_, callbacks, this, option) == 0;
     }
     nghttp2_session_callbacks_del(callbacks);
     nghttp2_option_del(option);
     const std::array settings = {
-        nghttp2_settings_entry{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, streams_max},
+        nghttp2_settings_entry{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits.streams_max},
         nghttp2_settings_entry{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, kStreamWindow},
         nghttp2_settings_entry{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,
                                static_cast<std::uint32_t>(limits_.header_bytes_max)},
@@ -211,8 +212,11 @@ int Session::on_header(nghttp2_session*, const nghttp2_frame* frame, const std::
     const auto found = session.arriving_.find(frame->hd.stream_id);
     if (found != session.arriving_.end()) {
         found->second.take(view(name, name_size), view(value, value_size));
+    } else {
+        session.events_.on_trailer(frame->hd.stream_id, view(name, name_size),
+                                   view(value, value_size));
     }
-    return 0;  // of trailers nothing is kept
+    return 0;
 }
 
 void Session::finish_head(std::int32_t stream, bool has_body) {
@@ -254,6 +258,28 @@ int Session::on_close(nghttp2_session*, std::int32_t stream, std::uint32_t, void
     return 0;
 }
 
+// nghttp2 copies what it is given, and writes nothing.
+nghttp2_nv pair_of(std::string_view name, std::string_view value) {
+    return {.name = const_cast<std::uint8_t*>(octets(as_bytes(name))),
+            .value = const_cast<std::uint8_t*>(octets(as_bytes(value))),
+            .namelen = name.size(),
+            .valuelen = value.size(),
+            .flags = NGHTTP2_NV_FLAG_NONE};
+}
+
+// The end of the stream is that of what follows the content, if anything does.
+void Session::finish_content(std::int32_t stream, std::uint32_t& flags) {
+    const Fields fields = events_.on_send_end(stream);
+    std::vector<nghttp2_nv> pairs;
+    for (const FieldView& field : sent_trailers(fields)) {
+        pairs.push_back(pair_of(field.name, field.value));
+    }
+    if (!pairs.empty() &&
+        nghttp2_submit_trailer(native_, stream, pairs.data(), pairs.size()) == 0) {
+        flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+    }
+}
+
 ssize_t Session::read_content(nghttp2_session*, std::int32_t stream, std::uint8_t* into,
                               std::size_t size, std::uint32_t* flags, nghttp2_data_source*,
                               void* data) {
@@ -270,17 +296,9 @@ ssize_t Session::read_content(nghttp2_session*, std::int32_t stream, std::uint8_
     }
     if (end) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;
+        session.finish_content(stream, *flags);
     }
     return static_cast<ssize_t>(*count);
-}
-
-// nghttp2 copies what it is given, and writes nothing.
-nghttp2_nv pair_of(std::string_view name, std::string_view value) {
-    return {.name = const_cast<std::uint8_t*>(octets(as_bytes(name))),
-            .value = const_cast<std::uint8_t*>(octets(as_bytes(value))),
-            .namelen = name.size(),
-            .valuelen = value.size(),
-            .flags = NGHTTP2_NV_FLAG_NONE};
 }
 
 void Session::respond(std::int32_t stream, int status, const Fields& fields,
@@ -307,10 +325,9 @@ void Session::respond_continue(std::int32_t stream) {
 
 }  // namespace
 
-result<std::unique_ptr<H2Session>> H2Session::create(const MessageLimits& limits,
-                                                     std::uint32_t streams_max, H2Events& events) {
-    auto session = std::make_unique<Session>(limits, events);
-    ALKNET_CHECK(session->open(streams_max));
+result<std::unique_ptr<H2Session>> H2Session::create(const Limits& limits, H2Events& events) {
+    auto session = std::make_unique<Session>(limits.message, events);
+    ALKNET_CHECK(session->open(limits.connection));
     return session;
 }
 

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace alknet::http {
 
@@ -28,6 +29,8 @@ public:
     /// A whole head, or one that is refused (`refusal` is not null).
     virtual void on_request(std::int32_t stream, RequestHead head, const Refusal* refusal) = 0;
     virtual void on_data(std::int32_t stream, BytesView data) = 0;
+    /// One field behind the content.
+    virtual void on_trailer(std::int32_t stream, std::string_view name, std::string_view value) = 0;
     virtual void on_request_end(std::int32_t stream) = 0;
     /// Nothing more of it arrives or leaves.
     virtual void on_close(std::int32_t stream) = 0;
@@ -35,6 +38,8 @@ public:
     /// with the last ones.
     virtual std::optional<std::size_t> on_send(std::int32_t stream, MutableBytes into,
                                                bool& end) = 0;
+    /// What follows the octets that `on_send` has just ended; empty: nothing.
+    virtual Fields on_send_end(std::int32_t stream) = 0;
 
 protected:
     ~H2Events() = default;
@@ -45,8 +50,7 @@ public:
     virtual ~H2Session() = default;
 
     /// `events` must outlive it. Errors: kInternal where nghttp2 has no memory.
-    static result<std::unique_ptr<H2Session>> create(const MessageLimits& limits,
-                                                     std::uint32_t streams_max, H2Events& events);
+    static result<std::unique_ptr<H2Session>> create(const Limits& limits, H2Events& events);
 
     /// Errors: kProtocol and kLimit; what `send` gives then says why to the client.
     virtual result<void> receive(BytesView octets) = 0;

@@ -12,8 +12,6 @@ namespace alknet::http {
 
 namespace {
 
-/// Requests that are answered at a time; the transport holds further ones back.
-constexpr std::uint32_t kRequestsAtOnceMax = 256;
 /// What is told of a stream that serves nothing here.
 constexpr std::uint64_t kUnknownStream = 0x103;
 constexpr Duration kDeliveryStepFirst = std::chrono::milliseconds(1);
@@ -87,6 +85,22 @@ void H3Connection::on_data(std::int64_t stream, BytesView data) {
     exchange->arrived.wake_all();
 }
 
+void H3Connection::on_trailer(std::int64_t stream, std::string_view name, std::string_view value) {
+    Exchange* const exchange = find(stream);
+    if (exchange == nullptr) {
+        return;
+    }
+    exchange->trailers.take(name, value);
+    if (exchange->trailers.too_large() && exchange->refusal.status == 0) {
+        exchange->refusal = kTrailersTooLong;
+    }
+}
+
+Fields H3Connection::on_send_end(std::int64_t stream) {
+    Exchange* const exchange = find(stream);
+    return exchange != nullptr ? std::move(exchange->sent_trailers) : Fields();
+}
+
 void H3Connection::on_request_end(std::int64_t stream) {
     if (Exchange* const exchange = find(stream)) {
         exchange->request_ended = true;
@@ -138,7 +152,8 @@ void H3Connection::on_output(std::int64_t stream, BytesView octets, bool end) {
 
 task<result<void>> H3Connection::run() {
     ALKNET_CO_CHECK(co_await with_timeout(options_.limits.connection.header_timeout, open()));
-    H3Options announced{.own_streams = kOwnStreams, .streams_max = kRequestsAtOnceMax};
+    H3Options announced{.own_streams = kOwnStreams,
+                        .streams_max = options_.limits.connection.streams_max};
     if (extension_ != nullptr) {
         announced.datagrams = extension_->wants_datagrams();
         announced.settings = extension_->settings();
@@ -215,7 +230,7 @@ task<result<void>> H3Connection::until_failed() {
 
 task<result<void>> H3Connection::accept_requests() {
     for (;;) {
-        while (running_ >= kRequestsAtOnceMax) {
+        while (running_ >= options_.limits.connection.streams_max) {
             ALKNET_CO_CHECK(co_await idle_.wait());
         }
         ALKNET_CO_TRY(auto stream, co_await connection_.accept_bi());
@@ -315,10 +330,11 @@ task<result<void>> H3Connection::end_when_idle() {
 // A request that its client takes back has cost us more than the client (rapid reset).
 bool H3Connection::may_be_taken_back() noexcept {
     const auto seconds = std::chrono::floor<std::chrono::seconds>(loop_.now() - taken_back_since_);
-    const auto earned = static_cast<std::size_t>(std::max<std::int64_t>(seconds.count(), 0));
-    taken_back_ -= std::min(taken_back_, earned * kTakenBackEachSecond);
+    const ConnectionLimits& limits = options_.limits.connection;
+    const auto earned = static_cast<std::uint64_t>(std::max<std::int64_t>(seconds.count(), 0));
+    taken_back_ -= std::min(taken_back_, earned * limits.resets_per_second);
     taken_back_since_ += seconds;
-    return ++taken_back_ <= kTakenBackBurst;
+    return ++taken_back_ <= limits.resets_burst;
 }
 
 }  // namespace alknet::http

@@ -25,10 +25,6 @@
 
 namespace alknet::http {
 
-/// Requests that a client may take back before they are answered: so many at once, and so many each
-/// second.
-inline constexpr std::size_t kTakenBackBurst = 500;
-inline constexpr std::size_t kTakenBackEachSecond = 33;
 /// Of the streams of the connection itself, what a client leaves waiting before it is ended.
 inline constexpr std::size_t kOwnStreamBytesMax = 64 << 10;
 /// How long the last responses may take to arrive before the connection is closed.
@@ -73,10 +69,12 @@ private:
 
     void on_request(std::int64_t stream, RequestHead head, const Refusal* refusal) override;
     void on_data(std::int64_t stream, BytesView data) override;
+    void on_trailer(std::int64_t stream, std::string_view name, std::string_view value) override;
     void on_request_end(std::int64_t stream) override;
     void on_ready(std::int64_t stream) override;
     void on_refuse(std::int64_t stream, std::uint64_t code) override;
     std::optional<BytesView> on_send(std::int64_t stream, bool& end) override;
+    Fields on_send_end(std::int64_t stream) override;
     void on_output(std::int64_t stream, BytesView octets, bool end) override;
 
     [[nodiscard]] Connection& connection() noexcept override { return connection_; }
@@ -131,7 +129,7 @@ private:
     TaskScope* tasks_ = nullptr;                                  // while it runs
     std::size_t running_ = 0;
     std::size_t requests_ = 0;
-    std::size_t taken_back_ = 0;
+    std::uint64_t taken_back_ = 0;
     TimePoint taken_back_since_{};
     Event to_write_;
     Event failed_;

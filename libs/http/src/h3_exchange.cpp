@@ -66,6 +66,7 @@ public:
         }
         co_return count;
     }
+    [[nodiscard]] Fields trailers() const override { return exchange_.trailers.fields(); }
 
 private:
     H3Connection& connection_;
@@ -281,7 +282,9 @@ task<result<void>> H3Connection::send(Exchange& exchange, Response response) {
         exchange.content_last = true;
     }
     session_->respond(exchange.id, response.status, response.fields, length, content);
-    ALKNET_CO_CHECK(co_await write_out(exchange));
+    if (!content || !has_source || !response.source->is_at_hand()) {
+        ALKNET_CO_CHECK(co_await write_out(exchange));
+    }
     if (content && has_source) {
         const auto sent = co_await send_source(exchange, *response.source, length);
         co_await response.source->close();
@@ -321,9 +324,12 @@ task<result<void>> H3Connection::send_source(Exchange& exchange, BodySource& sou
             co_return fail(causes::kInternal, "a response is not as long as it says");
         }
         exchange.content = BytesView(piece).first(count);
-        exchange.content_last = count == 0;
+        exchange.content_last = count == 0 || sent == length;
+        if (exchange.content_last && takes_trailers(exchange.head)) {
+            exchange.sent_trailers = source.trailers();
+        }
         ALKNET_CO_CHECK(co_await write_out(exchange));
-        if (count == 0) {
+        if (exchange.content_last) {
             co_return result<void>();
         }
     }

@@ -3,6 +3,7 @@
 
 #include "body_rate.hpp"
 #include "h3_connection.hpp"
+#include "request_rules.hpp"
 
 namespace alknet::http {
 
@@ -20,6 +21,7 @@ struct H3Connection::Exchange {
     Bytes received;  // of the body, not yet read: what one read of the stream has brought
     std::size_t received_read = 0;
     BodyRate rate;
+    TrailerBuilder trailers;
     WaitList arrived;  // content has, or the end
     WaitList taken;    // the handler has read, or the session takes more
     bool request_ended = false;
@@ -28,6 +30,7 @@ struct H3Connection::Exchange {
     std::optional<std::uint64_t> refused;  // by the session
     BytesView content;                     // of the response, not yet given to the session
     bool content_last = false;
+    Fields sent_trailers;
     Bytes out;  // not yet written to the stream
     bool out_end = false;
     WriteTurns turns;

@@ -9,6 +9,7 @@
 
 #include "h3_varint.hpp"
 #include "head_builder.hpp"
+#include "request_rules.hpp"
 
 namespace alknet::http {
 
@@ -70,6 +71,8 @@ private:
     static int on_begin(nghttp3_conn*, std::int64_t stream, void* data, void*);
     static int on_field(nghttp3_conn*, std::int64_t stream, std::int32_t, nghttp3_rcbuf* name,
                         nghttp3_rcbuf* value, std::uint8_t, void* data, void*);
+    static int on_trailer(nghttp3_conn*, std::int64_t stream, std::int32_t, nghttp3_rcbuf* name,
+                          nghttp3_rcbuf* value, std::uint8_t, void* data, void*);
     static int on_head(nghttp3_conn*, std::int64_t stream, int, void* data, void*);
     static int on_data(nghttp3_conn*, std::int64_t stream, const std::uint8_t* octets,
                        std::size_t size, void* data, void*);
@@ -90,6 +93,7 @@ private:
     void release(std::int64_t stream, std::size_t octets);
     void put_out(std::int64_t stream, std::span<const nghttp3_vec> pieces, bool end);
     void put_out_settings(std::int64_t stream, BytesView octets);
+    void finish_content(std::int64_t stream, std::uint32_t& flags);
 
     const MessageLimits& limits_;
     const H3Options options_;
@@ -122,7 +126,8 @@ nghttp3_callbacks Session::callbacks() {
     all.stop_sending = on_refuse;
     all.reset_stream = on_refuse;
     all.recv_settings = on_settings;
-    return all;  // of trailers nothing is kept
+    all.recv_trailer = on_trailer;
+    return all;
 }
 
 result<void> Session::open() {
@@ -253,6 +258,12 @@ int Session::on_field(nghttp3_conn*, std::int64_t stream, std::int32_t, nghttp3_
     return 0;
 }
 
+int Session::on_trailer(nghttp3_conn*, std::int64_t stream, std::int32_t, nghttp3_rcbuf* name,
+                        nghttp3_rcbuf* value, std::uint8_t, void* data, void*) {
+    self(data).events_.on_trailer(stream, view(name), view(value));
+    return 0;
+}
+
 int Session::on_head(nghttp3_conn*, std::int64_t stream, int, void* data, void*) {
     Session& session = self(data);
     Incoming& one = session.incoming_[stream];
@@ -373,6 +384,28 @@ void Session::put_out_settings(std::int64_t stream, BytesView octets) {
     events_.on_output(stream, out, false);
 }
 
+// nghttp3 copies what it is given, and writes nothing.
+nghttp3_nv pair_of(std::string_view name, std::string_view value) {
+    return {.name = const_cast<std::uint8_t*>(octets(as_bytes(name))),
+            .value = const_cast<std::uint8_t*>(octets(as_bytes(value))),
+            .namelen = name.size(),
+            .valuelen = value.size(),
+            .flags = NGHTTP3_NV_FLAG_NONE};
+}
+
+// The end of the stream is that of what follows the content, if anything does.
+void Session::finish_content(std::int64_t stream, std::uint32_t& flags) {
+    const Fields fields = events_.on_send_end(stream);
+    std::vector<nghttp3_nv> pairs;
+    for (const FieldView& field : sent_trailers(fields)) {
+        pairs.push_back(pair_of(field.name, field.value));
+    }
+    if (!pairs.empty() &&
+        nghttp3_conn_submit_trailers(native_, stream, pairs.data(), pairs.size()) == 0) {
+        flags |= NGHTTP3_DATA_FLAG_NO_END_STREAM;
+    }
+}
+
 nghttp3_ssize Session::read_content(nghttp3_conn*, std::int64_t stream, nghttp3_vec* into,
                                     std::size_t, std::uint32_t* flags, void* data, void*) {
     Session& session = self(data);
@@ -383,6 +416,7 @@ nghttp3_ssize Session::read_content(nghttp3_conn*, std::int64_t stream, nghttp3_
     }
     if (end) {
         *flags |= NGHTTP3_DATA_FLAG_EOF;
+        session.finish_content(stream, *flags);
     }
     if (octets->empty()) {
         return 0;
@@ -391,15 +425,6 @@ nghttp3_ssize Session::read_content(nghttp3_conn*, std::int64_t stream, nghttp3_
     into->base = const_cast<std::uint8_t*>(alknet::octets(*octets));
     into->len = octets->size();
     return 1;
-}
-
-// nghttp3 copies what it is given, and writes nothing.
-nghttp3_nv pair_of(std::string_view name, std::string_view value) {
-    return {.name = const_cast<std::uint8_t*>(octets(as_bytes(name))),
-            .value = const_cast<std::uint8_t*>(octets(as_bytes(value))),
-            .namelen = name.size(),
-            .valuelen = value.size(),
-            .flags = NGHTTP3_NV_FLAG_NONE};
 }
 
 void Session::respond(std::int64_t stream, int status, const Fields& fields,

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -48,6 +49,8 @@ public:
     /// known yet where there is no content-length.
     virtual void on_request(std::int64_t stream, RequestHead head, const Refusal* refusal) = 0;
     virtual void on_data(std::int64_t stream, BytesView data) = 0;
+    /// One field behind the content.
+    virtual void on_trailer(std::int64_t stream, std::string_view name, std::string_view value) = 0;
     virtual void on_request_end(std::int64_t stream) = 0;
     /// `waits` will be false again.
     virtual void on_ready(std::int64_t stream) = 0;
@@ -56,6 +59,8 @@ public:
     /// The octets of a response that may leave now, good until `send` returns; nullopt: none yet.
     /// `end` is set with the last ones.
     virtual std::optional<BytesView> on_send(std::int64_t stream, bool& end) = 0;
+    /// What follows the octets that `on_send` has just ended; empty: nothing.
+    virtual Fields on_send_end(std::int64_t stream) = 0;
     /// To be written to the stream, and finished after that if it is the `end`.
     virtual void on_output(std::int64_t stream, BytesView octets, bool end) = 0;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <alknet/http/access.hpp>
+#include <alknet/http/exchange.hpp>
 #include <alknet/http/path.hpp>
 #include <array>
 #include <set>
@@ -147,6 +148,20 @@ std::size_t match_prefix(std::string_view prefix, std::string_view path) {
     return std::max<std::size_t>(at, 1);
 }
 
+Fields passed_on(const Fields& from, const RequestHead& head, bool without_token) {
+    const std::set<std::string> listed = listed_by_connection(head.fields);
+    Fields fields;
+    for (std::size_t i = 0; i < from.size(); ++i) {
+        const FieldView field = from[i];
+        if (!is_one_of(kOneHop, field.name) && !is_ours(field.name) &&
+            !listed.contains(std::string(field.name)) &&
+            !(without_token && has_token(field.name))) {
+            fields.add(field.name, field.value);
+        }
+    }
+    return fields;
+}
+
 std::string upstream_head(const RequestHead& head, const PassedOn& on) {
     std::string out;
     out.reserve(1024);
@@ -160,14 +175,9 @@ std::string upstream_head(const RequestHead& head, const PassedOn& on) {
     }
     out.append(" HTTP/1.1\r\n");
     add_field(out, "host", head.authority.empty() ? on.host : head.authority);
-    const std::set<std::string> listed = listed_by_connection(head.fields);
-    for (std::size_t i = 0; i < head.fields.size(); ++i) {
-        const FieldView field = head.fields[i];
-        if (!is_one_of(kOneHop, field.name) && !is_ours(field.name) &&
-            !listed.contains(std::string(field.name)) &&
-            !(on.without_token && has_token(field.name))) {
-            add_field(out, field.name, field.value);
-        }
+    const Fields fields = passed_on(head.fields, head, on.without_token);
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+        add_field(out, fields[i].name, fields[i].value);
     }
     if (on.without_token) {
         add_field(out, "sec-websocket-protocol", protocols_without_token(head.fields));
@@ -180,7 +190,10 @@ std::string upstream_head(const RequestHead& head, const PassedOn& on) {
         add_field(out, "upgrade", "websocket");
     } else {
         add_framing(out, head);
-        add_field(out, "connection", "close");
+        // TE is of one hop, and so is said to be (RFC 9110 section 10.1.4).
+        const bool trailers = takes_trailers(head);
+        add_field(out, "te", trailers ? "trailers" : "");
+        add_field(out, "connection", trailers ? "close, te" : "close");
     }
     return out.append("\r\n");
 }

@@ -31,6 +31,9 @@ struct PassedOn {
 /// left out.
 [[nodiscard]] std::string upstream_head(const RequestHead& head, const PassedOn& on);
 
+/// Those of `from`, fields or trailers of the request, that its upstream gets.
+[[nodiscard]] Fields passed_on(const Fields& from, const RequestHead& head, bool without_token);
+
 /// The fields of an upstream's answer that its client gets.
 [[nodiscard]] Fields passed_back(const Fields& from);
 

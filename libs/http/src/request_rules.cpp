@@ -112,10 +112,34 @@ bool passes_for_framing(std::string_view name) noexcept {
            equal_ignoring_case(name, "transfer_encoding");
 }
 
+void TrailerBuilder::take(std::string_view name, std::string_view value) {
+    ++count_;
+    bytes_ += name.size() + value.size();
+    if (!too_large() && is_token(name) && is_field_value(value) && is_trailer(name)) {
+        fields_.add(name, value);
+    }
+}
+
+bool TrailerBuilder::too_large() const noexcept {
+    return count_ > kTrailersMax || bytes_ > kTrailerBytesMax;
+}
+
+std::vector<FieldView> sent_trailers(const Fields& fields) {
+    std::vector<FieldView> sent;
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+        const FieldView field = fields[i];
+        if (is_token(field.name) && is_field_value(field.value) && is_trailer(field.name)) {
+            sent.push_back(field);
+        }
+    }
+    return sent;
+}
+
 bool is_trailer(std::string_view name) noexcept {
-    return std::ranges::none_of(kNoTrailers, [&](std::string_view forbidden) {
-        return equal_ignoring_case(name, forbidden);
-    });
+    return !passes_for_framing(name) &&
+           std::ranges::none_of(kNoTrailers, [&](std::string_view forbidden) {
+               return equal_ignoring_case(name, forbidden);
+           });
 }
 
 }  // namespace alknet::http

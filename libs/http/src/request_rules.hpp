@@ -3,8 +3,10 @@
 
 #include <alknet/http/body_reader.hpp>
 #include <alknet/http/fields.hpp>
+#include <cstddef>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 namespace alknet::http {
 
@@ -30,5 +32,24 @@ inline constexpr std::string_view kPassesForAnother = "a field's name passes for
 [[nodiscard]] bool passes_for_framing(std::string_view name) noexcept;
 /// May stand in a trailer: it says nothing of framing, routing, who asks or what the content is.
 [[nodiscard]] bool is_trailer(std::string_view name) noexcept;
+
+/// The trailer of a message of HTTP/2 or HTTP/3, bounded as that of chunks is.
+class TrailerBuilder {
+public:
+    void take(std::string_view name, std::string_view value);
+    /// It is larger than is taken.
+    [[nodiscard]] bool too_large() const noexcept;
+    /// Without those that a trailer must not say.
+    [[nodiscard]] const Fields& fields() const noexcept { return fields_; }
+
+private:
+    Fields fields_;
+    std::size_t bytes_ = 0;
+    std::size_t count_ = 0;
+};
+
+inline constexpr Refusal kTrailersTooLong{.status = 431, .reason = "the trailer is too large"};
+/// Of a response, those that may follow its content.
+[[nodiscard]] std::vector<FieldView> sent_trailers(const Fields& fields);
 
 }  // namespace alknet::http

@@ -3,6 +3,8 @@
 #include <array>
 #include <charconv>
 
+#include "request_rules.hpp"
+
 namespace alknet::http {
 
 namespace {
@@ -57,6 +59,14 @@ FramedHead frame_head(int status, const Fields& fields, const ResponsePlan& plan
     }
     out.append("\r\n");
     return head;
+}
+
+std::string last_chunk(const Fields& trailers) {
+    std::string out = "0\r\n";
+    for (const FieldView& field : sent_trailers(trailers)) {
+        out.append(field.name).append(": ").append(field.value).append("\r\n");
+    }
+    return out.append("\r\n");
 }
 
 std::string chunk_begin(std::uint64_t size) {

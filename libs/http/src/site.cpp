@@ -196,9 +196,10 @@ namespace {
 
 // What lasts does so for as long as the token. What is read at once has been admitted; and whoever
 // shows the token in earnest himself looks after it.
-void end_with_token(const Access& access, const Request& request, Response& response) {
-    const bool lasts = response.source != nullptr && !access.preview &&
-                       (!response.source_size || *response.source_size > kPieceBytes);
+void end_with_token(const Access& access, const Request& request, bool by_route,
+                    Response& response) {
+    const bool long_one = by_route || !response.source_size || *response.source_size > kPieceBytes;
+    const bool lasts = response.source != nullptr && !access.preview && long_one;
     if (!lasts && !response.tunnel) {
         return;
     }
@@ -255,6 +256,19 @@ task<std::optional<Response>> Sites::refuse(const Site& site, Request& request) 
     co_return refused;
 }
 
+// Files are there at once; whoever else may wait, or read of the request, does so for as long as
+// the token.
+task<Response> Sites::answer_admitted(const Site& site, Request& request) {
+    const Access* const access = site.access_for(request.head);
+    const bool may_wait =
+        site.find(request.head) != nullptr || site.find_own(request.head) != nullptr;
+    if (!request.by_token || access == nullptr || access->preview || !may_wait) {
+        co_return co_await site.answer(request);
+    }
+    co_return co_await while_accepted(*access, bearer_of(request.head).value_or(""),
+                                      *request.by_token, request.head, site.answer(request));
+}
+
 task<Response> Sites::answer(Request& request) const {
     const auto found = by_name_.find(request.head.host());
     const Site* const site = found == by_name_.end() ? other_.get() : found->second.get();
@@ -266,11 +280,11 @@ task<Response> Sites::answer(Request& request) const {
         co_return *std::move(preflight);
     }
     auto refused = co_await refuse(*site, request);
-    Response response = refused ? *std::move(refused) : co_await site->answer(request);
+    Response response = refused ? *std::move(refused) : co_await answer_admitted(*site, request);
     response.by_token = request.by_token ? request.by_token->id : std::string();
     if (const Access* const access = site->access_for(request.head);
         access != nullptr && request.by_token) {
-        end_with_token(*access, request, response);
+        end_with_token(*access, request, site->find(request.head) != nullptr, response);
     }
     allow_origin(request.head, site->origins, response.fields);
     if (!request.head.protocol.empty() && !response.tunnel && response.status < 300) {

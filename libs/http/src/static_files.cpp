@@ -107,6 +107,7 @@ public:
         part_.size -= static_cast<std::uint64_t>(count);
         co_return static_cast<std::size_t>(count);
     }
+    [[nodiscard]] bool is_at_hand() const noexcept override { return true; }
 
 private:
     UniqueFd file_;

@@ -9,6 +9,7 @@
 #include <alknet/rt/combine.hpp>
 #include <alknet/rt/race.hpp>
 
+#include "proxy_fields.hpp"
 #include "rate_buckets.hpp"
 
 namespace alknet::http {
@@ -158,7 +159,13 @@ task<result<void>> UpstreamExchange::send_all(std::string head) {
             ALKNET_CO_CHECK(co_await write(read));
         }
     }
-    co_return chunked ? co_await write(as_bytes(kLastChunk)) : result<void>();
+    if (!chunked) {
+        co_return result<void>();
+    }
+    const bool by_token = request_.by_token.has_value();
+    const std::string last =
+        last_chunk(passed_on(request_.body.trailers(), request_.head, by_token));
+    co_return co_await write(as_bytes(last));
 }
 
 task<result<void>> UpstreamExchange::wait_failed() {
@@ -235,6 +242,10 @@ task<result<std::size_t>> UpstreamExchange::read(MutableBytes into) {
     std::copy_n(rest_.begin(), count, into.begin());
     rest_ = rest_.subspan(count);
     co_return count;
+}
+
+Fields UpstreamExchange::trailers() const {
+    return passed_back(parser_.trailers());
 }
 
 task<result<void>> UpstreamExchange::relay(BiStream& client) {

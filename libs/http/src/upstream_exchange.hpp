@@ -58,6 +58,7 @@ public:
     /// body.
     task<result<ResponseHead>> begin(std::string head);
     task<result<std::size_t>> read(MutableBytes into) override;
+    [[nodiscard]] Fields trailers() const override;
     /// After 101: octets both ways, until both ends have finished or nothing has passed for
     /// kTunnelIdleTimeout.
     task<result<void>> relay(BiStream& client);

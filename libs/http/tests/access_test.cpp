@@ -72,8 +72,7 @@ struct Asking {
     std::string remote = "192.0.2.1:1";
 };
 
-task<Response> ask(const Sites& sites, Asking asking) {
-    Nothing body;
+task<Response> ask(const Sites& sites, Asking asking, BodySource& body) {
     AuthContext auth;
     auth.identity = asking.identity;
     auth.remote = SocketAddress::parse(asking.remote).value();
@@ -85,6 +84,11 @@ task<Response> ask(const Sites& sites, Asking asking) {
         request.head.fields.add(name, value);
     }
     co_return co_await sites.answer(request);
+}
+
+task<Response> ask(const Sites& sites, Asking asking) {
+    Nothing body;
+    co_return co_await ask(sites, std::move(asking), body);
 }
 
 Asking with_token(std::string token) {
@@ -326,6 +330,11 @@ public:
         into[0] = std::byte{'x'};
         co_return 1U;
     }
+    [[nodiscard]] Fields trailers() const override {
+        Fields fields;
+        fields.add("x-end", "y");
+        return fields;
+    }
     task<void> close() override {
         closed_ = true;
         co_return;
@@ -353,6 +362,7 @@ ALKNET_CO_TEST(HttpAccess, ADownloadEndsWithItsToken) {
     std::array<std::byte, 10> piece{};
     EXPECT_EQ(co_await response.source->read(piece), 1U);
     EXPECT_EQ(co_await response.source->read(piece), 1U) << "an hour later";
+    EXPECT_EQ(response.source->trailers().find("x-end"), "y");
     world.tokens->gone = true;
     const TimePoint began = loop.now();
     const auto read = co_await response.source->read(piece);
@@ -361,6 +371,60 @@ ALKNET_CO_TEST(HttpAccess, ADownloadEndsWithItsToken) {
     EXPECT_FALSE(co_await response.source->read(piece));
     co_await response.source->close();
     EXPECT_TRUE(closed);
+}
+
+task<result<Response>> keep(Request& request) {
+    ALKNET_CO_CHECK(co_await read_all(request.body, 1 << 20));
+    co_return text_response(200, "kept");
+}
+
+task<result<Response>> wait_long(bool& cancelled) {
+    const TaskContext context = co_await current_context();
+    const auto waited = co_await context.loop->sleep(std::chrono::hours(2));
+    cancelled = !waited;
+    ALKNET_CO_CHECK(waited);
+    co_return text_response(200, "at last");
+}
+
+/// Loses all tokens after an hour, once.
+task<void> lose_tokens(Loop& loop, Tokens& tokens, TimePoint& when) {
+    co_await loop.sleep(std::chrono::hours(1));
+    tokens.gone = true;
+    when = loop.now();
+}
+
+ALKNET_CO_TEST(HttpAccess, AnUploadAndAHandlerThatWaitsEndWithTheirToken) {
+    bool cancelled = false;
+    bool closed = false;
+    for (const std::string_view path : {"/upload", "/wait"}) {
+        Guarded world({.own = {{.path = "/upload", .handler = keep},
+                               {.path = "/wait", .handler = [&cancelled](Request&) {
+                                    return wait_long(cancelled);
+                                }}}});
+        Asking asking = with_token("good");
+        asking.path = path;
+        Endless body(closed);
+        TaskScope scope(loop);
+        TimePoint lost{};
+        scope.spawn(lose_tokens(loop, *world.tokens, lost), "lose");
+        const Response response = co_await ask(*world.sites, asking, body);
+        EXPECT_EQ(response.status, 401) << path;
+        EXPECT_EQ(field(response, "www-authenticate"), "Bearer error=\"invalid_token\"");
+        EXPECT_EQ(response.by_token, "good") << "for the log";
+        EXPECT_LE(loop.now() - lost, seconds(2)) << path;
+        (void)co_await scope.join();
+    }
+    EXPECT_TRUE(cancelled);
+}
+
+ALKNET_CO_TEST(HttpAccess, AHandlerMayWaitForAsLongAsItsTokenIsGood) {
+    bool cancelled = false;
+    Guarded world({.own = {{.path = "/wait",
+                            .handler = [&cancelled](Request&) { return wait_long(cancelled); }}}});
+    Asking asking = with_token("good");
+    asking.path = "/wait";
+    EXPECT_EQ((co_await ask(*world.sites, asking)).content, "at last");
+    EXPECT_FALSE(cancelled);
 }
 
 // ---- how often ----

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "body_rate.hpp"
+#include "h2_world.hpp"
 #include "h3_world.hpp"
 #include "head_builder.hpp"
 
@@ -56,6 +57,80 @@ ALKNET_CO_TEST(H3Limits, AHeadThatUnpacksToMuchMore) {
     EXPECT_TRUE((co_await world.ask(h3_frame(kHeadersFrame, section))).ended);
     co_await world.finish();
     EXPECT_THAT(world.served, ElementsAre("/ 431"));
+}
+
+// ---- what a client may have at a time, and take back, as it is configured ----
+
+Limits streams_of(std::uint32_t at_a_time, std::uint64_t resets) {
+    Limits limits;
+    limits.connection.streams_max = at_a_time;
+    limits.connection.resets_burst = resets;
+    limits.connection.resets_per_second = 1;
+    return limits;
+}
+
+task<result<Response>> wait_for_ever() {
+    Event never;
+    ALKNET_CO_CHECK(co_await never.wait());
+    co_return text_response(200, "never");
+}
+
+ALKNET_CO_TEST(H2Limits, RequestsAtATimeAsConfigured) {
+    H2World world(loop, streams_of(2, 500));
+    world.route("GET", "/", [](Request&) { return wait_for_ever(); });
+    co_await world.send(preface() + get(1) + get(3) + get(5));
+    EXPECT_EQ((co_await world.next(kReset)).stream, 5U);
+    EXPECT_TRUE(co_await world.client->finish());
+    world.scope.cancel();
+    (void)co_await world.scope.join();
+}
+
+ALKNET_CO_TEST(H2Limits, RequestsThatAreTakenBackAsConfigured) {
+    H2World world(loop, streams_of(100, 3));
+    world.route("GET", "/", [](Request&) { return wait_for_ever(); });
+    std::string octets = preface();
+    for (std::uint32_t i = 0; i < 10; ++i) {
+        octets += get(1 + 2 * i) + frame(kReset, 0, 1 + 2 * i, std::string("\0\0\0\x08", 4));
+    }
+    co_await world.send(octets);
+    EXPECT_NE(co_await world.goodbye(), 0U);
+    (void)co_await world.scope.join();
+}
+
+ALKNET_CO_TEST(H3Limits, RequestsAtATimeAsConfigured) {
+    MemoryConnectionOptions options;
+    options.streams_bidi_max = 100;
+    H3World world(loop, streams_of(2, 500), options);
+    int running = 0;
+    world.route("GET", "/", [&running](Request&) {
+        ++running;
+        return wait_for_ever();
+    });
+    co_await world.greet();
+    std::vector<std::unique_ptr<BiStream>> streams;
+    for (int i = 0; i < 5; ++i) {
+        streams.push_back(co_await world.open(h3_head("GET", "/")));
+    }
+    co_await loop.sleep(seconds(1));
+    EXPECT_EQ(running, 2);
+    co_await world.finish();
+}
+
+ALKNET_CO_TEST(H3Limits, RequestsThatAreTakenBackAsConfigured) {
+    H3World world(loop, streams_of(100, 3));
+    world.route("GET", "/", [](Request&) { return wait_for_ever(); });
+    co_await world.greet();
+    for (int i = 0; i < 10 && !world.pair.client->close_reason(); ++i) {
+        auto stream = co_await world.pair.client->open_bi();
+        if (!stream) {
+            break;
+        }
+        (void)co_await (*stream)->write(as_bytes(h3_head("GET", "/")));
+        (*stream)->reset(h3_code::kRequestCancelled);
+        co_await loop.sleep(std::chrono::milliseconds(1));
+    }
+    EXPECT_EQ(co_await world.goodbye(), h3_code::kExcessiveLoad);
+    (void)co_await world.scope.join();
 }
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;

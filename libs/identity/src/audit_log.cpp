@@ -53,6 +53,7 @@ public:
 
     void record(AuditEntry entry) noexcept override {
         const std::lock_guard lock(mutex_);
+        const bool had_work = has_work();
         try {
             if (rules_.enabled && repeats_.keep(entry, clock_->now())) {
                 push(entry);
@@ -60,7 +61,11 @@ public:
         } catch (...) {  // no memory: the record is lost, and the node is not
             ++lost_;
         }
-        changed_.notify_all();
+        // What comes once there is work is found with it, and a repeat with its window: who decides
+        // a thousand times a second does not wake the thread as often.
+        if ((!had_work && has_work()) || repeats_.counts_anew()) {
+            changed_.notify_all();
+        }
     }
 
     [[nodiscard]] result<void> ready() const override {

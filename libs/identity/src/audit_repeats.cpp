@@ -46,6 +46,7 @@ AuditRepeats::Source& AuditRepeats::source_of(const AuditEntry& entry, TimePoint
 }
 
 bool AuditRepeats::keep(const AuditEntry& entry, TimePoint now) {
+    anew_ = false;
     if (!entry.repeats) {
         return true;
     }
@@ -65,7 +66,7 @@ bool AuditRepeats::keep(const AuditEntry& entry, TimePoint now) {
         strangers_ += rationed ? 1 : 0;
         return true;
     }
-    ++source.counted;
+    anew_ = ++source.counted == 1;
     source.last = entry;
     return false;
 }

@@ -41,6 +41,24 @@ TEST(AuditRepeats, CountsWhatOneAddressRepeats) {
     EXPECT_TRUE(repeats.keep(refused(1), start + AuditRepeats::kWindow));
 }
 
+TEST(AuditRepeats, SaysWhenAWindowHasItsFirst) {
+    AuditRepeats repeats;
+    const TimePoint start{};
+    for (std::uint32_t i = 0; i < AuditRepeats::kStrangerMax; ++i) {
+        EXPECT_TRUE(repeats.keep(refused(1), start));
+        EXPECT_FALSE(repeats.counts_anew());
+    }
+    EXPECT_FALSE(repeats.keep(refused(1), start));
+    EXPECT_TRUE(repeats.counts_anew());
+    EXPECT_FALSE(repeats.keep(refused(1), start));
+    EXPECT_FALSE(repeats.counts_anew());
+    (void)repeats.take_ended(start + AuditRepeats::kWindow);
+    AuditEntry once = refused(1);
+    once.repeats = false;
+    EXPECT_TRUE(repeats.keep(once, start));
+    EXPECT_FALSE(repeats.counts_anew());
+}
+
 TEST(AuditRepeats, KeepsApartWhatPeersDo) {
     AuditRepeats repeats;
     AuditEntry entry = refused(1);

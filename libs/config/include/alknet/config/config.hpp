@@ -233,10 +233,20 @@ struct HttpLimits {
     Duration keep_alive_timeout = std::chrono::seconds(75);
     std::uint64_t body_rate_min = 500;
     std::size_t requests_max = 10'000;
+    std::uint32_t streams_max = 256;
+    std::uint64_t resets_burst = 500;
+    std::uint64_t resets_per_second = 33;
     std::uint64_t requests_per_second = 0;  // 0: no limit
     std::uint64_t requests_burst = 100;
 
     bool operator==(const HttpLimits&) const = default;
+};
+
+/// What the programs of this machine may ask without TLS.
+struct HttpStatus {
+    std::vector<SocketAddress> listen;  // of 127.0.0.1 and ::1 alone; empty: nowhere
+
+    bool operator==(const HttpStatus&) const = default;
 };
 
 /// SSH besides the ALPN.
@@ -267,6 +277,7 @@ struct DynamicConfig {
     AuthorizedKeysFile authorized_keys;
     std::vector<HttpSite> http_sites;
     HttpLimits http_limits;
+    HttpStatus http_status;
     SshRules ssh;
     std::vector<Import> imports;
 };

@@ -45,6 +45,10 @@ struct Access {
 [[nodiscard]] std::unique_ptr<BodySource> while_accepted(Access access, std::string token,
                                                          Identity before,
                                                          std::unique_ptr<BodySource> source);
+/// The same of an answer that is being made, which is cancelled then, with all that it still reads
+/// of its request: 401 in its place. The head must outlive the task.
+[[nodiscard]] task<Response> while_accepted(Access access, std::string token, Identity before,
+                                            const RequestHead& head, task<Response> answer);
 /// 401 for a token that is not accepted.
 [[nodiscard]] Response refuse_token(const RequestHead& head);
 

@@ -25,6 +25,11 @@ public:
     virtual ~BodySource() = default;
     /// At least one octet into `into`, which is not empty; 0: that was all.
     virtual task<result<std::size_t>> read(MutableBytes into) = 0;
+    /// Its reads do not wait, as those of a file: its first octets may leave with the head.
+    [[nodiscard]] virtual bool is_at_hand() const noexcept { return false; }
+    /// What came behind the content, once `read` has given 0. Of a request: without those that a
+    /// trailer must not say. Of a response: sent where the client takes it (see takes_trailers).
+    [[nodiscard]] virtual Fields trailers() const { return {}; }
     /// Awaited once nothing more is read, of whatever was read from: also when the client has gone.
     virtual task<void> close() { co_return; }
 };
@@ -50,6 +55,10 @@ struct Request {
         return by_token ? by_token : auth.identity;
     }
 };
+
+/// Whether the client takes trailers (RFC 9110 section 10.1.4): others would not miss them, and on
+/// HTTP/1.1 some would take them for the next answer.
+[[nodiscard]] bool takes_trailers(const RequestHead& head);
 
 /// Octets both ways after the head of an answer, for as long as it runs.
 using Tunnel = std::function<task<result<void>>(BiStream&)>;

@@ -33,6 +33,11 @@ struct ConnectionLimits {
     Duration keep_alive_timeout = std::chrono::seconds(75);  // between two requests
     std::uint64_t body_rate_min = 500;                       // octets a second, on average
     std::size_t requests_max = 10'000;
+    // Of HTTP/2 and HTTP/3: requests at a time, and those that the client may take back before
+    // they are answered, at once and on average (rapid reset).
+    std::uint32_t streams_max = 256;
+    std::uint64_t resets_burst = 500;
+    std::uint64_t resets_per_second = 33;
 
     bool operator==(const ConnectionLimits&) const = default;
 };

@@ -40,6 +40,8 @@ public:
 
     /// After the event `head`; may be moved from.
     [[nodiscard]] ResponseHead& head() noexcept { return head_; }
+    /// After the event `end`, without those that a trailer must not say.
+    [[nodiscard]] const Fields& trailers() const noexcept { return body_.trailers(); }
     /// The connection may end now: the content that has come is all of it.
     [[nodiscard]] bool ends_with_connection() const noexcept { return until_close_; }
     /// Its status is of no use: it is the server that has done wrong.

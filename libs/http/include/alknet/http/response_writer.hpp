@@ -42,6 +42,7 @@ inline constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 /// Stands before a chunk of `size` octets, which is not 0; kChunkEnd follows it.
 [[nodiscard]] std::string chunk_begin(std::uint64_t size);
 inline constexpr std::string_view kChunkEnd = "\r\n";
-inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
+/// Ends chunked content. Of `trailers`, what must not follow a content is left out.
+[[nodiscard]] std::string last_chunk(const Fields& trailers);
 
 }  // namespace alknet::http

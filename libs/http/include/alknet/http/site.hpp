@@ -67,6 +67,7 @@ private:
 
     [[nodiscard]] std::optional<Response> over_rate(const Request& request, std::string_view whose,
                                                     TimePoint now, bool taken) const;
+    [[nodiscard]] static task<Response> answer_admitted(const Site& site, Request& request);
     [[nodiscard]] task<std::optional<Response>> refuse(const Site& site, Request& request) const;
 
     Limits limits_;

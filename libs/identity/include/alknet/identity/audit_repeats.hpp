@@ -27,6 +27,9 @@ public:
 
     /// False: it is counted.
     bool keep(const AuditEntry& entry, TimePoint now);
+    /// The last entry that `keep` was asked for is counted, as the first of its window: `next` may
+    /// be sooner than before.
+    [[nodiscard]] bool counts_anew() const noexcept { return anew_; }
     /// `audit.repeated` for each window that has ended and in which something was counted.
     [[nodiscard]] std::vector<AuditEntry> take_ended(TimePoint now);
     /// When the next one is due; nullopt: nothing was counted.
@@ -42,6 +45,7 @@ private:
     };
     Source& source_of(const AuditEntry& entry, TimePoint now);
 
+    bool anew_ = false;
     std::map<std::string, Source> sources_;
     TimePoint strangers_began_;
     std::uint32_t strangers_ = 0;
