@@ -142,7 +142,7 @@ cmd_fuzz() {
     seconds=${2:-$seconds}
     bootstrap build
     bootstrap test
-    configure fuzz
+    cmake --preset fuzz </dev/null # again: the list of targets comes from it
     known=$(fuzzers fuzz | cut -d'|' -f1 | sed 's/^fuzz_//')
     case ${1:-} in
     --changed) mapfile -t names < <(changed_fuzzers) ;;
@@ -171,7 +171,7 @@ cmd_coverage() {
             ctest --preset coverage -j "$jobs" </dev/null
         python3 tools/coverage/coverage.py rooms
     fi
-    configure coverage
+    cmake --preset coverage </dev/null # as above
     mapfile -t names < <(fuzzers coverage | cut -d'|' -f1)
     build coverage "${names[@]}"
     python3 tools/coverage/coverage.py corpora
