@@ -8,6 +8,7 @@ import time
 import unittest
 
 import support
+from call_test import TRANSPORTS, Frames
 from support import EXIT_FAILURE, EXIT_OK, EXIT_REFUSED, EXIT_USAGE, Node, TestCase
 
 CLOCK = os.environ["ALKNET_WALL_CLOCK"]
@@ -133,6 +134,26 @@ class ForAWhile(Clock):
         self.assertEqual(self.state(self.alice), before)
         node.stop()
         self.assertTrue(self.alice.json("audit", "verify")["whole"])
+
+    def test_a_token_that_has_expired_opens_no_stream(self):
+        token = self.alice.json("token", "add", "--scopes", "node:read", "--expires", "30d")["token"]
+
+        def answer(transport):
+            # Carol herself may nothing here: the token alone decides.
+            with Frames(self.carol, node, transport) as frames:
+                frames.ask("1", "/node/info", auth_token=token)
+                kind, _, payload = frames.next()
+                return kind, payload.get("code"), payload.get("details", {}).get("cause")
+
+        node = self.serve(self.alice)
+        for transport in TRANSPORTS:
+            self.right()
+            self.assertEqual(answer(transport)[0], "call.responded")
+            self.set_to("2040")
+            self.assertEqual(answer(transport), ("call.error", "FORBIDDEN", "E-TOKEN-INVALID"))
+        self.right()
+        self.assertEqual(answer(TRANSPORTS[0])[0], "call.responded")
+        node.stop()
 
     def test_a_change_that_waits_is_undone(self):
         new = self.directory / "new.toml"
