@@ -1,10 +1,12 @@
 #include "session.hpp"
 
+#include <algorithm>
 #include <alknet/base/causes_ssh.hpp>
 #include <alknet/identity/policy.hpp>
 #include <alknet/rt/combine.hpp>
 #include <utility>
 
+#include "channel_streams.hpp"
 #include "forward.hpp"
 #include "messages.hpp"
 
@@ -56,7 +58,7 @@ Session::~Session() {
     adapter_.logins_ -= identity_ ? 0 : 1;
 }
 
-task<result<void>> Session::run() {
+task<result<void>> Session::run(BytesView heard) {
     const TaskContext context = co_await current_context();
     TaskScope tasks(loop_, context.cancel);
     Cancel reading(context.cancel);
@@ -68,7 +70,7 @@ task<result<void>> Session::run() {
     tasks.spawn(watch_identity(), "ssh.identity");
     tasks.spawn(keep_alive(), "ssh.alive");
     tasks.spawn(answer_globals(), "ssh.globals");
-    result<void> ended = co_await read_all().under(reading);
+    result<void> ended = co_await read_all(heard).under(reading);
     if (why_) {
         ended = unexpected(*why_);
     }
@@ -85,6 +87,7 @@ task<result<void>> Session::run() {
         }
     }
     closing_ = true;
+    end_streams();
     flush();
     const auto told = co_await with_timeout(kFarewellTime, farewell().under(tasks.token()));
     tasks.cancel();
@@ -124,7 +127,8 @@ void Session::check(const result<void>& sent) {
 }
 
 // Reads on only when what it has led to has gone out: a peer that asks and does not listen waits.
-task<result<void>> Session::read_all() {
+task<result<void>> Session::read_all(BytesView heard) {
+    take_in(heard);
     for (;;) {
         for (;;) {
             ALKNET_CO_TRY(const std::optional<BytesView> message, transport_.next());
@@ -149,6 +153,14 @@ task<result<void>> Session::read_all() {
         transport_.filled(size);
         heard_ = loop_.now();
         ++reads_;
+    }
+}
+
+// No more than there is room for at once, which is less than what begins a stream.
+void Session::take_in(BytesView octets) {
+    if (!octets.empty()) {
+        std::ranges::copy(octets, transport_.room().begin());
+        transport_.filled(octets.size());
     }
 }
 

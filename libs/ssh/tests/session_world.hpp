@@ -227,6 +227,7 @@ public:
         channels.commit(id, text.size());
     }
     void end() { connection_->close(0, {}); }
+    [[nodiscard]] Connection& connection() const noexcept { return *connection_; }
 
 private:
     result<void> take(BytesView message) {
@@ -299,8 +300,8 @@ struct SshWorld {
     }
 
     /// A client on a connection of its own, who is `bob` with these scopes.
-    std::unique_ptr<TestClient> client(std::vector<std::string> scopes = {"ssh:connect"}) {
-        MemoryConnectionOptions options;
+    std::unique_ptr<TestClient> client(std::vector<std::string> scopes = {"ssh:connect"},
+                                       MemoryConnectionOptions options = {}) {
         options.alpn = kSshAlpn;
         auto pair = make_memory_connection_pair(std::move(options));
         AuthContext auth;
