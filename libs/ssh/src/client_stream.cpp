@@ -317,6 +317,9 @@ void ClientStream::end(std::uint64_t code) noexcept {
 task<void> bring_stream(std::shared_ptr<ClientChannelState> state,
                         std::shared_ptr<Connection> connection) {
     const auto carrier = state->carrier;
+    if (carrier->state != State::undecided) {
+        co_return;  // gone before this has begun
+    }
     auto opened = co_await with_timeout(Duration::zero(), connection->open_bi());
     if (carrier->state != State::undecided) {
         co_return;
