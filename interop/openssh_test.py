@@ -1,8 +1,9 @@
-"""A stock ssh, to Debian's sshd behind an ALPN, through `pipe --resume` while the path is cut, the
-address changes and UDP is forbidden."""
+"""A stock ssh, to Debian's sshd behind an ALPN and to a node's own SSH, through `pipe --resume` while the path is
+cut, the address changes and UDP is forbidden."""
 
 import getpass
 import hashlib
+import json
 import os
 import pathlib
 import random
@@ -172,18 +173,23 @@ class OpenSsh(harness.PeerTest):
         public = pathlib.Path(f"{host_key}.pub").read_text().split()
         return port, " ".join(public[:2])
 
-    def test_a_transfer_both_ways_over_a_path_that_is_cut(self):
+    def server(self):
+        """What ssh is to reach: node id, port, ALPN and the line of the host key."""
         port, host_key = self.sshd()
         node = self.child(harness.BIN / "alknet_interop", "splice", self.home / "node", f"127.0.0.1:{port}")
         listening = node.wait_for(r'"listening":"127\.0\.0\.1:(\d+)".*"node_id":"([0-9a-f]{64})"')
+        return listening.group(2), int(listening.group(1)), "test/splice", host_key
+
+    def test_a_transfer_both_ways_over_a_path_that_is_cut(self):
+        node_id, node_port, alpn, host_key = self.server()
         size = self.MEBIBYTES << 20
         plan = [((n + 1) * size // (2 * self.CUTS_OVER_UDP + 2), "cut") for n in range(self.CUTS_OVER_UDP)]
         plan += [(size // 2, "new_address"), (size, "forbid_udp")]
         plan += [(size + (n + 1) * size * 8 // 10 // self.CUTS_OVER_TCP, "cut") for n in range(self.CUTS_OVER_TCP)]
-        path = Path(int(listening.group(1)), sorted(plan))
+        path = Path(node_port, sorted(plan))
         (self.home / "known_hosts").write_text(f"node {host_key}\n")
-        address = f"alknet://{listening.group(2)}@127.0.0.1:{path.port}"
-        proxy = f"{harness.BIN / 'alknet'} pipe {address} --alpn test/splice --resume --home {self.home / 'none'}"
+        proxy = (f"{harness.BIN / 'alknet'} pipe alknet://{node_id}@127.0.0.1:{path.port} --alpn {alpn} --resume "
+                 f"--identity {self.home / 'user_key'} --home {self.home / 'none'}")
         sent = self.home / "sent"
         noise = random.Random(3)
         digest = hashlib.sha256()
@@ -208,6 +214,26 @@ class OpenSsh(harness.PeerTest):
         self.assertEqual(path.plan, [], "the path was not cut as often as it should have been")
         self.assertGreaterEqual(path.revived, self.CUTS_OVER_UDP, "it did not come back over UDP")
         self.assertGreaterEqual(path.done.count("cut"), self.CUTS_OVER_UDP + self.CUTS_OVER_TCP)
+
+
+class OpenSshToANode(OpenSsh):
+    """The same with no sshd: the node runs the command itself."""
+
+    peer = "openssh to a node"
+
+    def server(self):
+        home = self.home / "serve"
+        made = harness.alknet("init", "--no-input", "--home", home)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        key = pathlib.Path(f"{self.key('user_key')}.pub").read_text().strip()
+        as_whom = 'run_as = "nobody"' if os.geteuid() == 0 else "run_as_self = true"
+        config = home / "alknet.toml"
+        config.write_text(config.read_text().replace("\n[ssh]\n", f'\n[ssh]\n{as_whom}\nshell = "/bin/sh"\n')
+                          + f'\n[[peer]]\nname = "bob"\nkeys = ["{key}"]\nscopes = ["ssh:exec"]\n')
+        node = self.child(harness.BIN / "alknet", "serve", "--home", home, "--listen", "127.0.0.1:0")
+        port = int(node.wait_for(r"listening.*127\.0\.0\.1:(\d+)").group(1))
+        shown = json.loads(harness.alknet("id", "--json", "--home", home).stdout)
+        return shown["node_id"], port, "alknet/ssh", " ".join(shown["openssh"].split()[:2])
 
 
 if __name__ == "__main__":

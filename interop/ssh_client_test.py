@@ -3,6 +3,7 @@
 import fcntl
 import getpass
 import hashlib
+import json
 import os
 import pathlib
 import pty
@@ -19,6 +20,9 @@ import unittest
 import harness
 
 
+OTHER_NODE = "e78c2766a792f09bfccb51493968ac322283e8d021a30063784d806929762ecc"
+
+
 class SshClient(harness.PeerTest):
     peer = "openssh server"
     SIZE = 8 << 20
@@ -33,6 +37,7 @@ class SshClient(harness.PeerTest):
         self.known_hosts = self.home / ".ssh" / "known_hosts"
         self.key = self.new_key(".ssh/id_ed25519", "ed25519")
         self.host_key = self.new_key("host_key", "ed25519")
+        self.logs = []
         self.port = self.sshd()
         self.trust(self.host_key)
         self.environment = {"HOME": str(self.home), "PATH": os.environ["PATH"], "TERM": "xterm"}
@@ -57,6 +62,7 @@ class SshClient(harness.PeerTest):
         if os.geteuid() == 0:
             pathlib.Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         self.log = self.child(harness.need("sshd"), "-D", "-e", "-f", config)
+        self.logs.append(self.log)
         self.log.wait_for("Server listening")
         return port
 
@@ -177,6 +183,35 @@ class SshClient(harness.PeerTest):
         self.trust(self.host_key, behind)
         self.echo(port=behind, options=["-J", self.address()])
         self.echo(port=behind, options=["-J", f"{self.address()},{self.address()}"])
+
+    def test_j_of_the_first_host(self):
+        behind, last = self.sshd(), self.sshd()
+        for port in (behind, last):
+            self.trust(self.host_key, port)
+        user = getpass.getuser()
+        (self.home / ".ssh" / "config").write_text(
+            f"Host near far\nHostName 127.0.0.1\nHostKeyAlias [127.0.0.1]:{self.port}\nUser {user}\n"
+            f"Host far\nPort {behind}\nProxyJump near\nHost near\nPort {self.port}\nProxyJump near\n")
+        self.echo(port=last, options=["-J", "ssh://far"])
+        self.assertIn("Accepted publickey", self.logs[0].wait_for("Accepted publickey").string)
+
+    def test_j_to_a_node(self):
+        home, caller = self.home / "serve", self.home / "caller"
+        for path in (home, caller):
+            self.assertEqual(harness.alknet("init", "--no-input", "--home", path).returncode, 0)
+        ids = [json.loads(harness.alknet("id", "--json", "--home", path).stdout)["node_id"] for path in (home, caller)]
+        with (home / "alknet.toml").open("a") as config:
+            config.write(f'\n[[peer]]\nname = "bob"\nkeys = ["{ids[1]}"]\nscopes = ["node:read"]\n')
+        serving = self.child(harness.BIN / "alknet", "serve", "--home", home, "--listen", "127.0.0.1:0")
+        port = serving.wait_for(r"listening.*127\.0\.0\.1:(\d+)").group(1)
+        for node in (ids[0], OTHER_NODE):
+            done = harness.alknet("ssh", "--home", caller, "-J", self.address(), f"alknet://{node}@127.0.0.1:{port}",
+                                  "call", "node/info", env=self.environment)
+            if node == ids[0]:
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(json.loads(done.stdout)["node_id"], node)
+            else:
+                self.assertEqual(done.returncode, 255)
 
     def test_shell_with_pty(self):
         ours, theirs = pty.openpty()

@@ -1,5 +1,6 @@
 """`alknet forward` through Debian's sshd and through a node, with curl and ssh as those who use it."""
 
+import errno
 import getpass
 import json
 import os
@@ -171,13 +172,26 @@ class SshForward(ssh_client_test.SshClient):
         child.wait_for("session: lost")
         with socket.socket() as taken:
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            taken.bind(("127.0.0.1", remote))
-            taken.listen()
+            self.take(taken, remote)
             self.start_sshd()
             child.wait_for("-R.*failed.*again in")
         deadline = time.monotonic() + harness.DEADLINE_SECONDS
         while self.get(f"http://127.0.0.1:{remote}/") != Server.PAGE:
             self.assertLess(time.monotonic(), deadline, child.seen)
+
+    @staticmethod
+    def take(taken, port):
+        """What was killed lets go of its port once the kernel has come to it."""
+        deadline = time.monotonic() + harness.DEADLINE_SECONDS
+        while True:
+            try:
+                taken.bind(("127.0.0.1", port))
+                taken.listen()
+                return
+            except OSError as failure:
+                if failure.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                    raise
+                os.sched_yield()
 
     def stop_sshd(self):
         """With the processes that serve sessions."""
@@ -224,8 +238,15 @@ class SshForward(ssh_client_test.SshClient):
         self.environment["SSH_AUTH_SOCK"] = str(agent)
         harness.run(harness.need("ssh-add"), "-q", self.key, env=self.environment)
         listed = harness.run(harness.need("ssh-add"), "-l", env=self.environment).stdout
-        done = self.ssh("ssh-add", "-l", options=["-A"])
+        other = self.new_key("other_key", "ed25519")
+        harness.run(harness.need("ssh-add"), "-q", other, env=self.environment)
+        done = self.ssh("ssh-add", "-l", options=["-A", "--agent-key", self.key])
         self.assertEqual((done.returncode, done.stdout), (0, listed), done.stderr)
+        done = self.ssh("ssh-add -D; ssh-add -l", options=["-A", "--agent-key", self.key])
+        self.assertEqual((done.returncode, done.stdout), (0, listed), done.stderr)
+        done = self.ssh("true", options=["-A"])
+        self.assertEqual(done.returncode, 255)
+        self.assertIn(b"--agent-key", done.stderr)
         self.assertNotEqual(self.ssh("ssh-add", "-l").returncode, 0)
 
 

@@ -471,6 +471,54 @@ class StockSsh(SshNode):
         for key in keys:
             self.through(key=key)
 
+    def certificate(self, *arguments, principal="bob", kind="ed25519", authority="authority"):
+        """Logs in as bob with a key that has one, and gives what came of the echo."""
+        key = self.home / f"certified_{kind}"
+        if not key.exists():
+            self.new_key(key.name, kind)
+        made = harness.run(harness.need("ssh-keygen"), "-q", "-s", self.home / authority, "-I", "words", "-z", "17",
+                           "-n", principal, *arguments, f"{key}.pub")
+        self.assertEqual(made.returncode, 0, made.stderr)
+        return harness.run(harness.need("ssh"), *self.options(key=key), "-l", "bob", "-W",
+                           f"127.0.0.1:{self.echo.port}", "127.0.0.1", stdin=b"here")
+
+    def test_certificates(self):
+        authorities = [self.new_key("authority", "ed25519"), self.new_key("rsa_authority", "rsa", "-b", "3072")]
+        self.serving.stop()
+        shutil.rmtree(self.home / "serve")
+        self.name_of = lambda key: f"cert-authority {SshNode.name_of(self, key)}"
+        self.start_node(authorities, scopes='"ssh:connect", "node:read"')
+        for right in ({"kind": "ed25519"}, {"kind": "ecdsa"}, {"kind": "rsa"}, {"authority": "rsa_authority"}):
+            done = self.certificate("-V", "-1h:+1h", **right)
+            self.assertEqual((done.returncode, done.stdout), (0, b"here"), done.stderr)
+        done = self.certificate("-V", "always:+1h", "-O", "source-address=127.0.0.0/8")
+        self.assertEqual((done.returncode, done.stdout), (0, b"here"), done.stderr)
+        done = self.certificate("-t", "ssh-rsa", authority="rsa_authority")
+        self.assertIn(b"Permission denied", done.stderr, "signed with SHA-1")
+        for wrong in (("-V", "-2h:-1h"), ("-V", "+1h:+2h"), ("-O", "source-address=192.0.2.0/24"),
+                      ("-O", "critical:unheard@example.com=x"), ("-h",)):
+            done = self.certificate(*wrong)
+            self.assertEqual(done.returncode, 255, wrong)
+            self.assertIn(b"Permission denied", done.stderr)
+        self.assertIn(b"Permission denied", self.certificate(principal="alice").stderr)
+        done = self.certificate("-O", "no-port-forwarding")
+        self.assertIn(b"the certificate does not permit forwarding", done.stderr)
+        self.certificate("-O", "force-command=call node/info")
+        done = harness.run(harness.need("ssh"), *self.options(key=self.home / "certified_ed25519"), "-l", "bob",
+                           "127.0.0.1", "ops")
+        self.assertEqual(json.loads(done.stdout)["node_id"], self.node_id, done.stderr)
+        audit = harness.alknet("audit", "show", "--json", "--home", self.home / "serve").stdout
+        self.assertRegex(audit.decode(), r'"ssh\.login".*"certificate":"words","serial":"17"')
+        # Of somebody who is not let in any more.
+        home = self.home / "serve"
+        lost = pathlib.Path(f"{self.home / 'certified_ed25519'}.pub").read_text().strip()
+        for action in (("add", "lost", "--key", lost), ("disable", "lost")):
+            done = harness.alknet("peer", *action, "--home", home)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b"Permission denied", self.certificate().stderr)
+        done = self.certificate(kind="ecdsa")
+        self.assertEqual((done.returncode, done.stdout), (0, b"here"), done.stderr)
+
     def test_unknown_key(self):
         stranger = self.new_key("stranger", "ed25519")
         done = self.ssh("-W", f"127.0.0.1:{self.echo.port}", key=stranger)

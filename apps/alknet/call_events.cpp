@@ -67,10 +67,13 @@ task<result<void>> watch(Serve serve, http::EventStream& events, http::Request& 
     options.info.alpn = std::string(call::kCallAlpn);
     const auto client = call::CallClient::create(
         *context.loop, make_stream_connection(*context.loop, std::move(ours), std::move(options)));
-    const auto ended = co_await give_all(*client, events, std::move(watching));
+    const auto ended = co_await give_all(*client, events, watching);
     if (!ended && !ended.error().is(errc::cancelled)) {
-        (void)co_await events.send(
-            {.data = std::string(ended.error().cause().id), .name = "error"});
+        // Behind a number that is not there yet nothing would ever come.
+        const bool beyond = watching.after && ended.error().cause().id == causes::kUsage.id;
+        (void)co_await events.send({.data = std::string(ended.error().cause().id),
+                                    .name = "failed",
+                                    .forgets_id = beyond});
     }
     co_await client->close();
     serving.cancel();

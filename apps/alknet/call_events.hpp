@@ -23,7 +23,8 @@ struct CallEventsOptions {
 
 /// For GET kEventsPath, once the caller's access was looked at. Each event has its number as the
 /// id, and goes on behind the one that Last-Event-ID names; `missed` comes before one that was
-/// preceded by others. `error` says why it is over.
+/// preceded by others. `failed` says why it is over, and lets a client forget an id behind which
+/// nothing can come.
 [[nodiscard]] http::Handler make_call_events(CallEventsOptions options);
 
 }  // namespace alknet::app

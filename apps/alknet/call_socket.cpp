@@ -169,6 +169,7 @@ task<result<http::Response>> answer(std::shared_ptr<const CallSocketOptions> opt
     socket.protocol_required = true;
     socket.origins = options->origins;
     socket.limits.message_bytes_max = known ? call::kFrameBytesMax : call::kFrameBytesAnonymousMax;
+    socket.limits.idle_timeout = known ? Duration() : kStrangerIdleTimeout;
     socket.serve = [options, its = *std::move(token)](
                        http::WebSocket& one, http::Request& its_request, const std::string&) {
         return serve_call(options, one, its_request, its);

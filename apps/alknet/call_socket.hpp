@@ -6,6 +6,7 @@
 #include <alknet/http/exchange.hpp>
 #include <alknet/net/stream.hpp>
 #include <alknet/rt/loop.hpp>
+#include <alknet/rt/time.hpp>
 #include <functional>
 #include <memory>
 #include <string>
@@ -29,6 +30,10 @@ struct CallSocketOptions {
     std::function<task<void>(std::shared_ptr<Connection>)> serve;
     std::vector<std::string> origins{};  // whose pages may call, besides the site's own
 };
+
+/// How long a stranger may hold a socket over which no message passes. What a known peer holds
+/// stays.
+inline constexpr Duration kStrangerIdleTimeout = std::chrono::minutes(2);
 
 /// For GET kCallPath. A token comes in a sub-protocol or in Authorization; one that is not accepted
 /// is 401, and nothing falls back to whoever the connection belongs to.

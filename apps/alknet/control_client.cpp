@@ -18,13 +18,9 @@ namespace {
 constexpr Duration kPatience = std::chrono::seconds(5);
 constexpr Duration kTryAgainDelay = std::chrono::milliseconds(20);
 
-task<result<Json>> ask(Loop& loop, std::unique_ptr<ByteStream> stream, std::string operation,
+task<result<Json>> ask(Loop& loop, std::shared_ptr<Connection> node, std::string operation,
                        Json input) {
-    StreamConnectionOptions options;
-    options.info.alpn = std::string(call::kCallAlpn);
-    options.info.transport = Transport::local;
-    const auto client =
-        call::CallClient::create(loop, make_stream_connection(loop, std::move(stream), options));
+    const auto client = call::CallClient::create(loop, std::move(node));
     auto answer = co_await client->call(std::move(operation), std::move(input));
     co_await client->close();
     co_return answer;
@@ -46,19 +42,32 @@ std::filesystem::path control_socket(const config::Home& home) {
     return home.directory() / "control.sock";
 }
 
-result<std::optional<Json>> ask_running_node(const config::Home& home, std::string_view operation,
-                                             const Json& input) {
-    const SystemClock clock;
-    ALKNET_TRY(const auto loop, Loop::create(clock));
-    auto dialled = net::connect_unix(*loop, control_socket(home));
+result<std::shared_ptr<Connection>> dial_own_node(Loop& loop, const config::Home& home) {
+    auto dialled = net::connect_unix(loop, control_socket(home));
     if (!dialled) {
-        return std::nullopt;
+        return fail(causes::kNodeDown, "none listens at " + control_socket(home).native());
     }
     if (dialled->user_id != ::geteuid() && dialled->user_id != 0) {
         return fail(causes::kForbidden, "another user listens at " + control_socket(home).native());
     }
-    return block_on(*loop, ask(*loop, std::move(dialled->stream), std::string(operation), input),
-                    "control");
+    StreamConnectionOptions options;
+    options.info.alpn = std::string(call::kCallAlpn);
+    options.info.transport = Transport::local;
+    return make_stream_connection(loop, std::move(dialled->stream), std::move(options));
+}
+
+result<std::optional<Json>> ask_running_node(const config::Home& home, std::string_view operation,
+                                             const Json& input) {
+    const SystemClock clock;
+    ALKNET_TRY(const auto loop, Loop::create(clock));
+    auto node = dial_own_node(*loop, home);
+    if (!node && node.error().is(causes::kNodeDown)) {
+        return std::nullopt;
+    }
+    if (!node) {
+        return unexpected(std::move(node).error());
+    }
+    return block_on(*loop, ask(*loop, *std::move(node), std::string(operation), input), "control");
 }
 
 result<Json> at_own_node(const CommandLine& line, std::string_view operation, Json input) {

@@ -6,7 +6,10 @@
 #include <alknet/base/result.hpp>
 #include <alknet/call/described.hpp>
 #include <alknet/config/home.hpp>
+#include <alknet/net/connection.hpp>
+#include <alknet/rt/loop.hpp>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +21,11 @@
 namespace alknet::app {
 
 [[nodiscard]] std::filesystem::path control_socket(const config::Home& home);
+
+/// For alknet/call, with all scopes. Errors: kNodeDown when none listens there; kForbidden when
+/// somebody else does.
+[[nodiscard]] result<std::shared_ptr<Connection>> dial_own_node(Loop& loop,
+                                                                const config::Home& home);
 
 /// What the running node says; nullopt: none listens there. Errors: those of the operation and of
 /// the connection; kForbidden when somebody else listens.

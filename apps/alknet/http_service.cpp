@@ -12,6 +12,7 @@
 #include <alknet/identity/policy.hpp>
 #include <alknet/rt/snapshot.hpp>
 #include <array>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -36,12 +37,24 @@ constexpr http::Limits limits_of(const config::HttpLimits& from) {
 
 static_assert(limits_of(config::HttpLimits()) == http::Limits(), "one of the two is out of date");
 
-// Whether `path` is `root` or below it.
-bool shows(const std::filesystem::path& root, const std::filesystem::path& path) {
+std::filesystem::path real_path(const std::filesystem::path& path) {
     std::error_code failed;
-    const auto real_root = std::filesystem::weakly_canonical(root, failed);
-    const auto real_path = std::filesystem::weakly_canonical(path, failed);
-    return std::ranges::mismatch(real_root, real_path).in1 == real_root.end();
+    return std::filesystem::weakly_canonical(path, failed);
+}
+
+// Whether `path` is `root` or below it; both as `real_path` gives them.
+bool is_within(const std::filesystem::path& root, const std::filesystem::path& path) {
+    return std::ranges::mismatch(root, path).in1 == root.end();
+}
+
+bool shows(const std::filesystem::path& root, const std::filesystem::path& path) {
+    return is_within(real_path(root), real_path(path));
+}
+
+// Whether a socket is one of the node's own, wherever links lead by now.
+bool is_own(const std::vector<std::filesystem::path>& own, const std::filesystem::path& socket) {
+    const std::filesystem::path led_to = real_path(socket);
+    return std::ranges::any_of(own, [&](const auto& path) { return is_within(path, led_to); });
 }
 
 http::RouteOptions route_of(const config::HttpRoute& from, std::optional<http::Access> access) {
@@ -87,6 +100,18 @@ result<void> may_connect(std::string_view host, const SocketAddress& resolved) {
                               : fail(causes::kForbidden, "no name may lead to this address");
 }
 
+constexpr std::string_view kMetricsPath = "/metrics";
+constexpr std::string_view kMetricsScope = "metrics:read";
+
+task<result<http::Response>> give_metrics(std::shared_ptr<const Metrics> metrics) {
+    http::Response response;
+    response.fields.add("content-type", Metrics::kContentType);
+    response.fields.add("cache-control", "no-store");
+    response.fields.add("x-content-type-options", "nosniff");
+    response.content = metrics->text();
+    co_return response;
+}
+
 class Service final : public HttpService {
 public:
     explicit Service(HttpServiceOptions options) : options_(std::move(options)) {}
@@ -96,6 +121,8 @@ public:
         for (const tls::CertificateFiles& files : config.certificates) {
             own.push_back(files.key);
         }
+        std::vector<std::filesystem::path> real_own;
+        std::ranges::transform(own, std::back_inserter(real_own), real_path);
         std::vector<http::SiteOptions> options;
         for (const config::HttpSite& site : config.http_sites) {
             const auto is_shown = [&](const auto& path) { return shows(site.root, path); };
@@ -122,10 +149,16 @@ public:
                      .handler = make_call_events({.serve = options_.serve}),
                      .access = events_access()});
             }
+            if (site.metrics && options_.metrics != nullptr) {
+                options.back().own.push_back(
+                    {.path = std::string(kMetricsPath),
+                     .handler = [metrics = options_.metrics](
+                                    http::Request&) { return give_metrics(metrics); },
+                     .access = access_of(std::string(kMetricsScope), options_.identities)});
+            }
             for (const config::HttpRoute& route : site.routes) {
                 const auto& socket = route.proxy.socket;
-                const auto has = [&](const auto& path) { return shows(path, socket); };
-                if (!socket.empty() && std::ranges::any_of(own, has)) {
+                if (!socket.empty() && is_own(real_own, socket)) {
                     return fail(causes::kConfigInvalid,
                                 "http.site.route: the node itself is at " + socket.native());
                 }
@@ -133,8 +166,8 @@ public:
                     route_of(route, access_of(route.require, options_.identities)));
             }
         }
-        ALKNET_TRY(auto sites,
-                   http::Sites::create(options, limits_of(config.http_limits), reach()));
+        ALKNET_TRY(auto sites, http::Sites::create(options, limits_of(config.http_limits),
+                                                   reach(std::move(real_own))));
         return [self = sites_, sites] { self->set(sites); };
     }
 
@@ -162,7 +195,7 @@ private:
         access->preview = true;
         return access;
     }
-    [[nodiscard]] http::Reach reach() const {
+    [[nodiscard]] http::Reach reach(std::vector<std::filesystem::path> own) const {
         return {.network = options_.network,
                 .may_connect = [listens_on = options_.listens_on](
                                    std::string_view host,
@@ -171,6 +204,12 @@ private:
                         return fail(causes::kForbidden, "the node itself is no target");
                     }
                     return may_connect(host, resolved);
+                },
+                .may_connect_socket =
+                    [own = std::move(own)](const std::filesystem::path& socket) -> result<void> {
+                    return is_own(own, socket)
+                               ? fail(causes::kForbidden, "the node itself is there")
+                               : result<void>();
                 },
                 .log = options_.log};
     }

@@ -84,6 +84,16 @@ result<void> Node::add_ssh(HandlerRegistry& registry, Loop&) const {
     ssh::SshAdapterOptions options;
     options.host_key = key_;
     options.identities = resolver_;
+    options.is_revoked = [this](const std::string& fingerprint) {
+        const auto peers = identities_->peers();
+        const identity::PeerRecord* const peer = peers->find_fingerprint(fingerprint);
+        if (peer == nullptr) {
+            return false;
+        }
+        const WallTime now = loop_.wall_now();
+        const auto who = identity::identity_of(*peer, now);
+        return !who || who->renewal_only || !identity::key_holds(*peer, fingerprint, now);
+    };
     options.network = options_.network;
     using Claim = identity::ForwardClaim;
     options.may_connect = [this](const Identity& identity, const ssh::ForwardPlace& place) {

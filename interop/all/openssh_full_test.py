@@ -13,5 +13,9 @@ class OpenSshInFull(openssh_test.OpenSsh):
     DEADLINE_S = 3600
 
 
+class OpenSshToANodeInFull(OpenSshInFull, openssh_test.OpenSshToANode):
+    peer = "openssh to a node (1 GiB, 50 cuts)"
+
+
 if __name__ == "__main__":
-    unittest.main(argv=["openssh_full", "OpenSshInFull"], verbosity=2)
+    unittest.main(argv=["openssh_full", "OpenSshInFull", "OpenSshToANodeInFull"], verbosity=2)

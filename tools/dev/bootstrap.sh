@@ -23,7 +23,7 @@ packages_of() {
         python3 openssl curl openssh-client openssh-server squid microsocks haproxy nghttp2-client \
         dropbear-bin putty-tools wrk ;;
     lint) echo clang-format-19 clang-tidy-19 libclang-rt-19-dev python3 ;;
-    peers) echo python3-venv chromium firefox-esr libnss3-tools ;;
+    peers) echo python3-venv chromium firefox-esr libnss3-tools openssh-tests ;;
     reach) echo iproute2 ;;
     bench) echo iproute2 openssl curl python3 ;;
     calls) echo libgrpc++-dev ;;

@@ -9,7 +9,8 @@ the last client left, or if memory keeps growing in the second half. The last li
 With --calls it makes so many calls instead, over QUIC and TCP in turns, a fresh connection every 100 000; each is
 answered, and memory is flat: the second half takes at most 2 % or 512 KiB more than the first. With --events a
 subscription of so many events through another node is cut --cuts times, and gives each event once or says how
-many are missing (apps/alknet/tests/import_test.py).
+many are missing (apps/alknet/tests/import_test.py). With --web 1000 there are so many Server-Sent Events and so many
+WebSockets, of clients that read, that do not and that vanish (web.py).
 """
 
 import argparse
@@ -27,6 +28,8 @@ import tempfile
 import threading
 import time
 
+import web
+
 CLIENT_TIMEOUT_S = 60
 SETTLE_TIMEOUT_S = 120
 MEMORY_GROWTH_MAX = 1.2  # of the second half over the first, with room for a noisy allocator
@@ -40,14 +43,15 @@ IMPORT_TEST = pathlib.Path(__file__).resolve().parents[2] / "apps/alknet/tests/i
 
 
 class Node:
-    def __init__(self, program, home, client=None):
+    def __init__(self, program, home, client=None, more=""):
         self.program = program
         self.id = self.make_home(home)
         config = pathlib.Path(home) / "alknet.toml"
         self.raise_limits(config)
         if client:
-            with config.open("a", encoding="utf-8") as file:
-                file.write(f'[[peer]]\nname = "client"\nkeys = ["{self.make_home(client)}"]\n')
+            more += f'[[peer]]\nname = "client"\nkeys = ["{self.make_home(client)}"]\n'
+        with config.open("a", encoding="utf-8") as file:
+            file.write(more)
         self.log = open(pathlib.Path(home) / "serve.log", "w+", encoding="utf-8")
         self.process = subprocess.Popen(
             [program, "serve", "--home", home, "--listen", "127.0.0.1:0"],
@@ -261,6 +265,13 @@ def soak_calls(program, count, directory):
     return 1 if problems else 0
 
 
+def soak_web(program, seconds, clients, seed, directory):
+    home = pathlib.Path(directory) / "node"
+    home.mkdir()
+    return web.soak(lambda more: Node(program, str(home), more=more), descriptors_left, program, seconds, clients, seed,
+                    pathlib.Path(directory))
+
+
 def soak_events(program, events, cuts):
     """Of a size that takes minutes; by default it takes seconds."""
     environment = os.environ | {"ALKNET_PROGRAM": program, "ALKNET_EVENTS": str(events), "ALKNET_CUTS": str(cuts),
@@ -276,6 +287,7 @@ def main():
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--calls", type=int, help="make so many calls instead")
+    parser.add_argument("--web", type=int, help="so many SSE and so many WebSocket clients instead")
     parser.add_argument("--events", type=int, help="cut a subscription of so many events instead")
     parser.add_argument("--cuts", type=int, default=1000)
     options = parser.parse_args()
@@ -285,6 +297,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="alknet-soak-") as directory:
         if options.calls:
             return soak_calls(program, options.calls, directory)
+        if options.web:
+            return soak_web(program, options.seconds, options.web, options.seed, directory)
         return soak(program, options.seconds, options.clients, options.seed, directory)
 
 

@@ -18,7 +18,8 @@ void add_call_commands(Grammar& grammar) {
         "line of JSON. --list shows what this identity may call, and nothing else; a shell that "
         "completes OPERATION asks the node for the same (alknet completion). The command "
         "ends with 2 where the input does not fit, and with 5 where the node refuses: the error "
-        "names the scope that is missing. " +
+        "names the scope that is missing. ADDRESS . is the node of this home, by its control "
+        "socket and with every right. Without --subscribe one item of a subscription is awaited. " +
         std::string(kAddressDetails));
     add_address(command, call->address);
     metavar(command.add_option("OPERATION", call->operation, "SERVICE/NAME"), "OPERATION");

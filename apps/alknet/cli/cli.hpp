@@ -70,7 +70,8 @@ struct SshOptions {
     bool tty = false;
     bool no_tty = false;
     bool subsystem = false;
-    bool agent = false;  // the server may ask ours
+    bool agent = false;                   // the server may ask ours
+    std::vector<std::string> agent_keys;  // for these; empty: for that of --identity
     DialWishes wishes{};
 };
 struct ForwardOptions {

@@ -77,8 +77,9 @@ void add_ssh_config_command(Grammar& grammar) {
     command.footer(
         "A Host block for the node: its connection is made by alknet pipe --resume, so that it "
         "outlives sleep and changes of the network, and its key is the one of its node id. "
-        "Append it to ~/.ssh/config, and ssh, scp, sftp, rsync and git reach the node by that "
-        "name. ADDRESS must have a node id.");
+        "Append it to ~/.ssh/config, and ssh, rsync and git reach the node by that name, and "
+        "scp with its option -O: where the node runs commands. The node has no SFTP, which sftp "
+        "and scp by itself need. ADDRESS must have a node id.");
     add_address(command, config->address);
 }
 
@@ -115,9 +116,15 @@ void add_ssh_commands(Grammar& grammar) {
     command.add_flag("-T,--no-tty", ssh->no_tty, "Give the shell none")->excludes(tty);
     command.add_flag("-s,--subsystem", ssh->subsystem,
                      "COMMAND is the name of a subsystem, such as sftp");
-    command.add_flag("-A,--agent", ssh->agent,
-                     "Let programs there sign with the keys of the ssh-agent here, as long as this "
-                     "runs: whoever rules that server can do so too");
+    auto* const agent =
+        command.add_flag("-A,--agent", ssh->agent,
+                         "Let programs there sign with keys of the ssh-agent here, as long as this "
+                         "runs: whoever rules that server can do so too");
+    metavar(command.add_option("--agent-key", ssh->agent_keys,
+                               "With this key, and no other but those of further --agent-key: a "
+                               "file, or SHA256:BASE64. By itself the key of --identity"),
+            "KEY")
+        ->needs(agent);
     add_wishes(command, ssh->wishes);
     grammar.add_rest(command, "COMMAND", "What is to be run there", ssh->command);
     add_forward_command(grammar);

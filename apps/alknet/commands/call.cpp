@@ -9,6 +9,7 @@
 #include "call_input.hpp"
 #include "client.hpp"
 #include "commands.hpp"
+#include "control_client.hpp"
 #include "json_text.hpp"
 #include "output.hpp"
 
@@ -19,12 +20,14 @@ namespace {
 /// Of a subscription, which may have nothing to say for long.
 constexpr Duration kKeepAlive = std::chrono::seconds(25);
 
+constexpr std::string_view kOwnNode = ".";
+
 struct Calling {
     const CommandLine& line;
     const CallOptions& options;
     Client& client;
-    Target target;
-    std::uint64_t failed = 0;  // of a batch
+    std::optional<Target> target;  // nullopt: the node of this home
+    std::uint64_t failed = 0;      // of a batch
 };
 
 std::string without_slash(std::string_view operation) {
@@ -68,7 +71,16 @@ task<result<Json>> ask(Calling& calling, call::CallClient& client) {
             "services/schema", Json::object({{"name", "/" + without_slash(options.schema)}}), how);
     }
     ALKNET_CO_TRY(Json input, co_await input_of(calling, client));
-    co_return co_await client.call(without_slash(options.operation), std::move(input), how);
+    auto answer = co_await client.call(without_slash(options.operation), std::move(input), how);
+    if (!answer && answer.error().is(errc::timeout)) {
+        const auto about = co_await described(calling, client);
+        if (about && about->text_of("kind") == "subscription") {
+            co_return fail(causes::kOperationType, options.operation +
+                                                       " is a subscription, and had nothing to "
+                                                       "say yet: --subscribe waits for it");
+        }
+    }
+    co_return answer;
 }
 
 result<void> print_answer(const Calling& calling, const Json& answer) {
@@ -131,16 +143,23 @@ task<result<void>> work(Calling& calling, call::CallClient& client) {
                                      : call_and_print(calling, client);
 }
 
-task<result<void>> call_node(Calling& calling) {
-    ALKNET_CO_TRY(DialOptions dial, dial_options(calling.options.wishes, calling.target,
+task<result<std::shared_ptr<Connection>>> connect(Calling& calling) {
+    if (!calling.target) {
+        ALKNET_CO_TRY(const auto home, open_home(calling.line));
+        co_return dial_own_node(calling.client.loop(), home);
+    }
+    ALKNET_CO_TRY(DialOptions dial, dial_options(calling.options.wishes, *calling.target,
                                                  {std::string(call::kCallAlpn)}));
     dial.transport.handshake_timeout =
         std::min(dial.transport.handshake_timeout, calling.options.timeout);
     if (calling.options.subscribe) {
         dial.transport.keep_alive = kKeepAlive;
     }
-    ALKNET_CO_TRY(auto connection,
-                  co_await calling.client.dialer().dial(calling.target.address, std::move(dial)));
+    co_return co_await calling.client.dialer().dial(calling.target->address, std::move(dial));
+}
+
+task<result<void>> call_node(Calling& calling) {
+    ALKNET_CO_TRY(auto connection, co_await connect(calling));
     const auto client = call::CallClient::create(calling.client.loop(), connection);
     auto outcome = co_await work(calling, *client);
     co_await client->close();
@@ -172,9 +191,10 @@ result<void> check(const CallOptions& options) {
 result<ExitCode> run(const CommandLine& line, const CallOptions& options) {
     ALKNET_CHECK(check(options));
     ALKNET_TRY(auto client, Client::create(line, Client::As::owner, options.wishes.tofu));
-    ALKNET_TRY(auto target, resolve_target(options.address, client->peers()));
-    Calling calling{
-        .line = line, .options = options, .client = *client, .target = std::move(target)};
+    Calling calling{.line = line, .options = options, .client = *client, .target = {}};
+    if (options.address != kOwnNode) {
+        ALKNET_TRY(calling.target, resolve_target(options.address, client->peers()));
+    }
     if (auto outcome = client->run(call_node(calling)); !outcome) {
         return unexpected(explain_close(std::move(outcome).error()));
     }

@@ -40,7 +40,7 @@ std::string as_text(const Output& output) {
 // The file is read here, with the rights of whoever asks.
 result<ConfigDiffInput> input_of(const std::filesystem::path& file) {
     ALKNET_TRY(std::string text, read_other_config(file));
-    if (to_valid_utf8(text) != text) {
+    if (!is_valid_utf8(text)) {
         return unexpected(config::as_error(
             config::parse(text, {.file = file.native(), .base = {}, .services = {}}).problems));
     }

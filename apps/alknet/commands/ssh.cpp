@@ -5,6 +5,7 @@
 #include <alknet/net/unix_socket.hpp>
 #include <alknet/rt/scope.hpp>
 #include <alknet/rt/signals.hpp>
+#include <alknet/ssh/agent.hpp>
 #include <array>
 #include <csignal>
 #include <cstdio>
@@ -15,6 +16,7 @@
 #include "client.hpp"
 #include "commands.hpp"
 #include "output.hpp"
+#include "ssh/keys.hpp"
 #include "ssh/terminal.hpp"
 #include "ssh/way.hpp"
 
@@ -127,16 +129,37 @@ task<result<void>> carry(Run& run, Loop& loop, ssh::SshChannel& channel) {
 }
 
 /// A program there that talks to the agent here.
-task<void> serve_agent(Loop& loop, std::string path, std::unique_ptr<ssh::SshArrival> arrival) {
-    auto agent = net::connect_unix(loop, path);
-    if (!agent) {
+task<void> serve_agent(Loop& loop, std::string path, std::shared_ptr<const ssh::AgentShare> share,
+                       std::unique_ptr<ssh::SshArrival> arrival) {
+    auto connected = net::connect_unix(loop, path);
+    if (!connected) {
         arrival->refuse("the agent does not answer");
         co_return;
     }
-    auto channel = arrival->accept();
+    const auto channel = arrival->accept();
     if (channel) {
-        (void)co_await (*channel)->join(*agent->stream);
+        ssh::Agent agent(std::move(connected->stream));
+        (void)co_await ssh::share_agent(**channel, agent, *share);
     }
+}
+
+// The keys that were named, for what comes from this connection.
+result<std::shared_ptr<const ssh::AgentShare>> share_of(const Run& run,
+                                                        const ssh::SshClient& client) {
+    std::vector<std::string> names = run.options.agent_keys;
+    if (names.empty() && !run.wishes.identity.empty()) {
+        names.push_back(run.wishes.identity.native());
+    }
+    if (names.empty()) {
+        return fail(causes::kUsage, "-A: say with --agent-key which keys may be used there");
+    }
+    auto share = std::make_shared<ssh::AgentShare>();
+    for (const std::string& name : names) {
+        ALKNET_TRY(std::string key, ssh_key_named(name));
+        share->keys.push_back(std::move(key));
+    }
+    share->binding = client.agent_binding();
+    return share;
 }
 
 result<void> offer_agent(Run& run, ssh::SshClient& client, TaskScope& tasks) {
@@ -147,11 +170,13 @@ result<void> offer_agent(Run& run, ssh::SshClient& client, TaskScope& tasks) {
     if (path == nullptr || *path == '\0') {
         return fail(causes::kUsage, "-A: $SSH_AUTH_SOCK names no agent");
     }
-    client.take_agent([path = std::string(path), &tasks](std::unique_ptr<ssh::SshArrival> one) {
-        if (tasks.size() < kAgentConnectionsMax) {
-            tasks.spawn(serve_agent(tasks.loop(), path, std::move(one)), "ssh.agent");
-        }
-    });
+    ALKNET_TRY(const auto share, share_of(run, client));
+    client.take_agent(
+        [path = std::string(path), share, &tasks](std::unique_ptr<ssh::SshArrival> one) {
+            if (tasks.size() < kAgentConnectionsMax) {
+                tasks.spawn(serve_agent(tasks.loop(), path, share, std::move(one)), "ssh.agent");
+            }
+        });
     return {};
 }
 

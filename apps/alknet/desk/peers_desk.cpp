@@ -116,7 +116,7 @@ result<PeerRecord> new_peer(const Work& work) {
     peer.name = options.name;
     for (const std::string& key : options.keys) {
         ALKNET_TRY(std::string fingerprint, identity::parse_fingerprint(key));
-        peer.fingerprints.push_back(std::move(fingerprint));
+        peer.fingerprints.push_back(identity::with_principal(std::move(fingerprint), peer.name));
     }
     ALKNET_TRY(peer.grants, parse_scopes(options.scopes));
     peer.roles = options.roles;

@@ -9,6 +9,7 @@
 #include <alknet/base/unique_fd.hpp>
 #include <alknet/net/unix_socket.hpp>
 #include <alknet/ssh/agent.hpp>
+#include <alknet/ssh/public_key.hpp>
 #include <cerrno>
 #include <cstdlib>
 #include <fstream>
@@ -60,16 +61,22 @@ task<result<Signers>> signers_of_agent(Loop& loop, std::string path) {
     co_return signers;
 }
 
-// The agent's that is the public half of `file`.
-result<std::shared_ptr<ssh::Signer>> agent_key_of(const fs::path& file, const Signers& agent) {
-    ALKNET_TRY(const std::string line, text_of(file.native() + ".pub", kPublicKeyBytesMax));
+// Empty if there is no such file, or none of a public key.
+result<Bytes> public_key_in(const fs::path& file) {
+    ALKNET_TRY(const std::string line, text_of(file, kPublicKeyBytesMax));
     std::istringstream words(line);
     std::string type;
     std::string digits;
     words >> type >> digits;
-    const auto blob = base64_decode(digits);
+    auto blob = base64_decode(digits);
+    return blob ? *std::move(blob) : Bytes();
+}
+
+// The agent's that is the public half of `file`.
+result<std::shared_ptr<ssh::Signer>> agent_key_of(const fs::path& file, const Signers& agent) {
+    ALKNET_TRY(const Bytes blob, public_key_in(file.native() + ".pub"));
     const auto found = std::ranges::find_if(agent, [&](const auto& signer) {
-        return blob && !blob->empty() && as_text(signer->key()) == as_text(*blob);
+        return !blob.empty() && as_text(signer->key()) == as_text(blob);
     });
     return found == agent.end() ? nullptr : *found;
 }
@@ -132,6 +139,21 @@ task<result<Signers>> ssh_signers(Client& client, SshKeyWishes wishes) {
         signers.push_back(ssh::make_signer(client.own_key()));
     }
     co_return signers;
+}
+
+result<std::string> ssh_key_named(const std::string& name) {
+    if (name.starts_with("SHA256:")) {
+        return name;
+    }
+    ALKNET_TRY(Bytes blob, public_key_in(name + ".pub"));
+    if (blob.empty()) {
+        ALKNET_TRY(blob, public_key_in(name));
+    }
+    if (blob.empty()) {
+        return fail(causes::kKeyInvalid, "neither " + name + ".pub nor " + name +
+                                             " is a public key, as ssh-keygen writes it");
+    }
+    return ssh::digest_fingerprint(blob);
 }
 
 result<ssh::KnownHosts> load_known_hosts() {

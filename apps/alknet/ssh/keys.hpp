@@ -31,6 +31,10 @@ struct SshKeyWishes {
 task<result<std::vector<std::shared_ptr<ssh::Signer>>>> ssh_signers(Client& client,
                                                                     SshKeyWishes wishes);
 
+/// How a key is told from others, by its file (FILE.pub, or FILE), or as `ssh-keygen -l` prints it.
+/// Errors: kKeyInvalid; kLimit.
+result<std::string> ssh_key_named(const std::string& name);
+
 /// ~/.ssh/known_hosts and the system's. Errors: kIo, kLimit.
 result<ssh::KnownHosts> load_known_hosts();
 /// Adds a line to the former. Errors: kIo.

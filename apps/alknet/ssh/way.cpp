@@ -87,6 +87,17 @@ task<result<std::unique_ptr<BiStream>>> connect_tcp(Client& client, const SshHos
     co_return std::move(connected->stream);
 }
 
+ssh::TcpRoute route_to(std::string host, std::uint16_t port) {
+    return {.host = std::move(host), .port = port, .from_host = "127.0.0.1", .from_port = 0};
+}
+
+/// As the last server of the way makes it.
+task<result<net::TcpStream>> connect_behind(ssh::SshClient& last, std::string host,
+                                            std::uint16_t port) {
+    ALKNET_CO_TRY(auto stream, co_await last.open_tcp(route_to(std::move(host), port)));
+    co_return net::TcpStream{.stream = std::move(stream), .local = {}};
+}
+
 task<result<std::unique_ptr<BiStream>>> connect_node(Client& client, SshWay& way,
                                                      const SshPlace& place,
                                                      const DialWishes& wishes) {
@@ -94,6 +105,11 @@ task<result<std::unique_ptr<BiStream>>> connect_node(Client& client, SshWay& way
     ALKNET_CO_TRY(DialOptions options, dial_options(wishes, target, {std::string(ssh::kSshAlpn)}));
     options.transport.keep_alive = kKeepAlive;
     options.transport.idle_timeout = kIdleTimeout;
+    if (!way.hops.empty()) {
+        options.via = [last = &way.client()](std::string host, std::uint16_t port) {
+            return connect_behind(*last, std::move(host), port);
+        };
+    }
     ALKNET_CO_TRY(auto connection,
                   co_await client.dialer().dial(target.address, std::move(options)));
     way.connections.push_back(connection);
@@ -111,10 +127,7 @@ task<result<Hop>> stock_hop(Client& client, SshWay& way, const SshWishes& wishes
     if (way.hops.empty()) {
         ALKNET_CO_TRY(hop.stream, co_await connect_tcp(client, host));
     } else {
-        ALKNET_CO_TRY(
-            hop.stream,
-            co_await way.client().open_tcp(
-                {.host = host.host, .port = host.port, .from_host = "127.0.0.1", .from_port = 0}));
+        ALKNET_CO_TRY(hop.stream, co_await way.client().open_tcp(route_to(host.host, host.port)));
     }
     SshKeyWishes keys{.more = host.identity_files, .agent = host.agent};
     if (!wishes.identity.empty()) {
@@ -129,9 +142,6 @@ task<result<Hop>> stock_hop(Client& client, SshWay& way, const SshWishes& wishes
 
 task<result<Hop>> node_hop(Client& client, SshWay& way, const SshWishes& wishes,
                            const SshPlace& place) {
-    if (!way.hops.empty()) {
-        co_return fail(causes::kUsage, "a node can only be the first on the way");
-    }
     Hop hop;
     ALKNET_CO_TRY(hop.stream, co_await connect_node(client, way, place, wishes.dial));
     hop.options.keys = {ssh::make_signer(client.key())};
@@ -189,13 +199,36 @@ task<void> SshWay::close() {
     }
 }
 
+namespace {
+
+/// As ssh(1) does: a ProxyJump counts for whatever nothing leads to yet, but not of every host
+/// (`Host *`) for the one that it names.
+result<std::vector<SshPlace>> all_jumps(const SshWishes& wishes) {
+    std::vector<SshPlace> jumps = wishes.jumps;
+    for (;;) {
+        const SshPlace& first = jumps.empty() ? wishes.place : jumps.front();
+        if (!first.stock) {
+            return jumps;
+        }
+        ALKNET_TRY(const SshHost host, ssh_host(first));
+        const bool named =
+            std::ranges::find(host.jumps, first.host, &SshPlace::host) != host.jumps.end();
+        if (host.jumps.empty() || named) {
+            return jumps;
+        }
+        jumps.insert(jumps.begin(), host.jumps.begin(), host.jumps.end());
+        if (jumps.size() > SshPlace::kJumpsMax) {
+            return fail(causes::kLimit,
+                        "ProxyJump leads over too many hosts to " + wishes.place.text);
+        }
+    }
+}
+
+}  // namespace
+
 task<result<SshWay>> dial_ssh(Client& client, const SshWishes& wishes) {
     SshWay way;
-    std::vector<SshPlace> jumps = wishes.jumps;
-    if (jumps.empty() && wishes.place.stock) {
-        ALKNET_CO_TRY(const SshHost host, ssh_host(wishes.place));
-        jumps = host.jumps;
-    }
+    ALKNET_CO_TRY(const std::vector<SshPlace> jumps, all_jumps(wishes));
     result<void> added;
     for (const SshPlace& jump : jumps) {
         if (added) {

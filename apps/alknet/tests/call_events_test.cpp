@@ -129,7 +129,8 @@ ALKNET_CO_TEST(CallEvents, SayWhyTheyEnd) {
     const std::string all = co_await World::receive(*response->source, "");
     EXPECT_THAT(all, HasSubstr("\n\nid: 201\n"));
     EXPECT_THAT(all, HasSubstr("\n\nid: 202\n"));
-    EXPECT_THAT(all, EndsWith("event: error\ndata: " + std::string(causes::kUsage.id) + "\n\n"));
+    EXPECT_THAT(all,
+                EndsWith("event: failed\nid:\ndata: " + std::string(causes::kUsage.id) + "\n\n"));
     co_await response->source->close();
 }
 
@@ -138,7 +139,7 @@ ALKNET_CO_TEST(CallEvents, TheCallDecidesWhoMay) {
     auto response = co_await world.handler(world.request);
     ALKNET_CO_ASSERT_OK(response);
     const std::string all = co_await World::receive(*response->source, "");
-    EXPECT_THAT(all, HasSubstr("event: error\ndata: E-AUTH"));
+    EXPECT_THAT(all, HasSubstr("event: failed\ndata: E-AUTH"));
     EXPECT_THAT(all, testing::Not(HasSubstr("id: ")));
     co_await response->source->close();
 }

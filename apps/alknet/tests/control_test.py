@@ -161,6 +161,36 @@ class Credentials(TestCase):
             kind, _, payload = control.next()
             return kind, payload.get("code")
 
+    def test_ends_what_its_callers_leave_behind(self):
+        """Who closes a socket looks like one who says no more, and 64 may connect at a time."""
+        home = self.home()
+        with Node(home):
+            for _ in range(100):
+                with Control(home.path / "control.sock") as control:
+                    control.ask("1", "/events/watch", input={}, credit=0)
+                    control.ask("2", "/node/info", input={})
+                    while control.next()[1] != "2":
+                        pass
+            home.run("status")
+
+    def test_of_this_home_is_called_as_any_other(self):
+        home = self.home()
+        self.assertEqual(home.error("call", ".", "node/info", expect=EXIT_UNREACHABLE)["id"], "E-NET-NODE-DOWN")
+        with Node(home):
+            self.assertEqual(home.json("call", ".", "node/info")["node_id"], home.id)
+            names = [one["name"] for one in home.json("call", ".", "--list")["operations"]]
+            self.assertIn("/peers/add", names)
+            # Each stands in the document of the protocol, with all that it takes.
+            written = (support.ROOT / "docs/protocol/call.md").read_text()
+            for name in names:
+                if name not in ("/peers/disable", "/peers/enable"):  # with /peers/remove in one row
+                    self.assertIn(f"`{name}`", written)
+                for member in home.json("call", ".", "--schema", name)["input"].get("properties", {}):
+                    self.assertIn(f"`{member}`", written, name)
+            quiet = home.error("call", ".", "events/watch", "--timeout", "1s", expect=EXIT_USAGE)
+            self.assertEqual(quiet["id"], "E-CALL-TYPE")
+            self.assertIn("--subscribe", quiet["detail"])
+
     def test_one_key_is_one_peer_by_every_way(self):
         home, bob = self.home(), self.home("bob")
         home.run("peer", "add", "bob", "--key", bob.id, "--scopes", "peers:read")

@@ -8,10 +8,10 @@ import shutil
 import subprocess
 import unittest
 
-from support import (EXIT_CONFIG, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE, PATIENCE_S, PROGRAM, Node, TestCase,
+from support import (EXIT_CONFIG, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE, PATIENCE_S, PROGRAM, ROOT, Node, TestCase,
                      clean_environment)
 
-EXAMPLES = pathlib.Path(__file__).resolve().parents[3] / "examples/exec"
+EXAMPLES = ROOT / "examples/exec"
 IS_ROOT = os.geteuid() == 0
 WHO = 'user = "nobody"' if IS_ROOT else "as_node = true"
 

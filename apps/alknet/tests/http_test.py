@@ -274,8 +274,22 @@ class Http(TestCase):
             self.assertEqual(self.status(node, "/alknet/events", *token, "-H", "Last-Event-ID: x"), "400")
             block = self.watch(node, *token, "-H", f"Last-Event-ID: {2 ** 60}")
             block()
-            self.assertEqual(block()[0], "event: error")
+            self.assertEqual(block()[:2], ["event: failed", "id:"])
             self.assertEqual(block(), [])
+
+    def test_metrics(self):
+        """What the node has counted, as Prometheus reads it, to those who may know."""
+        self.server.configure("[[http.site]]\nmetrics = true\n")
+        with Node(self.server) as node:
+            made = support.run("token", "add", "--scopes", "metrics:read", "--home", self.server.path, "--json")
+            token = "-H", "Authorization: Bearer " + json.loads(made.stdout)["token"]
+            self.assertEqual(self.status(node, "/metrics"), "401")
+            self.assertEqual(self.status(node, "//metrics"), "401")
+            for coding in ((), ("--compressed",)):
+                said = self.curl(node, "/metrics", *token, *coding, "-i").decode()
+                self.assertIn("content-type: text/plain; version=0.0.4; charset=utf-8\r\n", said)
+                self.assertEqual("content-encoding: " in said, bool(coding))
+                self.assertIn('\nalknet_http_requests_total{version="HTTP/1.1",status="4xx"} 2\n', said)
 
     def test_requests_per_second(self):
         self.server.configure(f'[[http.site]]\nroot = "{self.root}"\n[http.limits]\n'

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import random
 import select
 import shutil
@@ -16,7 +15,7 @@ from call_test import TRANSPORTS, Frames
 from control_test import Control
 from support import EXIT_REFUSED, EXIT_USAGE, OTHER_ID, PATIENCE_S, Node, TestCase
 
-TICKS = pathlib.Path(__file__).resolve().parents[3] / "examples/exec/ticks.py"
+TICKS = support.ROOT / "examples/exec/ticks.py"
 # ./dev soak --events 1000000 --cuts 1000
 EVENTS = int(os.environ.get("ALKNET_EVENTS", "20000"))
 CUTS = int(os.environ.get("ALKNET_CUTS", "12"))
@@ -27,13 +26,14 @@ CALLS_PER_SECOND = 100
 
 
 class Hub(TestCase):
-    """A hub that imports from an office, and bob, who calls the hub."""
+    """A hub that imports from an office, bob, who calls the hub, and a guest, who may nothing there."""
 
     def setUp(self):
         super().setUp()
         self.office = self.home("office")
         self.hub = self.home("hub")
         self.bob = self.home("bob")
+        self.guest = self.home("guest")
 
     def admit_hub(self, *scopes, more=""):
         texts = ", ".join(f'"{scope}"' for scope in scopes)
@@ -45,6 +45,7 @@ class Hub(TestCase):
             f'[[peer]]\nname = "office"\nkeys = ["{self.office.id}"]\naddress = "{office.bare}"\n'
             f'transports = ["{transport}"]\n'
             f'[[peer]]\nname = "bob"\nkeys = ["{self.bob.id}"]\nscopes = [{texts}]\n'
+            f'[[peer]]\nname = "guest"\nkeys = ["{self.guest.id}"]\n'
             f'[[call.import]]\npeer = "office"\nprefix = "office"\n{more}')
 
     def call(self, node, *arguments, **options):
@@ -80,6 +81,8 @@ class Imports(Hub):
                     schema = self.call(hub, "--schema", "office-node/info")
                     self.assertEqual(schema["output"], self.hub.json("call", office.address, "--schema", "node/info")[
                         "output"])
+                    # Nobody who may call nothing of it sees it, unless imports:read shows all of them.
+                    self.assertEqual(self.guest.json("call", hub.address, "services/list-peers")["peers"], [])
                     # A stranger learns nothing, not even that there is an office.
                     stranger = self.home(f"stranger-{transport}")
                     refused = stranger.error("call", hub.address, "services/list-peers", expect=EXIT_REFUSED)

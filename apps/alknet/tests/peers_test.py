@@ -441,8 +441,9 @@ class OwnTerms(TestCase):
             after = self.peers(home)["bob"]
             self.assertGreater(after["expires"], before["expires"])
             self.assertEqual(after["id"], before["id"])
-            # Its owner takes that away again.
-            home.run("peer", "renew", "bob", "--expires", "1h", "--renew", "never")
+            # Its owner takes that away again, and lets it have the rest of its term.
+            home.run("peer", "renew", "bob", "--renew", "never")
+            self.assertEqual(self.peers(home)["bob"]["expires"], after["expires"])
             self.assertEqual(bob.error("renew", "alice", expect=EXIT_REFUSED)["id"], "E-AUTH-SCOPE")
         for wrong in (("--renew", "2h"), ("--expires", "1h", "--renew", "1m"), ("--expires", "5m"),
                       ("--expires", "1h", "--renew", "soon"), ("--expires", "1h", "--renew", "4000d")):

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import unittest
 
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 PROGRAM = os.environ.get("ALKNET_PROGRAM", "alknet")
 # Only for what would otherwise hang for ever; nothing is measured.
 PATIENCE_S = int(os.environ.get("ALKNET_PATIENCE_S", "60"))

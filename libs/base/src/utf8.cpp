@@ -1,5 +1,6 @@
 #include <alknet/base/utf8.hpp>
 #include <cstdint>
+#include <cstring>
 
 namespace alknet {
 
@@ -41,15 +42,39 @@ CodePoint first_code_point(std::string_view text) noexcept {
     return {.value = value, .size = size, .valid = true};
 }
 
+std::size_t valid_utf8_prefix(std::string_view text) noexcept {
+    constexpr std::uint64_t kNotAscii = 0x8080808080808080;
+    std::size_t taken = 0;
+    while (taken < text.size()) {
+        std::uint64_t eight = kNotAscii;
+        if (text.size() - taken >= sizeof eight) {
+            std::memcpy(&eight, text.data() + taken, sizeof eight);
+        }
+        if ((eight & kNotAscii) == 0) {
+            taken += sizeof eight;
+            continue;
+        }
+        const CodePoint point = first_code_point(text.substr(taken));
+        if (!point.valid) {
+            break;
+        }
+        taken += point.size;
+    }
+    return taken;
+}
+
 std::string to_valid_utf8(std::string_view text) {
     std::string out;
     out.reserve(text.size());
-    while (!text.empty()) {
-        const CodePoint point = first_code_point(text);
-        out.append(point.valid ? text.substr(0, point.size) : std::string_view("\xef\xbf\xbd"));
-        text.remove_prefix(point.size);
+    for (;;) {
+        const std::size_t valid = valid_utf8_prefix(text);
+        out.append(text.substr(0, valid));
+        if (valid == text.size()) {
+            return out;
+        }
+        out.append("\xef\xbf\xbd");
+        text.remove_prefix(valid + 1);
     }
-    return out;
 }
 
 bool is_unprintable(char32_t c) noexcept {

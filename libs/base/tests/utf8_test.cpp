@@ -45,6 +45,20 @@ TEST(Utf8, ReplacesOnlyWhatIsWrong) {
     EXPECT_EQ(to_valid_utf8(""), "");
 }
 
+TEST(Utf8, FindsWhatIsWrongWhereverItIs) {
+    for (const std::string_view wrong : {"\xff", "\xc3", "\xe2\x82", "\xed\xa0\x80"}) {
+        for (std::size_t before = 0; before < 40; ++before) {
+            const std::string good = std::string(before, 'a') + "\xc3\xa9";
+            EXPECT_TRUE(is_valid_utf8(good));
+            const std::string text = good + std::string(wrong) + "\xc3\xa9 and so on";
+            EXPECT_EQ(valid_utf8_prefix(text), good.size());
+            EXPECT_FALSE(is_valid_utf8(text));
+            EXPECT_TRUE(is_valid_utf8(to_valid_utf8(text)));
+        }
+    }
+    EXPECT_TRUE(is_valid_utf8(""));
+}
+
 TEST(Utf8, KnowsWhatATerminalMustNotSee) {
     for (const char32_t point : {U'\0', U'\x1b', U'\n', U'\x7f', U'\x85', U'\x9b', U'\u2028',
                                  U'\u202e', U'\u2066', U'\ufeff', U'\U000e0041'}) {

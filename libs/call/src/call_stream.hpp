@@ -24,12 +24,13 @@ namespace alknet::call {
 
 struct CallStream final : ListHook<struct ByTokenTag>, std::enable_shared_from_this<CallStream> {
     CallStream(Loop& on, std::uint64_t as, std::unique_ptr<BiStream> carrier,
-               std::optional<Identity> whose, Cancel* parent)
+               std::optional<Identity> whose, Cancel* parent, bool gathers)
         : loop(on),
           number(as),
           stream(std::move(carrier)),
           identity(std::move(whose)),
-          cancel(parent) {}
+          cancel(parent),
+          turn(on, gathers) {}
 
     task<result<void>> write(Bytes frame) {
         sent = loop.now();

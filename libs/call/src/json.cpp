@@ -8,20 +8,38 @@ namespace alknet::call {
 
 namespace {
 
-void write_text(std::string& out, std::string_view text) {
-    out += '"';
-    for (const char c : to_valid_utf8(text)) {
-        const auto octet = static_cast<unsigned char>(c);
+bool is_escaped(char c) noexcept {
+    return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\' || c == '\x7f';
+}
+
+// Long runs of what needs no escape are the rule.
+void write_valid_text(std::string& out, std::string_view text) {
+    for (;;) {
+        const auto* const escaped = std::ranges::find_if(text, is_escaped);
+        const auto plain = static_cast<std::size_t>(escaped - text.begin());
+        out.append(text.substr(0, plain));
+        if (plain == text.size()) {
+            return;
+        }
+        const char c = text[plain];
         if (c == '"' || c == '\\') {
             out += '\\';
             out += c;
         } else if (c == '\n') {
             out += "\\n";
-        } else if (octet < 0x20 || octet == 0x7f) {
-            out += fmt::format("\\u{:04x}", octet);
         } else {
-            out += c;
+            out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
         }
+        text.remove_prefix(plain + 1);
+    }
+}
+
+void write_text(std::string& out, std::string_view text) {
+    out += '"';
+    if (is_valid_utf8(text)) {
+        write_valid_text(out, text);
+    } else {
+        write_valid_text(out, to_valid_utf8(text));
     }
     out += '"';
 }

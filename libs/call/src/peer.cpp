@@ -91,8 +91,9 @@ task<result<void>> CallPeer::wait_closed() {
 
 CallPeer::StreamPtr CallPeer::add(std::unique_ptr<BiStream> stream) {
     const std::uint64_t number = ++streams_made_;
+    const bool gathers = connection_->info().transport != Transport::quic;
     auto made = std::make_shared<CallStream>(loop_, number, std::move(stream), options_.identity,
-                                             &scope_.token());
+                                             &scope_.token(), gathers);
     made->still = still_known_;
     made->decoder.set_bytes_max(frame_max(*made));
     streams_.emplace(number, made);
@@ -111,6 +112,9 @@ task<void> CallPeer::serve(StreamPtr stream) {
     result<void> outcome = co_await std::move(reading).under(stream->cancel);
     if (!outcome) {
         stream->cancel.request();
+    } else if (stream->running > 0 && connection_->info().transport != Transport::quic) {
+        // A socket does not tell who says no more from who has gone; what is sent to it does.
+        scope_.spawn(send_beat(stream), "call.heartbeat");
     }
     co_await wait_unused(*stream);
     if (stream->fault) {

@@ -57,8 +57,11 @@ TimePoint CallPeer::beat(const StreamPtr& stream) {
     return stream->sent + period;
 }
 
+// Where it cannot be sent nobody takes answers any more.
 task<void> CallPeer::send_beat(StreamPtr stream) {
-    (void)co_await tell(stream, {}, Heartbeat{});
+    if (!co_await tell(stream, {}, Heartbeat{})) {
+        stream->cancel.request();
+    }
 }
 
 // Whether the other end has gone; gives when to look again.

@@ -61,6 +61,22 @@ ALKNET_CO_TEST(CallHeartbeat, FindsWhoHasVanished) {
 }
 
 // A client that knows no heartbeats is as good as its connection.
+// Of a socket both ends look alike until something is sent there.
+ALKNET_CO_TEST(CallHeartbeat, FindsWhoHasGoneAndNotWhoSaysNoMore) {
+    World world(loop, Carrier::one_stream, known(), patient());
+    Wire wire((co_await world.client->open_bi()).value());
+    EXPECT_TRUE(co_await wire.ask("1", "test/wait"));
+    EXPECT_TRUE(co_await wire.stream().finish());
+    EXPECT_TRUE(co_await beats(wire));
+    co_await loop.sleep(seconds(14));
+    EXPECT_EQ(world.seen.running, 1);
+    wire.stream().stop(close_code::kOk);
+    co_await loop.sleep(seconds(2));
+    EXPECT_EQ(world.seen.running, 0);
+    EXPECT_EQ(world.seen.cancelled, 1);
+    co_await world.end();
+}
+
 ALKNET_CO_TEST(CallHeartbeat, IsAskedOfNobodyWhoSendsNone) {
     World world(loop, Carrier::one_stream, known(), patient());
     Wire wire((co_await world.client->open_bi()).value());

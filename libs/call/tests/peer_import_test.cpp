@@ -267,6 +267,20 @@ ALKNET_CO_TEST(PeerImports, FollowWhatIsAcceptedAndWhoThePeerIs) {
     co_await world.end();
 }
 
+// Nobody rechecks a connection over which a peer still says what it offers.
+ALKNET_CO_TEST(PeerImports, OfferNothingOfAPeerThatIsNotThisOneAnyMore) {
+    Imports world(loop);
+    world.known_here = false;
+    (void)co_await loop.sleep(std::chrono::minutes(1));
+    EXPECT_GT(world.dials, 1U);
+    EXPECT_FALSE(world.registry->find("far-test/echo", known()));
+    EXPECT_THAT(world.import->status().front().problem, HasSubstr("not this peer any more"));
+    world.known_here = true;
+    (void)co_await loop.sleep(PeerImport::kAgainLongest * 2);
+    EXPECT_TRUE(co_await world.call("far-test/echo"));
+    co_await world.end();
+}
+
 ALKNET_CO_TEST(PeerImports, LookAgainNowAndThen) {
     Imports world(loop);
     world.scopes = {"other:scope"};

@@ -230,6 +230,11 @@ constexpr std::array kSiteFields = {
         {.name = "events",
          .about = "Give what the node decides as Server-Sent Events at /alknet/events, to those "
                   "with the scope events:read."}),
+    field<&HttpSite::metrics, Flag>(
+        {.name = "metrics",
+         .about =
+             "Answer /metrics with what the node has counted, as Prometheus reads it, to those "
+             "with the scope metrics:read."}),
     field<&HttpSite::require, ExactScope>(
         {.name = "require",
          .about =
@@ -282,7 +287,7 @@ void read_site(Reading& in, const toml::table& table, std::vector<HttpSite>& all
     HttpSite site;
     read_fields(in, table, kSites, site);
     if (site.root.empty() && !table.contains("route") && !site.health && !site.call &&
-        !site.events) {
+        !site.events && !site.metrics) {
         in.refuse(table, "serves nothing: it has neither a root nor a route");
     }
     for (const HttpSite& other : all) {

@@ -105,7 +105,9 @@ inline constexpr std::array kPeerFields = {
          .about = "What proves that it is this peer: node ids as `alknet id` prints them (hex, "
                   "ed25519:HEX, z-base-32, base32 or an ssh-ed25519 line), or x509-sha256:HEX, the "
                   "SHA-256 digest of a client certificate, or SHA256:BASE64, as ssh-keygen -l "
-                  "prints it.",
+                  "prints it. Over SSH also cert-authority and such a key, or "
+                  "cert:PRINCIPAL:SHA256:BASE64: whose certificates for the principal, by itself "
+                  "the name, are the peer's.",
          .example =
              "[\"ed25519:e78c2766a792f09bfccb51493968ac322283e8d021a30063784d806929762ecc\"]",
          .required = true}),

@@ -185,7 +185,8 @@ void read_peers(Reading& in, const toml::node& value, Config& into) {
                                  ? "there is another peer '" + peer.name + "'"
                                  : "the name looks like that of peer '" + other->second + "'");
         }
-        for (const std::string& key : peer.keys) {
+        for (std::string& key : peer.keys) {
+            key = identity::with_principal(std::move(key), peer.name);
             for (const std::string& alias : identity::fingerprint_aliases(key)) {
                 const auto [owner, is_new] = owners.emplace(alias, peer.name);
                 if (!is_new && owner->second != peer.name) {

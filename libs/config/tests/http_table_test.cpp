@@ -35,6 +35,8 @@ TEST(ConfigSites, AreRead) {
     EXPECT_TRUE(sites[1].health);
     EXPECT_TRUE(sites[1].call);
     EXPECT_FALSE(sites[0].call);
+    EXPECT_FALSE(sites[0].metrics);
+    EXPECT_TRUE(accepted("[[http.site]]\nmetrics = true\n").dynamic.http_sites.at(0).metrics);
     EXPECT_EQ(config.dynamic.http_limits.body_bytes_max, 1U << 30);
     EXPECT_EQ(config.dynamic.http_limits.keep_alive_timeout, seconds(5));
     EXPECT_EQ(config.dynamic.http_limits.header_timeout, HttpLimits().header_timeout);

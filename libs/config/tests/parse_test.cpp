@@ -145,6 +145,16 @@ TEST(ConfigParse, APeersKeysAreKeptInTheirCanonicalForm) {
     EXPECT_EQ(alice.node_id()->hex(), kHex);
 }
 
+TEST(ConfigParse, AnAuthorityIsForThePeersName) {
+    const std::string digest = "SHA256:" + std::string(42, 'a') + "A";
+    const Config config = accepted("[[peer]]\nname = 'bob'\nkeys = ['cert-authority " + digest +
+                                   "']\n[[peer]]\nname = 'eve'\nkeys = ['cert-authority " + digest +
+                                   "', 'cert-authority,principals=\"eva\" " + digest + "']\n");
+    EXPECT_THAT(config.dynamic.peers.at(0).keys, ElementsAre("cert:bob:" + digest));
+    EXPECT_THAT(config.dynamic.peers.at(1).keys,
+                ElementsAre("cert:eve:" + digest, "cert:eva:" + digest));
+}
+
 TEST(ConfigParse, APeerSaysHowItIsReached) {
     const Config config = accepted(
         "[[peer]]\nname = 'a'\nkeys = []\ntransports = ['proxy', 'tcp']\ncongestion = 'cubic'\n"

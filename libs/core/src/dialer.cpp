@@ -28,6 +28,9 @@ struct Running {
     std::optional<error> failure;  // the one that says most so far
     WaitList changed;
 
+    /// TLS over what somebody else makes: a proxy, or whatever the caller has.
+    [[nodiscard]] bool is_carried() const noexcept { return proxy.has_value() || options.via; }
+
     void lost(error why) {
         if (!failure || dial_error_rank(why) > dial_error_rank(*failure)) {
             failure = std::move(why);
@@ -43,11 +46,13 @@ struct Kept {
 
 LadderOptions ladder_options(const Running& dial) {
     LadderOptions ladder;
-    ladder.quic = dial.options.quic && !(dial.options.better_than && dial.advice.quic_demoted);
-    ladder.tcp = dial.options.tcp;
+    const bool direct = !dial.options.via;
+    ladder.quic =
+        direct && dial.options.quic && !(dial.options.better_than && dial.advice.quic_demoted);
+    ladder.tcp = direct && dial.options.tcp;
     ladder.v4 = dial.options.v4;
     ladder.v6 = dial.options.v6;
-    ladder.proxy = dial.proxy.has_value();
+    ladder.proxy = dial.is_carried();
     ladder.remembered = dial.advice.remembered;
     ladder.quic_demoted = dial.advice.quic_demoted;
     ladder.prefer = dial.options.prefer;
@@ -88,6 +93,7 @@ private:
     task<result<void>> climb(Running& dial, TaskScope& scope);
     task<void> attempt(Running& dial, DialAttempt attempt);
     task<result<std::shared_ptr<Connection>>> dial_quic(const Running& dial, SocketAddress remote);
+    task<result<net::TcpStream>> reach_tcp(const Running& dial, const DialAttempt& attempt);
     task<result<std::shared_ptr<Connection>>> dial_tcp(const Running& dial, DialAttempt attempt);
     result<std::shared_ptr<quic::Endpoint>> endpoint_for(const SocketAddress& remote);
 
@@ -214,6 +220,9 @@ bool DialerImpl::demoted(const Dialled& way) const {
 
 result<void> DialerImpl::find_proxy(Running& dial) const {
     const DialOptions& options = dial.options;
+    if (options.via) {
+        return {};
+    }
     const bool direct = options.quic || options.tcp;
     const std::string& host = dial.address.host;
     const auto literal = net::SocketAddress::parse(
@@ -244,7 +253,7 @@ result<void> DialerImpl::find_proxy(Running& dial) const {
 void DialerImpl::remember(Running& dial) const {
     const DialOptions& options = dial.options;
     const bool every_way =
-        options.quic && options.tcp && options.v4 && options.v6 && !options.prefer;
+        options.quic && options.tcp && options.v4 && options.v6 && !options.prefer && !options.via;
     const bool verifies = !std::holds_alternative<tls::VerifyNothing>(dial.client.verify);
     if (place_.memory == nullptr || !every_way || !verifies) {
         return;
@@ -259,7 +268,7 @@ void DialerImpl::remember(Running& dial) const {
 /// Where there is a proxy, neither a name that nobody here can resolve nor a resolver that is
 /// silent keeps the dial from it.
 task<result<void>> DialerImpl::go(Running& dial) {
-    if (!dial.options.quic && !dial.options.tcp) {
+    if (dial.options.via || (!dial.options.quic && !dial.options.tcp)) {
         co_return co_await race_to(dial, {});
     }
     const Duration patience = dial.proxy ? Dialer::kProxyDelay : Duration::max();
@@ -376,16 +385,22 @@ task<result<T>> in_time(Duration limit, task<result<T>> work) {
     co_return outcome;
 }
 
+task<result<net::TcpStream>> DialerImpl::reach_tcp(const Running& dial,
+                                                   const DialAttempt& attempt) {
+    if (attempt.rung != Rung::proxy) {
+        return network_->connect_tcp(loop_, attempt.remote);
+    }
+    const std::string& host = dial.address.host;
+    return dial.options.via ? dial.options.via(host, dial.port)
+                            : net::connect_through(loop_, *network_, *dial.proxy, host, dial.port);
+}
+
 task<result<std::shared_ptr<Connection>>> DialerImpl::dial_tcp(const Running& dial,
                                                                DialAttempt attempt) {
     // Each part has its own time: with long round trips all of them together take several.
     const quic::TransportOptions& limits = dial.options.transport;
-    auto reaching =
-        attempt.rung == Rung::proxy
-            ? net::connect_through(loop_, *network_, *dial.proxy, dial.address.host, dial.port)
-            : network_->connect_tcp(loop_, attempt.remote);
     ALKNET_CO_TRY(net::TcpStream tcp,
-                  co_await in_time(limits.handshake_timeout, std::move(reaching)));
+                  co_await in_time(limits.handshake_timeout, reach_tcp(dial, attempt)));
     ALKNET_CO_TRY(auto stream,
                   co_await in_time(limits.handshake_timeout,
                                    tls::connect_tls(loop_, std::move(tcp.stream), dial.client)));

@@ -98,5 +98,32 @@ TEST_F(DialProxy, IsLeftOutWhereTheDirectWayIsMeant) {
     EXPECT_EQ(run(dialer->dial_way(address(), through))->rung, Rung::proxy);
 }
 
+TEST_F(DialProxy, TakesNoWayButTheOneThatTheCallerHas) {
+    world.set_cut(server_host, client_host, false);
+    DialOptions options = any();
+    options.proxy = false;
+    std::string asked;
+    options.via = [&](std::string host, std::uint16_t port) {
+        asked = host + " " + std::to_string(port);
+        return client_process->network()->connect_tcp(client_process->loop(),
+                                                      server_host.v4(kPort));
+    };
+    NodeAddress target = address();
+    target.host = "known.there.alone";
+    const auto dialled = run(dialer->dial_way(target, options));
+    ASSERT_TRUE(dialled) << dialled.error().message();
+    EXPECT_EQ(asked, "known.there.alone 4433");
+    EXPECT_EQ(dialled->rung, Rung::proxy);
+    EXPECT_FALSE(dialled->path);
+    EXPECT_TRUE(echoes(dialled->connection));
+    target.id = NodeKey::generate()->id();
+    EXPECT_TRUE(run(dialer->dial(target, options)).error().is(causes::kPeerKeyMismatch));
+    options.via = [&](const std::string&, std::uint16_t) {
+        return client_process->network()->connect_tcp(client_process->loop(), server_host.v4(1));
+    };
+    EXPECT_FALSE(run(dialer->dial(address(), options)));
+    EXPECT_EQ(proxy.connected, 0);
+}
+
 }  // namespace
 }  // namespace alknet

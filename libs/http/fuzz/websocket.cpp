@@ -31,7 +31,7 @@ std::string outcome(BytesView octets, std::size_t step, WebSocketRole role) {
         while (session->has_message()) {
             const auto message = session->next_message();
             ALKNET_ASSERT(message && message->data.size() <= kMessageMax);
-            ALKNET_ASSERT(!message->text || to_valid_utf8(message->data) == message->data);
+            ALKNET_ASSERT(!message->text || is_valid_utf8(message->data));
             text += message->data + "\n";
         }
         const Bytes output = session->take_output();

@@ -4,6 +4,7 @@
 #include <alknet/http/websocket.hpp>
 #include <alknet/rt/loop.hpp>
 #include <alknet/rt/race.hpp>
+#include <alknet/rt/scope.hpp>
 #include <utility>
 #include <vector>
 
@@ -126,6 +127,52 @@ task<result<void>> first_of(task<result<void>> one, task<result<void>> other) {
     co_return std::move(first.outcome);
 }
 
+class AcceptedSource final : public BodySource {
+public:
+    AcceptedSource(Access access, std::string token, Identity before,
+                   std::unique_ptr<BodySource> source)
+        : access_(std::move(access)),
+          token_(std::move(token)),
+          before_(std::move(before)),
+          source_(std::move(source)) {}
+
+    task<result<std::size_t>> read(MutableBytes into) override {
+        if (!watching_) {
+            const TaskContext context = co_await current_context();
+            reading_.emplace(context.cancel);
+            watching_.emplace(*context.loop);
+            watching_->spawn(watch(), "http.token");
+        }
+        auto count = co_await source_->read(into).under(*reading_);
+        co_return refused_ ? fail(causes::kTokenInvalid) : std::move(count);
+    }
+    task<void> close() override {
+        if (watching_) {
+            watching_->cancel();
+            (void)co_await watching_->join();
+        }
+        co_await source_->close();
+    }
+
+private:
+    task<result<void>> watch() {
+        const auto ended = co_await until_refused(access_, token_, before_);
+        if (!ended && !ended.error().is(errc::cancelled)) {
+            refused_ = true;
+            reading_->request();
+        }
+        co_return result<void>();
+    }
+
+    const Access access_;
+    const std::string token_;
+    const Identity before_;
+    const std::unique_ptr<BodySource> source_;
+    bool refused_ = false;
+    std::optional<Cancel> reading_;
+    std::optional<TaskScope> watching_;
+};
+
 }  // namespace
 
 Tunnel while_accepted(Access access, std::string token, Identity before, Tunnel tunnel) {
@@ -133,6 +180,12 @@ Tunnel while_accepted(Access access, std::string token, Identity before, Tunnel 
             tunnel = std::move(tunnel)](BiStream& stream) {
         return first_of(tunnel(stream), until_refused(access, token, before));
     };
+}
+
+std::unique_ptr<BodySource> while_accepted(Access access, std::string token, Identity before,
+                                           std::unique_ptr<BodySource> source) {
+    return std::make_unique<AcceptedSource>(std::move(access), std::move(token), std::move(before),
+                                            std::move(source));
 }
 
 }  // namespace alknet::http

@@ -1,5 +1,7 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/http/adapter.hpp>
+#include <alknet/rt/combine.hpp>
+#include <array>
 #include <chrono>
 #include <set>
 #include <utility>
@@ -16,6 +18,39 @@ namespace {
 constexpr std::size_t kLoggedPathBytesMax = 256;
 /// How long a client may go on asking over HTTP/3 at once.
 constexpr int kAltSvcSeconds = 86'400;
+
+/// How a client says that it speaks HTTP/2 (RFC 9113 section 3.4).
+constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// What a client begins with, as far as it may be the preface.
+class Opening final : public Draining {
+public:
+    explicit Opening(Cancel* parent) : cancel_(parent) {}
+    void drain() noexcept override { cancel_.request(); }
+
+    /// Errors: those of the stream; kCancelled, also when this is drained; kTimeout.
+    task<result<void>> read(BiStream& stream, const ConnectionLimits& limits) {
+        Duration limit = limits.keep_alive_timeout;
+        while (!ended_ && size_ < kPreface.size() && kPreface.starts_with(text())) {
+            auto reading = with_timeout(limit, stream.read(MutableBytes(octets_).subspan(size_)));
+            ALKNET_CO_TRY(const std::size_t count, co_await std::move(reading).under(cancel_));
+            size_ += count;
+            ended_ = count == 0;
+            limit = limits.header_timeout;
+        }
+        co_return result<void>();
+    }
+    [[nodiscard]] std::string_view text() const noexcept {
+        return as_text(BytesView(octets_).first(size_));
+    }
+    [[nodiscard]] bool ended() const noexcept { return ended_; }
+
+private:
+    Cancel cancel_;
+    std::array<std::byte, kPreface.size()> octets_{};
+    std::size_t size_ = 0;
+    bool ended_ = false;
+};
 
 std::string_view status_class(int status) noexcept {
     switch (status / 100) {
@@ -145,11 +180,24 @@ DriverOptions HttpAdapter::driver_options(const StreamContext& context) const {
 
 task<result<void>> HttpAdapter::handle_stream(BiStream& stream, const StreamContext& context) {
     const TaskContext task = co_await current_context();
-    if (context.auth.alpn == kHttp2Alpn) {
+    Opening opening(task.cancel);
+    if (context.auth.alpn == kAlknetHttpAlpn && !shared_->draining) {
+        const Listed listed(shared_->connections, opening);
+        const auto limits = shared_->sites.get()->limits().connection;
+        if (const auto read = co_await opening.read(stream, limits); !read) {
+            // Nobody has asked for anything yet.
+            const bool over = read.error().is(errc::timeout) || shared_->draining;
+            co_return over ? co_await stream.finish() : read;
+        }
+    }
+    const bool by_preface = opening.text() == kPreface;
+    if (by_preface || context.auth.alpn == kHttp2Alpn) {
         H2Connection connection(*task.loop, stream, driver_options(context));
+        connection.begin_with(as_bytes(by_preface ? kPreface : ""));
         co_return co_await run(connection);
     }
     H1Connection connection(*task.loop, stream, driver_options(context));
+    connection.begin_with(as_bytes(opening.text()), opening.ended());
     co_return co_await run(connection);
 }
 

@@ -107,6 +107,8 @@ std::string encode_event(const ServerEvent& event) {
     }
     if (!event.id.empty()) {
         add_line(out, "id", first_line(event.id));
+    } else if (event.forgets_id) {
+        out.append("id:\n");
     }
     std::string_view rest = event.data;
     for (;;) {

@@ -7,6 +7,8 @@
 #include <alknet/rt/race.hpp>
 #include <utility>
 
+#include "body_rate.hpp"
+
 namespace alknet::http {
 
 namespace {
@@ -38,21 +40,19 @@ public:
     /// What is left can be read and forgotten, so that the next request can be found.
     [[nodiscard]] bool can_be_skipped(const RequestHead& head) const noexcept {
         return done_ || (!unanswered_ && head.content_length &&
-                         *head.content_length - received_ <= kUnreadBytesMax);
+                         *head.content_length - rate_.received <= kUnreadBytesMax);
     }
     /// The final response has begun.
     void response_begun() noexcept { may_continue_ = false; }
 
 private:
     [[nodiscard]] result<std::size_t> failed(const Cause& cause, Refusal why);
-    [[nodiscard]] bool too_slow() const noexcept;
 
     H1Connection& connection_;
     BytesView rest_;  // of the connection's buffer
     Event ended_;
     Refusal refusal_{.status = 0, .reason = {}};
-    std::uint64_t received_ = 0;
-    Duration waited_{};
+    BodyRate rate_;
     bool done_;
     bool unanswered_;  // it waits for 100
     bool may_continue_ = true;
@@ -61,12 +61,6 @@ private:
 result<std::size_t> H1Connection::Body::failed(const Cause& cause, Refusal why) {
     refusal_ = why;
     return fail(cause, std::string(why.reason));
-}
-
-bool H1Connection::Body::too_slow() const noexcept {
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(waited_).count();
-    const std::uint64_t least = connection_.options_.limits.connection.body_rate_min;
-    return waited_ > kRateGrace && received_ / static_cast<std::uint64_t>(seconds) < least;
 }
 
 task<result<std::size_t>> H1Connection::Body::read(MutableBytes into) {
@@ -88,7 +82,7 @@ task<result<std::size_t>> H1Connection::Body::read(MutableBytes into) {
             const TimePoint began = connection.loop_.now();
             const auto count =
                 co_await connection.receive(connection.options_.limits.connection.body_timeout);
-            waited_ += connection.loop_.now() - began;
+            rate_.waited += connection.loop_.now() - began;
             if (!count && count.error().is(errc::timeout)) {
                 co_return failed(causes::kTimeout, {.status = 408, .reason = "the body stopped"});
             }
@@ -107,17 +101,15 @@ task<result<std::size_t>> H1Connection::Body::read(MutableBytes into) {
     const std::size_t count = std::min(rest_.size(), into.size());
     std::copy_n(rest_.begin(), count, into.begin());
     rest_ = rest_.subspan(count);
-    received_ += count;
+    rate_.received += count;
     // Whoever reads no more than there is has read all the same.
     if (BytesView nothing; rest_.empty() && !done_ && refusal_.status == 0 &&
                            connection.parser_.next(nothing).event == RequestEvent::end) {
         done_ = true;
         ended_.set();
     }
-    if (count > 0 && too_slow()) {
-        co_return failed(
-            causes::kTimeout,
-            {.status = 408, .reason = "the body is slower than http.limits.body_rate_min"});
+    if (count > 0 && rate_.too_slow(connection.options_.limits.connection)) {
+        co_return failed(causes::kTimeout, kTooSlow);
     }
     co_return count;
 }
@@ -128,6 +120,12 @@ H1Connection::H1Connection(Loop& loop, BiStream& stream, DriverOptions options)
       options_(std::move(options)),
       parser_(options_.limits.message),
       buffer_(kPieceBytes) {}
+
+void H1Connection::begin_with(BytesView octets, bool ended) {
+    std::ranges::copy(octets, buffer_.begin());
+    input_ = BytesView(buffer_).first(octets.size());
+    ended_ = ended;
+}
 
 void H1Connection::drain() noexcept {
     draining_ = true;

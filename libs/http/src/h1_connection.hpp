@@ -60,6 +60,8 @@ public:
     H1Connection(const H1Connection&) = delete;
     H1Connection& operator=(const H1Connection&) = delete;
 
+    /// What has been read of the stream before, of at most kPieceBytes. Before `run`.
+    void begin_with(BytesView octets, bool ended);
     /// Until the client, a limit or `drain` ends it. Errors: those of the stream.
     task<result<void>> run();
     void drain() noexcept override;

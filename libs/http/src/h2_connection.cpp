@@ -7,6 +7,8 @@
 #include <alknet/rt/race.hpp>
 #include <utility>
 
+#include "body_rate.hpp"
+
 namespace alknet::http {
 
 namespace {
@@ -30,6 +32,7 @@ struct H2Connection::Exchange {
     Bytes received;  // of the body, not yet read: no more than the stream's window
     std::size_t received_read = 0;
     std::uint64_t body_bytes = 0;
+    BodyRate rate;
     WaitList arrived;
     bool request_ended = false;
     bool closed = false;
@@ -94,7 +97,9 @@ public:
             const Duration limit = exchange.tunnel
                                        ? Duration::max()
                                        : connection_.options_.limits.connection.body_timeout;
+            const TimePoint began = connection_.loop_.now();
             const auto arrived = co_await with_timeout(limit, wait_list(exchange.arrived));
+            exchange.rate.waited += connection_.loop_.now() - began;
             if (!arrived && arrived.error().is(errc::timeout)) {
                 exchange.refusal = {.status = 408, .reason = "the body stopped"};
             } else if (!arrived) {
@@ -108,6 +113,7 @@ public:
         const std::size_t count = std::min(there.size(), into.size());
         std::copy_n(there.begin(), count, into.begin());
         exchange.received_read += count;
+        exchange.rate.received += count;
         if (exchange.received_read == exchange.received.size()) {
             exchange.received.clear();
             exchange.received_read = 0;
@@ -115,6 +121,11 @@ public:
         if (count > 0) {
             connection_.session_->consumed(exchange.id, count, exchange.closed);
             connection_.wake_writer();
+        }
+        if (count > 0 && !exchange.tunnel &&
+            exchange.rate.too_slow(connection_.options_.limits.connection)) {
+            exchange.refusal = kTooSlow;
+            co_return fail(causes::kTimeout, std::string(kTooSlow.reason));
         }
         co_return count;
     }
@@ -233,6 +244,9 @@ task<result<void>> H2Connection::run() {
     answers_ = &answers;
     if (draining_) {
         session_->go_away(kNoError);
+    }
+    if (!begun_.empty()) {
+        ALKNET_CO_CHECK(session_->receive(begun_));
     }
     wake_writer();
     auto outcome = co_await race(read_all_frames(), write_all_frames(), end_when_idle());

@@ -31,6 +31,8 @@ public:
     H2Connection& operator=(const H2Connection&) = delete;
     ~H2Connection() override;
 
+    /// What has been read of the stream before, of static lifetime. Before `run`.
+    void begin_with(BytesView octets) noexcept { begun_ = octets; }
     /// Until the client, a limit or `drain` ends it. Errors: those of the stream.
     task<result<void>> run();
     /// The requests that are being answered are the last ones.
@@ -67,6 +69,7 @@ private:
     Loop& loop_;
     BiStream& stream_;
     const DriverOptions options_;
+    BytesView begun_;
     std::unique_ptr<H2Session> session_;
     std::map<std::int32_t, std::shared_ptr<Exchange>> exchanges_;
     TaskScope* answers_ = nullptr;  // while it runs

@@ -38,7 +38,9 @@ public:
             const Duration limit = exchange.tunnel
                                        ? Duration::max()
                                        : connection_.options_.limits.connection.body_timeout;
+            const TimePoint began = connection_.loop_.now();
             const auto arrived = co_await with_timeout(limit, wait_list(exchange.arrived));
+            exchange.rate.waited += connection_.loop_.now() - began;
             if (!arrived && arrived.error().is(errc::timeout)) {
                 exchange.refusal = {.status = 408, .reason = "the body stopped"};
             } else if (!arrived) {
@@ -52,10 +54,16 @@ public:
         const std::size_t count = std::min(there.size(), into.size());
         std::copy_n(there.begin(), count, into.begin());
         exchange.received_read += count;
+        exchange.rate.received += count;
         if (exchange.received_read == exchange.received.size()) {
             exchange.received.clear();
             exchange.received_read = 0;
             exchange.taken.wake_all();
+        }
+        if (count > 0 && !exchange.tunnel &&
+            exchange.rate.too_slow(connection_.options_.limits.connection)) {
+            exchange.refusal = kTooSlow;
+            co_return fail(causes::kTimeout, std::string(kTooSlow.reason));
         }
         co_return count;
     }

@@ -1,6 +1,7 @@
 // One request of an HTTP/3 connection, and its response.
 #pragma once
 
+#include "body_rate.hpp"
 #include "h3_connection.hpp"
 
 namespace alknet::http {
@@ -19,6 +20,7 @@ struct H3Connection::Exchange {
     Bytes received;  // of the body, not yet read: what one read of the stream has brought
     std::size_t received_read = 0;
     std::uint64_t body_bytes = 0;
+    BodyRate rate;
     WaitList arrived;  // content has, or the end
     WaitList taken;    // the handler has read, or the session takes more
     bool request_ended = false;

@@ -81,7 +81,7 @@ std::optional<FilePath> parse_file_path(std::string_view path) {
         const std::size_t end = std::min(path.find('/'), path.size());
         const auto segment = percent_decode(path.substr(0, end));
         path.remove_prefix(end);
-        if (!segment || !is_plain(*segment) || to_valid_utf8(*segment) != *segment) {
+        if (!segment || !is_plain(*segment) || !is_valid_utf8(*segment)) {
             return std::nullopt;
         }
         parsed.directory = segment->empty() || *segment == "." || *segment == "..";

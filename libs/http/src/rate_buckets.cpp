@@ -26,27 +26,29 @@ void RateBuckets::fill(Bucket& bucket, TimePoint now) const {
 }
 
 // Whoever has a full one again is as good as unknown.
-void RateBuckets::forget_idle(TimePoint now) {
-    if (looked_through_ && now - *looked_through_ < kForgetEach) {
+void RateBuckets::forget_idle(Table& table, TimePoint now) const {
+    if (table.looked_through && now - *table.looked_through < kForgetEach) {
         return;
     }
-    looked_through_ = now;
-    for (auto one = buckets_.begin(); one != buckets_.end();) {
+    table.looked_through = now;
+    for (auto one = table.buckets.begin(); one != table.buckets.end();) {
         fill(one->second, now);
         const bool full = one->second.left >= static_cast<double>(limits_.requests_burst);
-        one = full ? buckets_.erase(one) : std::next(one);
+        one = full ? table.buckets.erase(one) : std::next(one);
     }
 }
 
 RateBuckets::Bucket& RateBuckets::find(std::string_view whose, TimePoint now) {
-    auto found = buckets_.find(whose);
-    if (found == buckets_.end() && buckets_.size() >= kRateBucketsMax) {
-        forget_idle(now);
+    Table& table = whose.starts_with(kIdentity) ? identities_ : addresses_;
+    auto& buckets = table.buckets;
+    auto found = buckets.find(whose);
+    if (found == buckets.end() && buckets.size() >= kRateBucketsMax) {
+        forget_idle(table, now);
     }
-    if (found == buckets_.end()) {
-        const std::string_view name = buckets_.size() < kRateBucketsMax ? whose : kShared;
+    if (found == buckets.end()) {
+        const std::string_view name = buckets.size() < kRateBucketsMax ? whose : kShared;
         const Bucket full{.left = static_cast<double>(limits_.requests_burst), .filled = now};
-        found = buckets_.try_emplace(std::string(name), full).first;
+        found = buckets.try_emplace(std::string(name), full).first;
     }
     fill(found->second, now);
     return found->second;

@@ -11,8 +11,12 @@
 
 namespace alknet::http {
 
-/// Who is known apart; of further ones, all who come while as many are busy share one.
+/// Who is known apart, of identities and of addresses each; of further ones, all who come while as
+/// many are busy share one. So no number of strangers counts for somebody who is known.
 inline constexpr std::size_t kRateBucketsMax = 8192;
+
+/// What the name of an identity begins with.
+inline constexpr std::string_view kIdentity = "id ";
 
 /// Thread-safe.
 class RateBuckets {
@@ -20,7 +24,8 @@ public:
     /// `limits.requests_per_second` is not 0.
     explicit RateBuckets(const RateLimits& limits) : limits_(limits) {}
 
-    /// nullopt: he may. Else how long it is until he may again.
+    /// `whose` begins with kIdentity, or is an address. nullopt: he may. Else how long it is until
+    /// he may again.
     [[nodiscard]] std::optional<Duration> take(std::string_view whose, TimePoint now);
     /// The same, without taking anything.
     [[nodiscard]] std::optional<Duration> look(std::string_view whose, TimePoint now);
@@ -30,15 +35,19 @@ private:
         double left;
         TimePoint filled;
     };
+    struct Table {
+        std::map<std::string, Bucket, std::less<>> buckets;
+        std::optional<TimePoint> looked_through;
+    };
     Bucket& find(std::string_view whose, TimePoint now);
     void fill(Bucket& bucket, TimePoint now) const;
-    void forget_idle(TimePoint now);
+    void forget_idle(Table& table, TimePoint now) const;
     [[nodiscard]] std::optional<Duration> wait_for(const Bucket& bucket) const;
 
     const RateLimits limits_;
     std::mutex mutex_;
-    std::map<std::string, Bucket, std::less<>> buckets_;
-    std::optional<TimePoint> looked_through_;
+    Table identities_;
+    Table addresses_;
 };
 
 }  // namespace alknet::http

@@ -1,15 +1,18 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/http/access.hpp>
+#include <alknet/http/coding.hpp>
 #include <alknet/http/path.hpp>
 #include <alknet/http/site.hpp>
 #include <alknet/http/static_files.hpp>
 #include <alknet/rt/loop.hpp>
 #include <functional>
+#include <utility>
 
 #include "cross_origin.hpp"
 #include "proxy_fields.hpp"
 #include "rate_buckets.hpp"
+#include "upstream_exchange.hpp"
 
 namespace alknet::http {
 
@@ -29,6 +32,45 @@ task<result<Response>> answer_health() {
 }
 
 }  // namespace
+
+/// What coding makes smaller.
+constexpr std::size_t kCodedTextMin = 512;
+
+class TextSource final : public BodySource {
+public:
+    explicit TextSource(std::string text) : text_(std::move(text)) {}
+    task<result<std::size_t>> read(MutableBytes into) override {
+        const BytesView left = as_bytes(text_).subspan(taken_);
+        const std::size_t count = std::min(left.size(), into.size());
+        std::copy_n(left.begin(), count, into.begin());
+        taken_ += count;
+        co_return count;
+    }
+
+private:
+    const std::string text_;
+    std::size_t taken_ = 0;
+};
+
+// What routes pass on is coded by their servers, which know what is secret in it.
+void code_text(const RequestHead& head, Response& response) {
+    const bool text = response.fields.find("content-type").value_or("").starts_with("text/");
+    if (!text || response.tunnel || response.content.size() < kCodedTextMin) {
+        return;
+    }
+    response.fields.add("vary", "accept-encoding");
+    const Coding coding = choose_coding(head.fields);
+    if (coding == Coding::identity) {
+        return;
+    }
+    response.source_size = response.content.size();
+    response.source = std::make_unique<TextSource>(std::exchange(response.content, {}));
+    if (auto coded = encoded(response.source, coding)) {
+        response.source = std::move(coded);
+        response.source_size.reset();
+        response.fields.add("content-encoding", coding_name(coding));
+    }
+}
 
 /// What has a name: its routes first, then what its router knows.
 struct Sites::Site {
@@ -142,7 +184,9 @@ result<std::shared_ptr<const Sites>> Sites::create(const std::vector<SiteOptions
 task<Response> Sites::Site::answer(Request& request) const {
     const Route* const route = find(request.head);
     if (route == nullptr) {
-        co_return co_await router.answer(request);
+        Response response = co_await router.answer(request);
+        code_text(request.head, response);
+        co_return response;
     }
     auto response = co_await route->handler(request);
     co_return response ? *std::move(response) : failure_response(request.head, response.error());
@@ -150,9 +194,22 @@ task<Response> Sites::Site::answer(Request& request) const {
 
 namespace {
 
-std::string bucket_of(const Request& request) {
-    return request.caller() ? "id " + request.caller()->id
-                            : "ip " + request.auth.remote.limit_group().ip_text();
+// What lasts does so for as long as the token. What is read at once has been admitted; and whoever
+// shows the token in earnest himself looks after it.
+void end_with_token(const Access& access, const Request& request, Response& response) {
+    const bool lasts = response.source != nullptr && !access.preview &&
+                       (!response.source_size || *response.source_size > kPieceBytes);
+    if (!lasts && !response.tunnel) {
+        return;
+    }
+    const std::string token = bearer_of(request.head).value_or("");
+    if (response.tunnel) {
+        response.tunnel =
+            while_accepted(access, token, *request.by_token, std::move(response.tunnel));
+    } else {
+        response.source =
+            while_accepted(access, token, *request.by_token, std::move(response.source));
+    }
 }
 
 Response too_many(const RequestHead& head, Duration wait) {
@@ -180,7 +237,7 @@ task<std::optional<Response>> Sites::refuse(const Site& site, Request& request) 
     const TaskContext context = co_await current_context();
     const TimePoint now = context.loop->now();
     const Access* const access = site.access_for(request.head);
-    const std::string whose = rate_ == nullptr ? std::string() : bucket_of(request);
+    const std::string whose = rate_ == nullptr ? std::string() : client_of(request);
     const bool with_token = access != nullptr && has_credentials(request.head);
     if (auto refused = over_rate(request, whose, now, !with_token)) {
         co_return refused;
@@ -190,7 +247,7 @@ task<std::optional<Response>> Sites::refuse(const Site& site, Request& request) 
     }
     auto refused = co_await access->refuse(request, site.origins);
     if (with_token) {
-        auto over = over_rate(request, request.by_token ? bucket_of(request) : whose, now, true);
+        auto over = over_rate(request, request.by_token ? client_of(request) : whose, now, true);
         if (!refused) {
             refused = std::move(over);
         }
@@ -212,9 +269,8 @@ task<Response> Sites::answer(Request& request) const {
     Response response = refused ? *std::move(refused) : co_await site->answer(request);
     response.by_token = request.by_token ? request.by_token->id : std::string();
     if (const Access* const access = site->access_for(request.head);
-        access != nullptr && response.tunnel && request.by_token) {
-        response.tunnel = while_accepted(*access, bearer_of(request.head).value_or(""),
-                                         *request.by_token, std::move(response.tunnel));
+        access != nullptr && request.by_token) {
+        end_with_token(*access, request, response);
     }
     allow_origin(request.head, site->origins, response.fields);
     if (!request.head.protocol.empty() && !response.tunnel && response.status < 300) {

@@ -9,6 +9,8 @@
 #include <alknet/rt/combine.hpp>
 #include <alknet/rt/race.hpp>
 
+#include "rate_buckets.hpp"
+
 namespace alknet::http {
 
 namespace {
@@ -18,17 +20,46 @@ constexpr MessageLimits kAnswerLimits{.header_bytes_max = 64 << 10, .fields_max 
 
 }  // namespace
 
+std::string client_of(const Request& request) {
+    return request.caller() ? std::string(kIdentity) + request.caller()->id
+                            : "ip " + request.auth.remote.limit_group().ip_text();
+}
+
+bool ProxyRoute::enter(const std::string& client) {
+    const std::lock_guard lock(mutex_);
+    const auto found = clients_.find(client);
+    if (running_ >= kUpstreamExchangesMax ||
+        (found != clients_.end() && found->second >= kUpstreamExchangesEachMax)) {
+        return false;
+    }
+    ++clients_[client];
+    ++running_;
+    return true;
+}
+
+void ProxyRoute::leave(const std::string& client) {
+    const std::lock_guard lock(mutex_);
+    --running_;
+    const auto found = clients_.find(client);
+    if (--found->second == 0) {
+        clients_.erase(found);
+    }
+}
+
 UpstreamExchange::UpstreamExchange(std::shared_ptr<ProxyRoute> route, Request& request, Loop& loop,
                                    Cancel* cancel)
     : route_(std::move(route)),
-      placed_(route_->running.fetch_add(1) < kUpstreamExchangesMax),
+      client_(client_of(request)),
+      placed_(route_->enter(client_)),
       request_(request),
       loop_(loop),
       parser_(kAnswerLimits, request.head.method == "HEAD"),
       scope_(loop, cancel) {}
 
 UpstreamExchange::~UpstreamExchange() {
-    route_->running.fetch_sub(1);
+    if (placed_) {
+        route_->leave(client_);
+    }
 }
 
 task<result<void>> UpstreamExchange::connect() {
@@ -37,6 +68,9 @@ task<result<void>> UpstreamExchange::connect() {
     }
     const ProxyOptions& options = route_->options;
     if (!options.upstream.socket.empty()) {
+        if (route_->reach.may_connect_socket) {
+            ALKNET_CO_CHECK(route_->reach.may_connect_socket(options.upstream.socket));
+        }
         ALKNET_CO_TRY(net::UnixStream connected, net::connect_unix(loop_, options.upstream.socket));
         stream_ = std::move(connected.stream);
     } else {

@@ -7,8 +7,9 @@
 #include <alknet/net/stream.hpp>
 #include <alknet/rt/scope.hpp>
 #include <alknet/rt/wait.hpp>
-#include <atomic>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -18,14 +19,25 @@ namespace alknet::http {
 /// Of a tunnel: whoever is there pings now and then.
 inline constexpr Duration kTunnelIdleTimeout = std::chrono::hours(1);
 
+/// Who counts as one client: whoever is known, or where strangers come from.
+[[nodiscard]] std::string client_of(const Request& request);
+
 /// What one route of proxies has; shared by all loops.
 struct ProxyRoute {
     ProxyRoute(ProxyOptions its_options, Reach its_reach)
         : options(std::move(its_options)), reach(std::move(its_reach)) {}
 
+    /// False: there is no place for another request of this client.
+    [[nodiscard]] bool enter(const std::string& client);
+    void leave(const std::string& client);
+
     const ProxyOptions options;
     const Reach reach;
-    std::atomic<std::size_t> running{0};
+
+private:
+    std::mutex mutex_;
+    std::size_t running_ = 0;
+    std::map<std::string, std::size_t> clients_;
 };
 
 /// The content of the answer, once `begin` has given its head. The request outlives it.
@@ -66,7 +78,8 @@ private:
     task<result<void>> receive_or_fail(Duration limit);
 
     const std::shared_ptr<ProxyRoute> route_;
-    const bool placed_;  // among kUpstreamExchangesMax
+    const std::string client_;
+    const bool placed_;
     Request& request_;
     Loop& loop_;
     std::unique_ptr<ByteStream> stream_;

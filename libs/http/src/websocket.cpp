@@ -21,6 +21,7 @@ public:
     task<result<void>> read_all();
     task<result<void>> write_all();
     task<result<void>> beat();
+    task<result<void>> until_idle();
     task<result<void>> all_written();
     task<result<void>> end_heard();
 
@@ -36,6 +37,7 @@ public:
     WaitList taken;
     std::uint64_t messages_queued = 0;
     std::uint64_t messages_written = 0;
+    TimePoint last_message{};
     bool writing = false;
     bool heard = false;       // since the last beat
     bool discarding = false;  // nobody receives any more
@@ -63,8 +65,26 @@ task<result<void>> WebSocket::run(Serve serve) {
 }
 
 task<result<void>> WebSocket::State::work(WebSocket& socket, Serve serve) {
-    result<void> served = co_await serve(socket);
-    co_return co_await good_bye(std::move(served));
+    if (limits.idle_timeout == Duration()) {
+        result<void> served = co_await serve(socket);
+        co_return co_await good_bye(std::move(served));
+    }
+    last_message = loop.now();
+    auto outcome = co_await race(serve(socket), until_idle());
+    if (outcome.index() == 1 && std::get<1>(outcome)) {
+        session->close(websocket_code::kGoingAway, "nothing has passed");
+    }
+    co_return co_await good_bye(std::visit([](const result<void>& one) { return one; }, outcome));
+}
+
+task<result<void>> WebSocket::State::until_idle() {
+    for (;;) {
+        const TimePoint until = time_after(last_message, limits.idle_timeout);
+        if (loop.now() >= until) {
+            co_return result<void>();
+        }
+        ALKNET_CO_CHECK(co_await loop.sleep(until - loop.now()));
+    }
 }
 
 task<result<void>> WebSocket::State::good_bye(result<void> served) {
@@ -161,6 +181,7 @@ task<result<std::optional<WebSocketMessage>>> WebSocket::receive() {
         ALKNET_CO_CHECK(co_await state.arrived.wait());
     }
     std::optional<WebSocketMessage> message = state.session->next_message();
+    state.last_message = state.loop.now();
     if (!state.session->has_message()) {
         state.taken.wake_all();
     }
@@ -171,6 +192,7 @@ task<result<void>> WebSocket::send(std::string_view data, bool text) {
     State& state = *state_;
     ALKNET_CO_CHECK(state.session->send(data, text));
     const std::uint64_t mine = ++state.messages_queued;
+    state.last_message = state.loop.now();
     state.to_write.set();
     while (state.messages_written < mine) {
         ALKNET_CO_CHECK(co_await state.written.wait());

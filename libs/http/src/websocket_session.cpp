@@ -59,6 +59,8 @@ private:
                             std::size_t size, int flags, void* data);
     static int on_mask(wslay_event_context_ptr context, std::uint8_t* into, std::size_t size,
                        void* data);
+    static void on_frame(wslay_event_context_ptr context,
+                         const wslay_event_on_frame_recv_start_arg* frame, void* data);
     static void on_message(wslay_event_context_ptr context,
                            const wslay_event_on_msg_recv_arg* message, void* data);
     int queue(std::uint8_t opcode, std::string_view data);
@@ -71,6 +73,7 @@ private:
     BytesView input_;
     Bytes output_;
     std::deque<WebSocketMessage> messages_;
+    std::size_t fragments_ = 0;  // of the message that is arriving
     std::optional<WebSocketEnd> end_;
     std::optional<std::uint16_t> broken_;  // which rule, where wslay does not know
     bool by_rule_ = false;
@@ -82,7 +85,7 @@ result<void> Session::open() {
         .recv_callback = on_read,
         .send_callback = on_write,
         .genmask_callback = on_mask,
-        .on_frame_recv_start_callback = nullptr,
+        .on_frame_recv_start_callback = on_frame,
         .on_frame_recv_chunk_callback = nullptr,
         .on_frame_recv_end_callback = nullptr,
         .on_msg_recv_callback = on_message,
@@ -163,7 +166,7 @@ int Session::queue(std::uint8_t opcode, std::string_view data) {
 }
 
 result<void> Session::send(std::string_view data, bool text) {
-    if (text && to_valid_utf8(data) != data) {
+    if (text && !is_valid_utf8(data)) {
         return fail(causes::kProtocol, "text that is no UTF-8");
     }
     const int queued = queue(text ? WSLAY_TEXT_FRAME : WSLAY_BINARY_FRAME, data);
@@ -172,7 +175,7 @@ result<void> Session::send(std::string_view data, bool text) {
 
 void Session::close(std::uint16_t code, std::string_view reason) {
     std::string_view cut = reason.substr(0, std::min(reason.size(), kReasonBytesMax));
-    while (to_valid_utf8(cut) != cut) {
+    while (!is_valid_utf8(cut)) {
         cut.remove_suffix(1);
     }
     (void)wslay_event_queue_close(native_, code, octets(as_bytes(cut)), cut.size());
@@ -215,6 +218,19 @@ int Session::on_mask(wslay_event_context_ptr, std::uint8_t* into, std::size_t si
     return 0;
 }
 
+// Each of them costs memory besides its octets; empty ones are octets of no message.
+void Session::on_frame(wslay_event_context_ptr, const wslay_event_on_frame_recv_start_arg* frame,
+                       void* data) {
+    Session& session = self(data);
+    if (wslay_is_ctrl_frame(frame->opcode) != 0) {
+        return;
+    }
+    session.fragments_ = frame->opcode == WSLAY_CONTINUATION_FRAME ? session.fragments_ + 1 : 1;
+    if (session.fragments_ > kFragmentsFree + session.options_.message_bytes_max / kFragmentBytes) {
+        session.broken_ = websocket_code::kTooLarge;
+    }
+}
+
 void Session::on_message(wslay_event_context_ptr, const wslay_event_on_msg_recv_arg* message,
                          void* data) {
     Session& session = self(data);
@@ -223,13 +239,13 @@ void Session::on_message(wslay_event_context_ptr, const wslay_event_on_msg_recv_
         const std::string_view reason = text.substr(std::min<std::size_t>(2, text.size()));
         if (text.size() == 1) {
             session.broken_ = websocket_code::kProtocol;
-        } else if (to_valid_utf8(reason) != reason) {
+        } else if (!is_valid_utf8(reason)) {
             session.broken_ = websocket_code::kInvalidText;
         }
         session.end_ = WebSocketEnd{
             .code = message->status_code == 0 ? websocket_code::kNone : message->status_code,
             .reason = to_valid_utf8(reason)};
-    } else if (wslay_is_ctrl_frame(message->opcode) == 0) {
+    } else if (wslay_is_ctrl_frame(message->opcode) == 0 && !session.broken_) {
         session.messages_.push_back(
             {.data = std::string(text), .text = message->opcode == WSLAY_TEXT_FRAME});
     }

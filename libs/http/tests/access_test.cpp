@@ -3,6 +3,7 @@
 #include <alknet/base/causes.hpp>
 #include <alknet/core/grants.hpp>
 #include <alknet/http/site.hpp>
+#include <alknet/net/memory_stream.hpp>
 #include <alknet/testing/co_test.hpp>
 
 #include "rate_buckets.hpp"
@@ -38,11 +39,12 @@ public:
             one.scopes.emplace_back(kScope);
         }
         one.renewal_only = token == "ended";
-        const bool known = token == "good" || token == "narrow" || token == "ended";
+        const bool known = !gone && (token == "good" || token == "narrow" || token == "ended");
         co_return known ? std::optional(std::move(one)) : std::nullopt;
     }
 
     std::vector<std::string> asked;
+    bool gone = false;  // all of them
 };
 
 Access access_with(std::shared_ptr<Tokens> tokens) {
@@ -199,10 +201,13 @@ ALKNET_CO_TEST(HttpAccess, ARouteMayAskForSomethingElse) {
     EXPECT_EQ((co_await ask(*sites, known)).status, 502) << "behind it is nothing";
 }
 
-ALKNET_CO_TEST(HttpAccess, AnUpstreamIsNotGivenTheToken) {
+/// What a server behind a route gets, where the route asks for a scope and where it does not.
+task<std::string> passed_on(Loop& loop, bool required) {
     const auto network = std::make_shared<FakeNetwork>();
     SiteOptions site;
-    site.access = access_with(std::make_shared<Tokens>());
+    if (required) {
+        site.access = access_with(std::make_shared<Tokens>());
+    }
     site.routes.push_back({.path = "/", .proxy = {.upstream = {.host = "upstream"}}});
     const auto sites =
         Sites::create(
@@ -225,12 +230,137 @@ ALKNET_CO_TEST(HttpAccess, AnUpstreamIsNotGivenTheToken) {
         "Sec-WebSocket-Protocol: chat\r\n\r\n");
     EXPECT_TRUE(co_await network->arrived.wait());
     const std::unique_ptr<ByteStream> upstream = std::move(network->upstream.front());
-    const std::string asked = co_await receive_until(*upstream, "\r\n\r\n");
+    std::string asked = co_await receive_until(*upstream, "\r\n\r\n");
+    world.scope.cancel();
+    (void)co_await world.scope.join();
+    co_return asked;
+}
+
+ALKNET_CO_TEST(HttpAccess, AnUpstreamIsNotGivenATokenThatWasForTheNode) {
+    const std::string asked = co_await passed_on(loop, true);
     EXPECT_THAT(asked, HasSubstr("\r\nx: y\r\n"));
     EXPECT_THAT(asked, HasSubstr("\r\nsec-websocket-protocol: chat\r\n"));
     EXPECT_THAT(asked, Not(HasSubstr("good")));
-    world.scope.cancel();
-    (void)co_await world.scope.join();
+    EXPECT_THAT(co_await passed_on(loop, false), HasSubstr("\r\nauthorization: Bearer good\r\n"))
+        << "where nothing is asked for, it is between the client and the upstream";
+}
+
+// What the program answers itself has one path, and each way to write it.
+ALKNET_CO_TEST(HttpAccess, NoSpellingOfAPathGetsPastWhatIsAskedBefore) {
+    SiteOptions site;
+    site.own.push_back({.path = "/alknet/events",
+                        .handler = say_open,
+                        .access = access_with(std::make_shared<Tokens>())});
+    site.routes.push_back({.path = "/alknet", .proxy = {}});
+    const auto sites = Sites::create({site}, {}).value();
+    for (const std::string_view path :
+         {"/alknet/events",      "/alknet/events/",         "/alknet/events//",
+          "//alknet/events",     "/alknet//events",         "/alknet/%65vents",
+          "/%61lknet/events",    "/alknet/./events",        "/alknet/%2e/events",
+          "/alknet/x/../events", "/alknet/x/%2E%2e/events", "/./alknet/events",
+          "/alknet%2fevents",    "/alknet%2Fevents",        "/alknet/events/.",
+          "/alknet/events/%2e",  "/alknet/events%00",       "/alknet/events;a=b",
+          "/alknet;a/events",    "/ALKNET/events",          "/alknet\\events",
+          "alknet/events"}) {
+        const Response response = co_await ask(*sites, {.path = std::string(path)});
+        EXPECT_GE(response.status, 400) << path;
+        EXPECT_NE(response.content, "open") << path;
+    }
+    for (const std::string_view path : {"/alknet/events", "/alknet/events/", "/alknet/%65vents"}) {
+        EXPECT_EQ((co_await ask(*sites, {.path = std::string(path)})).status, 401) << path;
+        Asking known = with_token("good");
+        known.path = path;
+        EXPECT_EQ((co_await ask(*sites, known)).status, 200) << path;
+    }
+}
+
+// ---- for how long ----
+
+task<result<void>> wait_for_end(BiStream& stream) {
+    std::array<std::byte, 1> octet{};
+    ALKNET_CO_CHECK(co_await stream.read(octet));
+    co_return result<void>();
+}
+
+task<result<Response>> open_tunnel(Request&) {
+    Response response;
+    response.status = 101;
+    response.tunnel = wait_for_end;
+    co_return response;
+}
+
+ALKNET_CO_TEST(HttpAccess, ATunnelEndsWithItsToken) {
+    Guarded world({.own = {{.path = "/tunnel", .handler = open_tunnel}}});
+    Asking asking = with_token("good");
+    asking.path = "/tunnel";
+    Response response = co_await ask(*world.sites, asking);
+    EXPECT_EQ(response.status, 101);
+    auto [ours, theirs] = net::make_memory_streams();
+    TaskScope scope(loop);
+    std::optional<result<void>> ended;
+    struct Run {
+        static task<void> run(Tunnel& tunnel, BiStream& stream,
+                              std::optional<result<void>>& ended) {
+            ended = co_await tunnel(stream);
+        }
+    };
+    scope.spawn(Run::run(response.tunnel, *theirs, ended), "tunnel");
+    co_await loop.sleep(std::chrono::hours(1));
+    EXPECT_FALSE(ended) << "it is still accepted";
+    world.tokens->gone = true;
+    co_await loop.sleep(seconds(2));
+    EXPECT_TRUE(ended && !*ended && ended->error().cause().id == causes::kTokenInvalid.id);
+    (void)co_await scope.join();
+}
+
+/// One octet at once, and one after each hour.
+class Endless final : public BodySource {
+public:
+    explicit Endless(bool& closed) : closed_(closed) {}
+    task<result<std::size_t>> read(MutableBytes into) override {
+        if (begun_) {
+            const TaskContext context = co_await current_context();
+            ALKNET_CO_CHECK(co_await context.loop->sleep(std::chrono::hours(1)));
+        }
+        begun_ = true;
+        into[0] = std::byte{'x'};
+        co_return 1U;
+    }
+    task<void> close() override {
+        closed_ = true;
+        co_return;
+    }
+
+private:
+    bool& closed_;
+    bool begun_ = false;
+};
+
+task<result<Response>> download(bool& closed) {
+    Response response;
+    response.source = std::make_unique<Endless>(closed);
+    co_return response;
+}
+
+ALKNET_CO_TEST(HttpAccess, ADownloadEndsWithItsToken) {
+    bool closed = false;
+    Guarded world(
+        {.own = {{.path = "/long", .handler = [&closed](Request&) { return download(closed); }}}});
+    Asking asking = with_token("good");
+    asking.path = "/long";
+    Response response = co_await ask(*world.sites, asking);
+    EXPECT_EQ(response.status, 200);
+    std::array<std::byte, 10> piece{};
+    EXPECT_EQ(co_await response.source->read(piece), 1U);
+    EXPECT_EQ(co_await response.source->read(piece), 1U) << "an hour later";
+    world.tokens->gone = true;
+    const TimePoint began = loop.now();
+    const auto read = co_await response.source->read(piece);
+    EXPECT_TRUE(!read && read.error().cause().id == causes::kTokenInvalid.id);
+    EXPECT_LE(loop.now() - began, seconds(2));
+    EXPECT_FALSE(co_await response.source->read(piece));
+    co_await response.source->close();
+    EXPECT_TRUE(closed);
 }
 
 // ---- how often ----
@@ -284,6 +414,9 @@ TEST(HttpRate, WhoIsKnownApartIsBounded) {
     EXPECT_FALSE(buckets.take("a", now));
     EXPECT_EQ(buckets.take("b", now), seconds(1));
     EXPECT_EQ(buckets.look("0", now), seconds(1));
+    EXPECT_FALSE(buckets.take("id bob", now)) << "whom no number of strangers keeps out";
+    EXPECT_FALSE(buckets.take("id eve", now));
+    EXPECT_EQ(buckets.take("id bob", now), seconds(1));
     // Those that have not asked for a while make room.
     EXPECT_FALSE(buckets.take("c", now + seconds(2)));
     EXPECT_FALSE(buckets.take("d", now + seconds(2)));

@@ -70,6 +70,40 @@ ALKNET_CO_TEST(HttpAdapter, EachStreamIsAConnectionOfHttp) {
     EXPECT_TRUE(co_await serving.scope.join());
 }
 
+// The ALPN of peers says nothing of the version: what comes first does.
+ALKNET_CO_TEST(HttpAdapter, Http2IsSpokenToWhomItsPrefaceComesFrom) {
+    Serving serving(loop);
+    const std::string settings("\0\0\0\x04\0\0\0\0\0", 9);
+    // HEADERS of stream 1: GET, https, /a.txt, the authority "a".
+    std::string request("\0\0\x0d\x01\x05\0\0\0\x01\x82\x87\x04\x06/a.txt\x01\x01", 21);
+    request += "a";
+    const std::string answer =
+        co_await serving.ask("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings + request);
+    EXPECT_THAT(answer, HasSubstr("content"));
+    const auto event = serving.log->last("http.request");
+    ALKNET_CO_ASSERT(event.has_value());
+    EXPECT_EQ(event->field("version"), "HTTP/2");
+    EXPECT_EQ(event->field("status"), "200");
+    // What only begins like it is a request of HTTP/1.1, and refused as one.
+    EXPECT_THAT(co_await serving.ask("PRI * HTTP/2.0\r\nHost: a\r\n\r\n"), StartsWith("HTTP/1.1 "));
+    EXPECT_EQ(co_await serving.ask(""), "");
+    serving.pair.client->close(0, "");
+    (void)co_await serving.scope.join();
+}
+
+ALKNET_CO_TEST(HttpAdapter, AClientThatSaysNothingIsNotWaitedForAtTheEnd) {
+    Serving serving(loop);
+    auto stream = co_await serving.pair.client->open_bi();
+    ALKNET_CO_ASSERT_OK(stream);
+    EXPECT_TRUE(co_await (*stream)->write(as_bytes("P")));
+    co_await loop.sleep(std::chrono::seconds(1));
+    const TimePoint began = loop.now();
+    co_await serving.adapter->shutdown();
+    EXPECT_EQ(loop.now(), began);
+    serving.pair.client->close(0, "");
+    (void)co_await serving.scope.join();
+}
+
 ALKNET_CO_TEST(HttpAdapter, Http3IsAWholeConnection) {
     Serving serving(loop, kHttp3Alpn);
     std::string section("\0\0\xd1\xd7\x50\1a", 7);  // GET, https, the authority "a"

@@ -18,6 +18,8 @@ TEST(EventStream, Octets) {
     EXPECT_EQ(encode_event({.data = ""}), "data: \n\n");
     EXPECT_EQ(encode_event({.data = "a\nb\r\nc\rd", .id = "7", .name = "news"}),
               "event: news\nid: 7\ndata: a\ndata: b\ndata: c\ndata: d\n\n");
+    EXPECT_EQ(encode_event({.data = "a", .name = "gap", .forgets_id = true}),
+              "event: gap\nid:\ndata: a\n\n");
     EXPECT_EQ(encode_event({.data = "a\n\ndata: b\n"}),
               "data: a\ndata: \ndata: data: b\ndata: \n\n");
     EXPECT_EQ(encode_event({.data = "x", .id = "1\nevent: y", .name = std::string("n\0m", 3)}),

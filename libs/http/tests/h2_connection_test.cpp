@@ -525,6 +525,39 @@ ALKNET_CO_TEST(H2Limits, Requests) {
     EXPECT_EQ(world.served.size(), 2U);
 }
 
+// One that is too slow is the end of its stream, and of nothing else.
+ALKNET_CO_TEST(H2Limits, OctetsOfTheBodyEachSecond) {
+    H2World world(loop);
+    world.route("POST", "/", echo);
+    world.route("GET", "/", [](Request&) { return say("there"); });
+    co_await world.send(preface() + frame(kHeaders, kEndHeaders, 1, fields("\x83")));
+    for (int i = 0; i < 12; ++i) {
+        co_await world.send(frame(kData, 0, 1, std::string(100, 'x')));
+        co_await loop.sleep(seconds(1));
+    }
+    EXPECT_THAT((co_await world.next(kData)).payload,
+                testing::HasSubstr("http.limits.body_rate_min"));
+    co_await world.send(get(3));
+    EXPECT_EQ((co_await world.next(kData)).payload, "there") << "on the same connection";
+    EXPECT_THAT(world.served, ElementsAre("/ 408", "/ 200"));
+    world.scope.cancel();
+    (void)co_await world.scope.join();
+}
+
+ALKNET_CO_TEST(H2Limits, OneThatIsJustFastEnoughIsTaken) {
+    H2World world(loop);
+    world.route("POST", "/", echo);
+    co_await world.send(preface() + frame(kHeaders, kEndHeaders, 1, fields("\x83")));
+    for (int i = 0; i < 20; ++i) {
+        const std::uint8_t flags = i == 19 ? kEndStream : std::uint8_t{0};
+        co_await world.send(frame(kData, flags, 1, std::string(600, 'x')));
+        co_await loop.sleep(seconds(1));
+    }
+    EXPECT_THAT(world.served, ElementsAre("/ 200"));
+    world.scope.cancel();
+    (void)co_await world.scope.join();
+}
+
 ALKNET_CO_TEST(H2Limits, RequestsAtATime) {
     H2World world(loop);
     int cancelled = 0;
@@ -552,9 +585,13 @@ ALKNET_CO_TEST(H2Limits, OctetsOfTheHead) {
     co_await world.send(preface() + frame(kHeaders, kEndStream, 1, block.substr(0, 10'000)) +
                         frame(kContinuation, kEndHeaders, 1, block.substr(10'000)));
     EXPECT_EQ((co_await world.next(kData)).flags, kEndStream);
+    // Once in the table, and then thousands of times by one octet.
+    block = fields() + "\x40\x01x\x7f\x81\x1e" + std::string(3968, 'v') + std::string(4000, '\xbe');
+    co_await world.send(frame(kHeaders, kEndStream | kEndHeaders, 3, block));
+    EXPECT_EQ((co_await world.next(kData)).flags, kEndStream);
     world.scope.cancel();
     (void)co_await world.scope.join();
-    EXPECT_THAT(world.served, ElementsAre("/ 431"));
+    EXPECT_THAT(world.served, ElementsAre("/ 431", "/ 431"));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <alknet/http/site.hpp>
 #include <alknet/net/proxy_protocol.hpp>
 
+#include "upstream_exchange.hpp"
 #include "upstream_world.hpp"
 
 namespace alknet::http {
@@ -11,7 +12,6 @@ namespace {
 using test::ProxyWorld;
 using test::receive_until;
 using testing::ElementsAre;
-using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::StartsWith;
@@ -276,12 +276,14 @@ ALKNET_CO_TEST(Proxy, SoManyRequestsAreAtAnUpstreamAndNoMore) {
         task<result<std::size_t>> read(MutableBytes) override { co_return 0U; }
     };
     NoBody body;
-    const AuthContext auth;
+    std::deque<AuthContext> clients;
     std::deque<Request> requests;
     std::vector<int> statuses;
     TaskScope scope(loop);
     for (std::size_t i = 0; i <= kUpstreamExchangesMax; ++i) {
-        requests.push_back({.head = {}, .body = body, .auth = auth, .trace_id = ""});
+        clients.emplace_back().remote =
+            SocketAddress::v4({192, 0, 2, static_cast<std::uint8_t>(i % 5)}, 1);
+        requests.push_back({.head = {}, .body = body, .auth = clients.back(), .trace_id = ""});
         requests.back().head.method = "GET";
         requests.back().head.path = "/";
         struct Ask {
@@ -299,6 +301,39 @@ ALKNET_CO_TEST(Proxy, SoManyRequestsAreAtAnUpstreamAndNoMore) {
     EXPECT_THAT(statuses, ElementsAre(503));
     scope.cancel();
     (void)co_await scope.join();
+}
+
+// So that one client keeps no others out.
+TEST(ProxyRoute, AClientHasItsShareOfThePlaces) {
+    ProxyRoute route({}, {});
+    for (std::size_t i = 0; i < kUpstreamExchangesEachMax; ++i) {
+        EXPECT_TRUE(route.enter("ip 192.0.2.1"));
+    }
+    EXPECT_FALSE(route.enter("ip 192.0.2.1"));
+    EXPECT_TRUE(route.enter("id bob"));
+    route.leave("ip 192.0.2.1");
+    EXPECT_TRUE(route.enter("ip 192.0.2.1"));
+    EXPECT_FALSE(route.enter("ip 192.0.2.1"));
+}
+
+ALKNET_CO_TEST(Proxy, WhereASocketLeadsIsAskedForEachConnection) {
+    std::vector<std::filesystem::path> asked;
+    test::World world(loop);
+    world.route(
+        "GET", "/*rest",
+        make_proxy({.upstream = {.host = "", .socket = "/nowhere/socket"}},
+                   {.may_connect_socket = [&](const std::filesystem::path& socket) -> result<void> {
+                       asked.push_back(socket);
+                       return fail(causes::kForbidden, "it leads to the node");
+                   }}));
+    world.start();
+    for (std::size_t i = 1; i <= 2; ++i) {
+        co_await world.send(std::string(kGet));
+        EXPECT_THAT(co_await world.receive("site.\n"), StartsWith("HTTP/1.1 502 "));
+        EXPECT_EQ(asked.size(), i);
+    }
+    EXPECT_EQ(asked.front(), "/nowhere/socket");
+    co_await world.finish();
 }
 
 task<int> status_of(const Sites& sites, std::string path) {

@@ -141,6 +141,30 @@ ALKNET_CO_TEST(Sites, AreFoundByTheName) {
     EXPECT_EQ(co_await ask_site(**sites, "one.example", "/healthz"), "404");
 }
 
+task<result<Response>> say_much(Request&) {
+    co_return text_response(200, std::string(2000, 'x'));
+}
+
+ALKNET_CO_TEST(Sites, TextOfTheirOwnIsCoded) {
+    SiteOptions site;
+    site.own.push_back({.path = "/much", .handler = say_much});
+    const auto sites = Sites::create({site}, {}).value();
+    for (const std::string_view coding : {"", "gzip", "br"}) {
+        Asked asked("GET", "/much", "a");
+        asked.request.head.fields.add("accept-encoding", coding);
+        Response response = co_await sites->answer(asked.request);
+        EXPECT_EQ(response.status, 200);
+        EXPECT_EQ(response.fields.find("vary"), "accept-encoding");
+        EXPECT_EQ(response.fields.find("content-encoding").value_or(""), coding);
+        if (coding.empty()) {
+            EXPECT_EQ(response.content, std::string(2000, 'x'));
+            continue;
+        }
+        const auto body = co_await read_all(*response.source, 1000);
+        EXPECT_TRUE(body && body->size() < 100) << coding;
+    }
+}
+
 ALKNET_CO_TEST(Sites, ANameThatNoneHasIsMisdirected) {
     const sim::TempDir one;
     const auto sites = Sites::create({{.names = {"one.example"}, .root = one.path()}}, {});

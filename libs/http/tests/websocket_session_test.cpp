@@ -308,6 +308,24 @@ TEST(WebSocketCases, BesidesThose) {
         100);
 }
 
+TEST(WebSocketSession, FragmentsAreBoundedByNumber) {
+    constexpr std::size_t kMost = kFragmentsFree + 640 / kFragmentBytes;
+    for (const std::size_t more : {0U, 1U}) {
+        const auto server = WebSocketSession::create({.message_bytes_max = 640}).value();
+        std::string frames = frame(kText, "", {.fin = false});
+        for (std::size_t i = 2; i < kMost + more; ++i) {
+            frames += frame(kContinuation, "", {.fin = false});
+        }
+        server->receive(as_bytes(frames));
+        EXPECT_FALSE(server->end());
+        server->receive(as_bytes(frame(kPing, "") + frame(kContinuation, "end")));
+        EXPECT_EQ(server->has_message(), more == 0);
+        EXPECT_EQ(server->end(), more == 0 ? std::nullopt
+                                           : std::optional(WebSocketEnd{
+                                                 .code = websocket_code::kTooLarge, .reason = {}}));
+    }
+}
+
 TEST(WebSocketSession, BothRolesUnderstandEachOther) {
     const auto server = WebSocketSession::create({}).value();
     unsigned char next = 0;

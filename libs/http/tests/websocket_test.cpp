@@ -139,6 +139,26 @@ task<result<void>> receive_nothing(WebSocket&, Request&, std::string) {
     co_return co_await never.wait();
 }
 
+ALKNET_CO_TEST(WebSocket, OneOverWhichNoMessagePassesCanBeEnded) {
+    SocketWorld world(loop, {.limits = {.idle_timeout = std::chrono::seconds(20)}});
+    co_await world.open();
+    const TimePoint began = loop.now();
+    co_await loop.sleep(std::chrono::seconds(15));
+    co_await world.send(frame(kText, "x"));
+    EXPECT_THAT(co_await world.receive("x"), EndsWith("x"));
+    for (int i = 0; i < 3; ++i) {  // which is no message
+        co_await loop.sleep(std::chrono::seconds(6));
+        co_await world.send(frame(kPong, "x"));
+    }
+    const std::string bye =
+        close_frame(websocket_code::kGoingAway, "nothing has passed", {.masked = false});
+    EXPECT_EQ(co_await world.receive(bye), bye);
+    EXPECT_EQ(loop.now() - began, std::chrono::seconds(35));
+    co_await world.send(close_frame(websocket_code::kGoingAway));
+    EXPECT_EQ(co_await world.receive_all(), "");
+    (void)co_await world.scope.join();
+}
+
 ALKNET_CO_TEST(WebSocket, NoMoreIsReadThanIsTaken) {
     SocketWorld world(loop, {.serve = receive_nothing});
     co_await world.open();

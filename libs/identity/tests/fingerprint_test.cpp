@@ -30,6 +30,48 @@ TEST(Fingerprint, OfSshIsADigestAndStaysOne) {
     EXPECT_EQ(fingerprint_aliases(digest), std::vector<std::string>{digest});
 }
 
+TEST(Fingerprint, OfAnAuthorityIsForAPrincipal) {
+    const NodeId id = NodeKey::generate()->id();
+    const std::string raw = "cert:bob:" + id.fingerprint();
+    const std::string digest = "cert:bob:" + id.openssh_fingerprint();
+    for (const std::string& text :
+         {raw, "cert:bob:" + id.hex(), "cert:bob:" + id.openssh() + " the authority",
+          "cert-authority,principals=\"bob\" " + id.openssh()}) {
+        EXPECT_EQ(parse_fingerprint(text).value_or("refused"), raw) << text;
+    }
+    EXPECT_EQ(parse_fingerprint(digest).value_or("refused"), digest);
+    EXPECT_EQ(fingerprint_aliases(raw), (std::vector<std::string>{raw, digest}));
+    EXPECT_EQ(fingerprint_aliases(digest), std::vector<std::string>{digest});
+    EXPECT_FALSE(key_of_fingerprint(raw)) << "it is not the peer's key";
+    for (const std::string& text :
+         {"cert-authority " + id.openssh(), "cert::" + id.fingerprint()}) {
+        const auto nobodys = parse_fingerprint(text);
+        ASSERT_TRUE(nobodys) << text;
+        EXPECT_EQ(with_principal(*nobodys, "bob"), raw);
+    }
+    EXPECT_EQ(with_principal(raw, "eve"), raw);
+    EXPECT_EQ(with_principal(id.fingerprint(), "eve"), id.fingerprint());
+}
+
+TEST(Fingerprint, RefusesAuthoritiesThatAreNone) {
+    const std::string key = NodeKey::generate()->id().fingerprint();
+    for (const std::string& text :
+         {std::string("cert:"), std::string("cert:bob"), std::string("cert:bob:"),
+          "cert:a b:" + key, "cert:a,b:" + key, "cert:\"a:" + key,
+          "cert:b\xc3\xb6"
+          "b:" +
+              key,
+          "cert:" + std::string(65, 'a') + ":" + key, "cert:bob:cert:bob:" + key,
+          "cert:bob:x509-sha256:" + std::string(64, 'a'), std::string("cert-authority"),
+          "cert-authority cert-authority " + key, "cert-authority,principals=\"\" " + key,
+          "cert-authority,principals=\"a,b\" " + key, "cert-authority,principals=\"bob\"" + key,
+          "cert-authority,principals=bob " + key, "cert-authority,from=\"::\" " + key}) {
+        const auto parsed = parse_fingerprint(text);
+        ASSERT_FALSE(parsed) << text;
+        EXPECT_TRUE(parsed.error().is(causes::kKeyInvalid)) << text;
+    }
+}
+
 TEST(Fingerprint, RefusesWhatIsNone) {
     const std::string digest = NodeKey::generate()->id().openssh_fingerprint();
     for (const std::string& text :

@@ -68,12 +68,38 @@ bool binds(int fd, const sockaddr_un& native) noexcept {
     return bind(fd, reinterpret_cast<const sockaddr*>(&native), sizeof native) == 0;
 }
 
+/// Which files at a path somebody who listens there may replace.
+enum class Replaces : std::uint8_t {
+    sockets,  // that a process left behind when it died
+    marked,   // those of them that were made like this, and so by a node of this user
+};
+// Means nothing for a socket, and so nobody else sets it.
+constexpr mode_t kMark = S_ISVTX;
+
+/// Whether a process has the socket of the file, listening or not yet. A datagram socket is never
+/// connected to one of streams: the kernel says that it is of the wrong type, or that there is
+/// none, and nobody learns of the question.
+result<bool> is_held(const sockaddr_un& native) {
+    const UniqueFd probe(socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!probe) {
+        return os_fail("socket", errno, "AF_UNIX");
+    }
+    return connects(probe.get(), native) || errno != ECONNREFUSED;
+}
+
 /// Removes a socket file that a process left behind when it died.
-result<void> remove_stale(const fs::path& path, const sockaddr_un& native) {
+result<void> remove_stale(const fs::path& path, const sockaddr_un& native, Replaces which) {
     struct stat status{};
     const bool is_socket = lstat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode);
-    ALKNET_TRY(const UniqueFd probe, open_unix());
-    if (!is_socket || connects(probe.get(), native) || errno != ECONNREFUSED) {
+    const bool may_go =
+        which == Replaces::sockets || ((status.st_mode & kMark) != 0 && status.st_uid == geteuid());
+    if (!is_socket || !may_go) {
+        return fail(causes::kAddressInUse, path.string() + ": there is a file already");
+    }
+    ALKNET_TRY(const bool held, is_held(native));
+    struct stat still{};
+    if (held || lstat(path.c_str(), &still) != 0 || still.st_dev != status.st_dev ||
+        still.st_ino != status.st_ino) {
         return fail(causes::kAddressInUse, path.string());
     }
     if (unlink(path.c_str()) != 0) {
@@ -138,19 +164,20 @@ private:
     ino_t inode_ = 0;
 };
 
-result<UniqueFd> bound_socket(const fs::path& path, int flags) {
+result<UniqueFd> bound_socket(const fs::path& path, int flags, Replaces replaces) {
     ALKNET_TRY(const Place place, place_of(path));
     const sockaddr_un& native = place.native;
     ALKNET_TRY(UniqueFd fd, open_unix(flags));
     // The file gets the mode that the socket has when it is bound: nobody else can ever connect.
-    if (fchmod(fd.get(), S_IRUSR | S_IWUSR) != 0) {
+    const mode_t mark = replaces == Replaces::marked ? kMark : 0;
+    if (fchmod(fd.get(), S_IRUSR | S_IWUSR | mark) != 0) {
         return os_fail("fchmod", errno, path.string());
     }
     if (!binds(fd.get(), native)) {
         if (errno != EADDRINUSE) {
             return os_fail("bind", errno, path.string());
         }
-        ALKNET_CHECK(remove_stale(path, native));
+        ALKNET_CHECK(remove_stale(path, native, replaces));
         if (!binds(fd.get(), native)) {
             return fail(causes::kAddressInUse, path.string());
         }
@@ -216,11 +243,7 @@ result<UnixStream> connect_unix(Loop& loop, const UnixPlace& place) {
 
 result<std::unique_ptr<UnixListener>> listen_unix(Loop& loop, UnixPlace place) {
     const fs::path path = path_of(place.held.get()) / place.real.filename();
-    struct stat status{};
-    if (lstat(path.c_str(), &status) == 0 && status.st_uid != geteuid()) {
-        return fail(causes::kAddressInUse, place.real.string());
-    }
-    ALKNET_TRY(UniqueFd fd, bound_socket(path, SOCK_NONBLOCK));
+    ALKNET_TRY(UniqueFd fd, bound_socket(path, SOCK_NONBLOCK, Replaces::marked));
     auto listener =
         std::make_unique<SystemUnixListener>(loop, std::move(fd), path, std::move(place.held));
     ALKNET_CHECK(listener->listen());
@@ -228,14 +251,14 @@ result<std::unique_ptr<UnixListener>> listen_unix(Loop& loop, UnixPlace place) {
 }
 
 result<std::unique_ptr<UnixListener>> listen_unix(Loop& loop, const fs::path& path) {
-    ALKNET_TRY(UniqueFd fd, bound_socket(path, SOCK_NONBLOCK));
+    ALKNET_TRY(UniqueFd fd, bound_socket(path, SOCK_NONBLOCK, Replaces::sockets));
     auto listener = std::make_unique<SystemUnixListener>(loop, std::move(fd), path);
     ALKNET_CHECK(listener->listen());
     return listener;
 }
 
 result<UniqueFd> bind_unix(const fs::path& path, int backlog) {
-    ALKNET_TRY(UniqueFd fd, bound_socket(path, 0));
+    ALKNET_TRY(UniqueFd fd, bound_socket(path, 0, Replaces::sockets));
     if (listen(fd.get(), backlog) != 0) {
         return os_fail("listen", errno, path.string());
     }

@@ -1,9 +1,15 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
+#include <algorithm>
 #include <alknet/base/causes.hpp>
+#include <alknet/base/unique_fd.hpp>
 #include <alknet/net/unix_socket.hpp>
+#include <filesystem>
 #include <fstream>
 
 #include "stream_fixture.hpp"
@@ -51,6 +57,58 @@ TEST_F(UnixSocketTest, ReplacesAFileThatNobodyListensAt) {
         std::filesystem::rename(socket_path().parent_path() / "killed", left);
     }
     EXPECT_TRUE(listen_unix(*loop, left));
+}
+
+/// A socket at `path`, bound and not listening.
+UniqueFd bound_at(const std::filesystem::path& path, int type = SOCK_STREAM) {
+    UniqueFd fd(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+    sockaddr_un native{};
+    native.sun_family = AF_UNIX;
+    std::ranges::copy(path.native(), native.sun_path);
+    EXPECT_EQ(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&native), sizeof native), 0);
+    return fd;
+}
+
+TEST_F(UnixSocketTest, LeavesWhatIsBoundAndDoesNotListenYet) {
+    const auto path = socket_path();
+    for (const int type : {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET}) {
+        {
+            const UniqueFd bound = bound_at(path, type);
+            EXPECT_TRUE(listen_unix(*loop, path).error().is(causes::kAddressInUse));
+            EXPECT_TRUE(
+                listen_unix(*loop, place_unix(path).value()).error().is(causes::kAddressInUse));
+        }
+        EXPECT_TRUE(std::filesystem::is_socket(path));
+        EXPECT_TRUE(listen_unix(*loop, path)) << "nobody has it any more";
+    }
+}
+
+TEST_F(UnixSocketTest, WhoeverListensIsNotConnectedToInOrderToFindOut) {
+    const UniqueFd other = bound_at(socket_path());
+    ASSERT_EQ(::listen(other.get(), 4), 0);
+    EXPECT_FALSE(listen_unix(*loop, socket_path()));
+    EXPECT_FALSE(listen_unix(*loop, place_unix(socket_path()).value()));
+    pollfd state{.fd = other.get(), .events = POLLIN, .revents = 0};
+    EXPECT_EQ(::poll(&state, 1, 0), 0) << "somebody has come";
+}
+
+TEST_F(UnixSocketTest, APlaceReplacesOnlyWhatAPlaceHasLeft) {
+    const auto directory = std::filesystem::canonical(socket_path().parent_path());
+    const auto leave = [&](auto made) {
+        std::filesystem::rename(directory / "made", directory / "left");
+        made.reset();
+    };
+    // Of this user, and nobody's any more; but who knows whose.
+    leave(listen_unix(*loop, directory / "made").value());
+    const auto refused = listen_unix(*loop, place_unix(directory / "left").value());
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is(causes::kAddressInUse));
+    EXPECT_NE(refused.error().detail().find("already"), std::string::npos);
+    std::filesystem::remove(directory / "left");
+    leave(listen_unix(*loop, place_unix(directory / "made").value()).value());
+    const auto first = listen_unix(*loop, place_unix(directory / "left").value());
+    EXPECT_TRUE(first) << first.error().message();
+    EXPECT_FALSE(listen_unix(*loop, place_unix(directory / "left").value())) << "it is in use";
 }
 
 TEST_F(UnixSocketTest, APlaceIsWhatAPathLeadsTo) {

@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/rt/combine.hpp>
 #include <alknet/ssh/agent.hpp>
+#include <alknet/ssh/public_key.hpp>
 #include <optional>
 #include <utility>
 
@@ -21,6 +23,59 @@ std::string_view algorithm_of(std::string_view type) noexcept {
                        type == "ecdsa-sha2-nistp256" || type == "ecdsa-sha2-nistp384" ||
                        type == "ecdsa-sha2-nistp521";
     return known ? type : std::string_view();
+}
+
+// A message without its size, to either side.
+task<result<Bytes>> read_framed(BiStream& stream) {
+    Bytes message;
+    std::size_t have = 0;
+    std::size_t wanted = 4;
+    for (bool sized = false; !sized || have < wanted;) {
+        if (!sized && have == wanted) {
+            sized = true;
+            wanted = WireReader(message).number<std::uint32_t>();
+            have = 0;
+            if (wanted == 0 || wanted > kAgentMessageBytesMax) {
+                co_return fail(causes::kProtocol, "a malformed message of the SSH agent's");
+            }
+        }
+        message.resize(wanted);
+        ALKNET_CO_TRY(const std::size_t size,
+                      co_await stream.read(MutableBytes(message).subspan(have)));
+        if (size == 0) {
+            co_return fail(causes::kClosed, "the other end of the SSH agent has gone");
+        }
+        have += size;
+    }
+    co_return message;
+}
+
+Bytes framed(BytesView message) {
+    WireWriter out;
+    put_string(out, message);
+    return out.take();
+}
+
+bool is_shared(const AgentShare& share, BytesView blob) {
+    return std::ranges::find(share.keys, digest_fingerprint(blob)) != share.keys.end();
+}
+
+// What is said to the program, with its size.
+task<result<Bytes>> answer_to(Agent& agent, const AgentShare& share, Bytes message) {
+    using Kind = agent::Question::Kind;
+    const agent::Question question = agent::read_question(message);
+    if (question.kind == Kind::list) {
+        ALKNET_CO_TRY(std::vector<AgentKey> keys, co_await agent.keys());
+        std::erase_if(keys, [&](const AgentKey& key) { return !is_shared(share, key.blob); });
+        co_return agent::keys_answer(keys);
+    }
+    const bool may = question.kind == Kind::bind ||
+                     (question.kind == Kind::sign && is_shared(share, question.key));
+    if (!may) {
+        co_return agent::failure_answer();
+    }
+    ALKNET_CO_TRY(const Bytes answer, co_await agent.ask(framed(message)));
+    co_return framed(answer);
 }
 
 class AgentSigner final : public Signer {
@@ -45,27 +100,7 @@ private:
 
 task<result<Bytes>> Agent::ask(Bytes question) {
     ALKNET_CO_CHECK(co_await stream_->write(question));
-    Bytes answer;
-    std::size_t have = 0;
-    std::size_t wanted = 4;
-    for (bool sized = false; !sized || have < wanted;) {
-        if (!sized && have == wanted) {
-            sized = true;
-            wanted = WireReader(answer).number<std::uint32_t>();
-            have = 0;
-            if (wanted == 0 || wanted > kAgentMessageBytesMax) {
-                co_return fail(causes::kProtocol, "a malformed answer of the SSH agent");
-            }
-        }
-        answer.resize(wanted);
-        ALKNET_CO_TRY(const std::size_t size,
-                      co_await stream_->read(MutableBytes(answer).subspan(have)));
-        if (size == 0) {
-            co_return fail(causes::kClosed, "the SSH agent has gone");
-        }
-        have += size;
-    }
-    co_return answer;
+    co_return co_await read_framed(*stream_);
 }
 
 task<result<std::vector<AgentKey>>> Agent::keys() {
@@ -77,6 +112,18 @@ task<result<std::vector<AgentKey>>> Agent::keys() {
 task<result<Bytes>> Agent::sign(Bytes blob, Bytes message, std::uint32_t flags) {
     ALKNET_CO_TRY(const Bytes answer, co_await ask(agent::sign_request(blob, message, flags)));
     co_return agent::parse_signature(answer);
+}
+
+// An agent that knows nothing of bindings says so, and serves as it always did.
+task<result<void>> share_agent(BiStream& program, Agent& agent, const AgentShare& share) {
+    if (!share.binding.empty()) {
+        ALKNET_CO_CHECK(co_await agent.ask(share.binding));
+    }
+    for (;;) {
+        ALKNET_CO_TRY(Bytes message, co_await read_framed(program));
+        ALKNET_CO_TRY(const Bytes answer, co_await answer_to(agent, share, std::move(message)));
+        ALKNET_CO_CHECK(co_await program.write(answer));
+    }
 }
 
 task<result<std::vector<std::shared_ptr<Signer>>>> agent_signers(std::shared_ptr<Agent> agent) {

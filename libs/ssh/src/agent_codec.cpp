@@ -14,7 +14,9 @@ enum class AgentMessage : std::uint8_t {
     list_answer = 12,
     sign_request = 13,
     sign_answer = 14,
+    extension = 27,
 };
+constexpr std::string_view kBind = "session-bind@openssh.com";
 
 std::unexpected<error> malformed() {
     return fail(causes::kProtocol, "a malformed answer of the SSH agent");
@@ -46,6 +48,47 @@ Bytes sign_request(BytesView blob, BytesView message, std::uint32_t flags) {
     put_string(out, message);
     out.number(flags);
     return framed(std::move(out));
+}
+
+Bytes bind_request(BytesView host_key, BytesView session_id, BytesView signature) {
+    WireWriter out = begin(AgentMessage::extension);
+    put_text(out, kBind);
+    put_string(out, host_key);
+    put_string(out, session_id);
+    put_string(out, signature);
+    put_bool(out, true);  // others than we ask there
+    return framed(std::move(out));
+}
+
+Question read_question(BytesView message) noexcept {
+    WireReader in(message);
+    const auto number = static_cast<AgentMessage>(in.number<std::uint8_t>());
+    Question question;
+    if (number == AgentMessage::list_request && in.complete()) {
+        question.kind = Question::Kind::list;
+    } else if (number == AgentMessage::sign_request) {
+        question.key = take_string(in);
+        (void)take_string(in);
+        (void)in.number<std::uint32_t>();
+        question.kind = in.complete() ? Question::Kind::sign : Question::Kind::other;
+    } else if (number == AgentMessage::extension && take_text(in) == kBind) {
+        question.kind = Question::Kind::bind;
+    }
+    return question;
+}
+
+Bytes keys_answer(const std::vector<AgentKey>& keys) {
+    WireWriter out = begin(AgentMessage::list_answer);
+    out.number(static_cast<std::uint32_t>(keys.size()));
+    for (const AgentKey& key : keys) {
+        put_string(out, key.blob);
+        put_text(out, key.comment);
+    }
+    return framed(std::move(out));
+}
+
+Bytes failure_answer() {
+    return framed(begin(AgentMessage::failure));
 }
 
 result<std::vector<AgentKey>> parse_keys(BytesView answer) {

@@ -1,10 +1,12 @@
 // What a client does for its channels.
 #include <alknet/base/causes.hpp>
+#include <alknet/ssh/agent.hpp>
 #include <utility>
 
 #include "client_driver.hpp"
 #include "client_stream.hpp"
 #include "forward_request.hpp"
+#include "host_key.hpp"
 #include "messages.hpp"
 #include "printable.hpp"
 #include "stream_binding.hpp"
@@ -12,8 +14,6 @@
 namespace alknet::ssh {
 
 namespace {
-
-constexpr std::string_view kAgent = "auth-agent@openssh.com";
 
 error refusal(std::uint32_t code, std::string_view text) {
     std::string detail = "the SSH server says: " + printable(text);
@@ -304,8 +304,13 @@ result<void> ClientDriver::take_answer(const std::shared_ptr<ClientChannelState>
     return channels_.close(event.channel);
 }
 
+Bytes ClientDriver::agent_binding() const {
+    return agent::bind_request(host_key_blob(host_key()), transport_.session_id(),
+                               transport_.session_signature());
+}
+
 const SshArrivals* ClientDriver::takers_of(std::string_view type, const Place& place) const {
-    if (type == kAgent) {
+    if (type == kAgentChannel) {
         return agent_ ? &agent_ : nullptr;
     }
     const auto found = listening_.find(place);
@@ -328,7 +333,7 @@ result<void> ClientDriver::take_open(const ChannelEvent& event) {
     } else if (event.type == kForwardedSocket) {
         WireReader in(header.rest);
         place = {std::string(take_text(in)), kNoPort};
-    } else if (event.type != kAgent) {
+    } else if (event.type != kAgentChannel) {
         return channels_.refuse(event.channel, OpenFailure::unknown_type,
                                 "channels of this type are not taken");
     }

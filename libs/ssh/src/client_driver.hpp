@@ -87,6 +87,7 @@ public:
     [[nodiscard]] const NodeId& host_key() const noexcept override {
         return *transport_.host_key();
     }
+    [[nodiscard]] Bytes agent_binding() const override;
     [[nodiscard]] const std::string& server() const noexcept override {
         return transport_.peer_ident();
     }

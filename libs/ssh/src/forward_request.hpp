@@ -14,6 +14,7 @@ namespace alknet::ssh {
 inline constexpr std::string_view kDirectTcp = "direct-tcpip";
 inline constexpr std::string_view kDirectSocket = "direct-streamlocal@openssh.com";
 inline constexpr std::string_view kForwardedTcp = "forwarded-tcpip";
+inline constexpr std::string_view kAgentChannel = "auth-agent@openssh.com";
 inline constexpr std::string_view kForwardedSocket = "forwarded-streamlocal@openssh.com";
 
 /// That the node listens, or does not any more.

@@ -6,6 +6,7 @@
 #include <alknet/rt/cancel.hpp>
 #include <alknet/rt/wait.hpp>
 #include <alknet/ssh/forward_place.hpp>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,7 +20,9 @@ struct Session::Listening {
     ListenRequest request;  // as the client has said it, which it is told again; its port is the
                             // one that was found, if that was 0
     SocketAddress bound{};
-    std::string path{};  // of a socket, without links
+    std::string path{};                       // of a socket, without links
+    std::optional<std::uint32_t> agent_of{};  // the user whose programs ask the client's agent
+    std::shared_ptr<const void> directory{};  // that was made for the socket, and goes after it
     std::unique_ptr<net::TcpListener> listener{};
     std::unique_ptr<net::UnixListener> socket{};
     std::shared_ptr<const void> entry{};   // among the listeners of all
@@ -37,6 +40,7 @@ struct Session::Listening {
     void close() noexcept {
         listener.reset();
         socket.reset();
+        directory.reset();
     }
 };
 

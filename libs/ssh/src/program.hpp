@@ -19,7 +19,10 @@ struct Session::Program {
     std::optional<TerminalRequest> terminal;
     std::vector<Variable> variables;
     std::optional<std::string> command;    // nullopt: a shell
+    std::optional<std::string> original;   // that was asked for, where a certificate has another
     bool asked = false;                    // for one of them
+    bool wants_agent = false;              // the client has one
+    std::shared_ptr<Listening> agent;      // where it is asked; null: it is not
     Event decided;                         // it was, or the channel has closed
     std::shared_ptr<const void> place;     // among those that the peer may have
     std::optional<process::RunAs> run_as;  // once it was started

@@ -140,6 +140,8 @@ bool verify_security_key(BytesView key, BytesView application, BytesView message
     return crypto::verify(*id, signed_octets.view(), octets);
 }
 
+}  // namespace
+
 std::string digest_fingerprint(BytesView blob) {
     const auto digest = crypto::sha256(blob);
     std::string text = "SHA256:" + base64_encode(digest);
@@ -148,8 +150,6 @@ std::string digest_fingerprint(BytesView blob) {
     }
     return text;
 }
-
-}  // namespace
 
 result<PublicKey> PublicKey::parse(BytesView blob) {
     if (blob.size() > kKeyBlobBytesMax) {

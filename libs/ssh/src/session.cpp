@@ -9,6 +9,7 @@
 #include "channel_streams.hpp"
 #include "forward.hpp"
 #include "messages.hpp"
+#include "printable.hpp"
 
 namespace alknet::ssh {
 
@@ -184,16 +185,36 @@ task<result<void>> Session::take_login(BytesView message) {
         co_return step.reply.empty() ? result<void>() : transport_.send(step.reply);
     }
     fingerprint_ = std::move(step.question->fingerprint);
+    certificate_ = std::move(step.question->certificate);
     auto found = co_await adapter_.options_.identities->resolve_from_fingerprint(fingerprint_);
     if (!found) {
         co_return unexpected(std::move(found).error());
     }
-    const bool known = *found && !(*found)->renewal_only;
+    const bool held =
+        certificate_holds() && (!certificate_ || certificate_->holds_from(peer_.auth.remote));
+    const bool known = held && *found && !(*found)->renewal_only;
     ALKNET_CO_TRY(const Bytes reply, auth_->answer(known));
     if (auth_->done()) {
         ALKNET_CO_CHECK(log_in(*std::move(*found)));
     }
     co_return transport_.send(reply);
+}
+
+bool Session::certificate_holds() const {
+    if (!certificate_) {
+        return true;
+    }
+    const auto& is_revoked = adapter_.options_.is_revoked;
+    return certificate_->holds_at(loop_.wall_now()) &&
+           !(is_revoked && is_revoked(certificate_->key));
+}
+
+result<void> Session::may_forward(std::string_view scope) const {
+    ALKNET_CHECK(identity::require(*identity_, *identity::Scope::parse_exact(scope)));
+    if (certificate_ && !certificate_->may_forward) {
+        return fail(causes::kForbidden, "the certificate does not permit forwarding");
+    }
+    return {};
 }
 
 result<void> Session::log_in(Identity identity) {
@@ -228,6 +249,11 @@ void Session::audit(std::string_view event, const error* why) const {
     if (why != nullptr) {
         entry.reason = why->cause().id;
         entry.detail = why->detail();
+    }
+    if (certificate_) {
+        entry.more = {{"certificate", printable(certificate_->key_id)},
+                      {"serial", std::to_string(certificate_->serial)},
+                      {"certified", certificate_->key}};
     }
     entry.repeats = true;
     adapter_.options_.audit->record(std::move(entry));
@@ -298,7 +324,8 @@ task<void> Session::watch_identity() {
         if (!found && found.error().is(errc::cancelled)) {
             co_return;
         }
-        if (!found || !*found || (*found)->renewal_only || (*found)->id != identity_->id) {
+        if (!certificate_holds() || !found || !*found || (*found)->renewal_only ||
+            (*found)->id != identity_->id) {
             end(error(causes::kForbidden, "the peer is not known any more"));
             co_return;
         }

@@ -57,6 +57,10 @@ private:
     task<result<void>> take(BytesView message);
     task<result<void>> take_login(BytesView message);
     result<void> log_in(Identity identity);
+    /// Whether a certificate, if there is one, is good for anything at this time.
+    [[nodiscard]] bool certificate_holds() const;
+    /// Whether the scope is there, and a certificate is not in the way.
+    result<void> may_forward(std::string_view scope) const;
     result<void> take_event(const ChannelEvent& event);
     result<void> take_open(const ChannelEvent& event);
     result<void> take_other_request(Forward* forward, const ChannelEvent& event);
@@ -88,8 +92,19 @@ private:
     task<void> await_proof(std::uint64_t reads);
     task<void> accept_all(std::shared_ptr<Listening> listening);
     void take_accepted(const std::shared_ptr<Listening>& listening, net::TcpStream accepted);
+    result<ChannelId> open_forwarded(Forward& forward, const SocketAddress& from);
     task<void> serve_accepted(std::unique_ptr<Forward> owned);
     void recheck_listeners();
+
+    // session_agent.cpp
+    /// Whether programs may ask the client's agent; only those of another user than the node's.
+    result<void> may_forward_agent() const;
+    result<void> listen_for_agent(Program& program);
+    void end_agent(Program& program);
+    void recheck_agent(Program& program);
+    [[nodiscard]] std::size_t agent_connections(const Listening& agent) const noexcept;
+    /// Whether what has come there may be carried.
+    result<void> may_arrive(const Listening& listening) const;
 
     // session_program.cpp
     result<void> take_program(ChannelId id);
@@ -154,8 +169,9 @@ private:
     ExchangeWatch exchanges_{loop_, transport_};
     Channels channels_{transport_};
     std::optional<UserAuth> auth_;
-    std::string fingerprint_;           // with which it has logged in, or tried last
-    std::optional<Identity> identity_;  // once it has
+    std::string fingerprint_;                      // with which it has logged in, or tried last
+    std::optional<Identity> identity_;             // once it has
+    std::optional<CertificateRules> certificate_;  // likewise; nullopt: with the key alone
     TimePoint began_;
     std::shared_ptr<const SessionTable::Place> entry_;
     /// Whoever would act on this from elsewhere holds it weakly.

@@ -2,7 +2,6 @@
 #include <unistd.h>
 #include <algorithm>
 #include <alknet/base/causes.hpp>
-#include <alknet/identity/policy.hpp>
 #include <alknet/net/unix_socket.hpp>
 #include <alknet/rt/combine.hpp>
 #include <alknet/rt/race.hpp>
@@ -133,7 +132,7 @@ task<void> Session::serve(std::unique_ptr<Forward> owned) {
 }
 
 result<void> Session::may_connect(const ForwardPlace& place) const {
-    ALKNET_CHECK(identity::require(*identity_, *identity::Scope::parse_exact(kConnectScope)));
+    ALKNET_CHECK(may_forward(kConnectScope));
     if (!adapter_.options_.may_connect) {
         return fail(causes::kForbidden, "nothing is forwarded");
     }
@@ -142,7 +141,7 @@ result<void> Session::may_connect(const ForwardPlace& place) const {
 
 // Without the scope nothing is looked up.
 task<result<std::unique_ptr<ByteStream>>> Session::connect(Forward& forward) {
-    ALKNET_CO_CHECK(identity::require(*identity_, *identity::Scope::parse_exact(kConnectScope)));
+    ALKNET_CO_CHECK(may_forward(kConnectScope));
     auto stream = forward.to_socket ? connect_socket(forward) : co_await connect_tcp(forward);
     if (stream && adapter_.options_.occupy) {
         ALKNET_CO_TRY(forward.place, adapter_.options_.occupy(*identity_, forward.where()));
@@ -210,7 +209,7 @@ void Session::recheck_forwards() {
         if (forward->pumps == nullptr) {
             continue;  // it is asked before it is connected
         }
-        const auto may = forward->listening != nullptr ? may_listen(forward->listening->where())
+        const auto may = forward->listening != nullptr ? may_arrive(*forward->listening)
                                                        : may_connect(forward->where());
         if (!may) {
             audit("ssh.forward_refused", &may.error());

@@ -1,7 +1,6 @@
 // Where the node listens for a client (RFC 4254 section 7.1), and the channels of what comes there.
 #include <algorithm>
 #include <alknet/base/causes.hpp>
-#include <alknet/identity/policy.hpp>
 #include <alknet/rt/combine.hpp>
 #include <array>
 #include <utility>
@@ -46,6 +45,9 @@ task<result<net::TcpStream>> Session::Listening::accept() const {
         co_return co_await listener->accept();
     }
     ALKNET_CO_TRY(net::UnixStream accepted, co_await socket->accept());
+    if (agent_of && accepted.user_id != *agent_of && accepted.user_id != 0) {
+        co_return fail(causes::kForbidden, "somebody else's process");
+    }
     co_return net::TcpStream{.stream = std::move(accepted.stream), .local = {}};
 }
 
@@ -129,7 +131,7 @@ task<result<Bytes>> Session::do_global(const Global& global) {
 }
 
 result<void> Session::may_listen(const ForwardPlace& place) const {
-    ALKNET_CHECK(identity::require(*identity_, *identity::Scope::parse_exact(kListenScope)));
+    ALKNET_CHECK(may_forward(kListenScope));
     if (!adapter_.options_.may_listen) {
         return fail(causes::kForbidden, "nothing is listened for");
     }
@@ -137,7 +139,7 @@ result<void> Session::may_listen(const ForwardPlace& place) const {
 }
 
 task<result<std::shared_ptr<Session::Listening>>> Session::listen(ListenRequest request) {
-    ALKNET_CO_CHECK(identity::require(*identity_, *identity::Scope::parse_exact(kListenScope)));
+    ALKNET_CO_CHECK(may_forward(kListenScope));
     if (listening_.size() >= kListenersMax) {
         co_return fail(causes::kLimit, "too many listeners");
     }
@@ -195,12 +197,6 @@ task<result<void>> Session::listen_at_socket(Listening& made) {
         ALKNET_TRY(net::UnixPlace place, net::place_unix(made.request.path));
         made.path = place.real.native();
         ALKNET_CHECK(may_listen(made.where()));
-        // Whether somebody listens there is found out by connecting, of which a predecessor's
-        // client would be told.
-        const Listeners* const all = adapter_.options_.listeners.get();
-        if (listens_at(made) || (all != nullptr && all->challenge(made.where(), identity_->id))) {
-            return fail(causes::kAddressInUse, made.path);
-        }
         ALKNET_TRY(made.socket, net::listen_unix(loop_, std::move(place)));
         return {};
     });
@@ -304,11 +300,28 @@ task<void> Session::accept_all(std::shared_ptr<Listening> listening) {
     listening->closed.set();
 }
 
+// What the client is told of somebody who came.
+result<ChannelId> Session::open_forwarded(Forward& forward, const SocketAddress& from) {
+    const ListenRequest& request = forward.listening->request;
+    const TcpRoute route{.host = request.host,
+                         .port = request.port,
+                         .from_host = from.ip_text(),
+                         .from_port = from.port()};
+    Bytes body = request.for_socket ? forwarded_socket(request.path) : route.encode();
+    const Bytes header = offer_stream(forward);
+    body.insert(body.end(), header.begin(), header.end());
+    return channels_.open(request.for_socket ? kForwardedSocket : kForwardedTcp, body);
+}
+
 // Whoever came is let go where the client has no room or place for it.
 void Session::take_accepted(const std::shared_ptr<Listening>& listening, net::TcpStream accepted) {
     auto forward = std::make_unique<Forward>();
     forward->listening = listening;
-    if (adapter_.options_.occupy_listening) {
+    if (listening->agent_of) {
+        if (agent_connections(*listening) >= kAgentConnectionsMax) {
+            return;
+        }
+    } else if (adapter_.options_.occupy_listening) {
         auto place = adapter_.options_.occupy_listening(*identity_, listening->where());
         if (!place) {
             audit("ssh.forward_refused", &place.error());
@@ -317,15 +330,8 @@ void Session::take_accepted(const std::shared_ptr<Listening>& listening, net::Tc
         forward->place = *std::move(place);
     }
     forward->stream = std::move(accepted.stream);
-    const ListenRequest& request = listening->request;
-    const TcpRoute route{.host = request.host,
-                         .port = request.port,
-                         .from_host = accepted.remote.ip_text(),
-                         .from_port = accepted.remote.port()};
-    Bytes body = request.for_socket ? forwarded_socket(request.path) : route.encode();
-    const Bytes header = offer_stream(*forward);
-    body.insert(body.end(), header.begin(), header.end());
-    auto id = channels_.open(request.for_socket ? kForwardedSocket : kForwardedTcp, body);
+    auto id = listening->agent_of ? channels_.open(kAgentChannel, {})
+                                  : open_forwarded(*forward, accepted.remote);
     if (!id) {
         return;
     }
@@ -343,7 +349,7 @@ task<void> Session::serve_accepted(std::unique_ptr<Forward> owned) {
         co_return;
     }
     // It is rechecked once it is carried, and may have lost its rule before.
-    if (may_listen(forward.listening->where())) {
+    if (may_arrive(*forward.listening)) {
         (void)co_await carry(forward);
     }
     forwards_.erase(forward.id);

@@ -126,6 +126,9 @@ result<bool> Session::take_start(Forward& forward, const ChannelEvent& event) {
     if (std::exchange(program.asked, true)) {
         return false;
     }
+    if (certificate_ && certificate_->force_command) {
+        program.original = std::exchange(command, certificate_->force_command);
+    }
     program.command = std::move(command);
     program.decided.set();
     return true;
@@ -137,8 +140,15 @@ result<bool> Session::take_setting(Program& program, const ChannelEvent& event) 
     }
     if (event.type == "pty-req") {
         ALKNET_TRY(TerminalRequest request, TerminalRequest::parse(event.body));
+        if (certificate_ && !certificate_->may_have_terminal) {
+            return false;
+        }
         program.terminal = std::move(request);
         return true;
+    }
+    if (event.type == "auth-agent-req@openssh.com") {
+        program.wants_agent = event.body.empty() && may_forward_agent().has_value();
+        return program.wants_agent;
     }
     if (event.type == "env") {
         ALKNET_TRY(Variable variable, Variable::parse(event.body));
@@ -173,6 +183,7 @@ task<void> Session::serve_program(std::unique_ptr<Forward> owned) {
         (void)co_await run_program(forward).under(alive);
     }
     forward.program->alive = nullptr;
+    end_agent(*forward.program);
     --programs_;
     forwards_.erase(forward.id);
     check(channels_.close(forward.id));
@@ -219,6 +230,9 @@ task<result<void>> Session::start_program(Forward& forward) {
         options.command.insert(options.command.end(), {"-c", *program.command});
     }
     options.environment = environment_of(user, identity_->id, program.variables);
+    if (program.original) {
+        options.environment.push_back("SSH_ORIGINAL_COMMAND=" + *program.original);
+    }
     options.directory = user.home.empty() ? "/" : user.home;
     options.root_will_do = true;
     options.file_mask = kFileMask;
@@ -236,6 +250,10 @@ task<result<void>> Session::start_program(Forward& forward) {
         }
     }
     program.run_as = std::move(run_as);
+    if (program.wants_agent) {
+        ALKNET_CO_CHECK(listen_for_agent(program));
+        options.environment.push_back("SSH_AUTH_SOCK=" + program.agent->path);
+    }
     ALKNET_CO_TRY(auto process, co_await Process::start(loop_, std::move(options)));
     // A scope or the user may have gone in the meantime.
     ALKNET_CO_TRY(const RunAs still, may_run(program));
@@ -375,6 +393,7 @@ void Session::recheck_program(Program& program) {
     }
     const auto may = may_run(program);
     if (may && *may == *program.run_as) {
+        recheck_agent(program);
         return;
     }
     const error why =

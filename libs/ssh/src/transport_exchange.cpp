@@ -158,6 +158,9 @@ result<void> Transport::take_ecdh_reply(BytesView payload) {
         return fail(causes::kPeerKeyMismatch, host.fingerprint());
     }
     host_key_ = host;
+    if (session_id_.empty()) {
+        session_signature_ = to_bytes(signature);
+    }
     make_keys(shared.view(), hash);
     send_newkeys();
     return {};

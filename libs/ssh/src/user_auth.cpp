@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <alknet/base/assert.hpp>
 #include <alknet/base/causes_ssh.hpp>
 #include <alknet/ssh/public_key.hpp>
@@ -18,6 +19,38 @@ constexpr std::string_view kHostBound = "publickey-hostbound-v00@openssh.com";
 
 std::unexpected<error> malformed() {
     return fail(causes::kProtocol, "a malformed message of the login");
+}
+
+/// A key that was shown, perhaps in a certificate.
+struct Shown {
+    PublicKey key;
+    std::string_view algorithm;  // that it signs with itself
+    UserAuth::Question question;
+};
+
+// Nothing that could be taken for another part of what is asked for.
+bool is_principal(std::string_view user) noexcept {
+    return !user.empty() &&
+           std::ranges::all_of(user, [](char c) { return c > ' ' && c <= '~' && c != ':'; });
+}
+
+result<Shown> read_key(std::string_view algorithm, BytesView blob, const std::string& user) {
+    if (!Certificate::is_one(algorithm)) {
+        ALKNET_TRY(PublicKey key, PublicKey::parse(blob));
+        std::string fingerprint = key.fingerprint();
+        return Shown{.key = std::move(key),
+                     .algorithm = algorithm,
+                     .question = {.fingerprint = std::move(fingerprint)}};
+    }
+    ALKNET_TRY(Certificate certificate, Certificate::parse(blob));
+    if (!is_principal(user) ||
+        std::ranges::find(certificate.principals, user) == certificate.principals.end()) {
+        return fail(causes::kKeyInvalid, "a certificate of somebody else");
+    }
+    return Shown{.key = std::move(certificate.key),
+                 .algorithm = Certificate::plain_algorithm(algorithm),
+                 .question = {.fingerprint = "cert:" + user + ":" + certificate.authority,
+                              .certificate = std::move(certificate.rules)}};
 }
 
 }  // namespace
@@ -91,9 +124,9 @@ result<UserAuth::Step> UserAuth::take_public_key(BytesView message, std::size_t 
     if (!in.complete()) {
         return malformed();
     }
-    const auto key = PublicKey::parse(blob);
+    auto shown = read_key(algorithm, blob, user_);
     const bool host_is_ours = !bound || as_text(host_key) == as_text(host_key_blob_);
-    if (!key || !key->signs_with(algorithm) || !host_is_ours) {
+    if (!shown || !shown->key.signs_with(shown->algorithm) || !host_is_ours) {
         ALKNET_TRY(Bytes reply, failure(true));
         return Step{.reply = std::move(reply)};
     }
@@ -103,7 +136,7 @@ result<UserAuth::Step> UserAuth::take_public_key(BytesView message, std::size_t 
         WireWriter signed_octets;
         put_string(signed_octets, session_id_);
         signed_octets.append(message.first(covered));
-        signature_holds_ = key->verify(algorithm, signed_octets.view(), signature);
+        signature_holds_ = shown->key.verify(shown->algorithm, signed_octets.view(), signature);
     } else {
         WireWriter out = begin_message(Message::userauth_pk_ok);
         put_text(out, algorithm);
@@ -111,7 +144,7 @@ result<UserAuth::Step> UserAuth::take_public_key(BytesView message, std::size_t 
         pk_ok_ = out.take();
     }
     state_ = State::asking;
-    return Step{.reply = {}, .question = Question{.fingerprint = key->fingerprint()}};
+    return Step{.reply = {}, .question = std::move(shown->question)};
 }
 
 result<Bytes> UserAuth::answer(bool known) {

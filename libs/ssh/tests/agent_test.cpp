@@ -2,6 +2,7 @@
 #include <alknet/net/memory_stream.hpp>
 #include <alknet/rt/scope.hpp>
 #include <alknet/ssh/agent.hpp>
+#include <alknet/ssh/public_key.hpp>
 #include <alknet/testing/co_test.hpp>
 #include <string>
 
@@ -108,6 +109,104 @@ ALKNET_CO_TEST(SshAgent, WhatItSaysHasALimit) {
     const auto keys = co_await silent.keys();
     EXPECT_TRUE(!keys && keys.error().is(causes::kTimeout));
     EXPECT_EQ(loop.now() - begun, kAgentTime);
+}
+
+TEST(SshAgent, UnderstandsWhatProgramsAsk) {
+    using Kind = agent::Question::Kind;
+    const auto kind_of = [](BytesView framed) {
+        return agent::read_question(framed.subspan(4)).kind;
+    };
+    EXPECT_EQ(kind_of(agent::list_request()), Kind::list);
+    const Bytes sign = agent::sign_request(key_of("ssh-ed25519"), Bytes(3), 0);
+    EXPECT_EQ(kind_of(sign), Kind::sign);
+    EXPECT_EQ(to_bytes(agent::read_question(BytesView(sign).subspan(4)).key),
+              key_of("ssh-ed25519"));
+    EXPECT_EQ(kind_of(agent::bind_request(Bytes(3), Bytes(3), Bytes(3))), Kind::bind);
+    for (const std::uint8_t number :
+         std::vector<std::uint8_t>{0, 1, 17, 18, 19, 20, 22, 23, 25, 26, 27, 255}) {
+        const Bytes message{std::byte{0}, std::byte{0}, std::byte{0}, std::byte{1},
+                            std::byte{number}};
+        EXPECT_EQ(kind_of(message), Kind::other) << +number;
+    }
+    Bytes longer = agent::list_request();
+    longer.push_back(std::byte{0});
+    EXPECT_EQ(kind_of(longer), Kind::other);
+    EXPECT_EQ(kind_of(BytesView(sign).first(sign.size() - 1)), Kind::other);
+}
+
+/// What a program is told by an agent that is shared like this.
+task<result<Bytes>> told(Loop& loop, AgentShare share, Bytes question, std::vector<Bytes> answers,
+                         std::vector<Bytes>& asked) {
+    auto [near, far] = net::make_memory_streams();
+    auto [here, program] = net::make_memory_streams({.chunk_bytes_max = 3});
+    TaskScope serving(loop);
+    serving.spawn(answer_each(*far, std::move(answers), asked), "agent");
+    Agent agent(std::move(near));
+    const auto sharing = [](BiStream& with, Agent& of, const AgentShare& what) -> task<void> {
+        (void)co_await share_agent(with, of, what);
+        (void)co_await with.finish();
+    };
+    serving.spawn(sharing(*here, agent, share), "share");
+    ALKNET_CO_CHECK(co_await program->write(question));
+    ALKNET_CO_CHECK(co_await program->finish());
+    Bytes all;
+    Bytes buffer(4096);
+    for (;;) {
+        const auto size = co_await program->read(buffer);
+        if (!size || *size == 0) {
+            break;
+        }
+        all.insert(all.end(), buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(*size));
+    }
+    serving.cancel();
+    (void)co_await serving.join();
+    co_return all;
+}
+
+ALKNET_CO_TEST(SshAgent, IsSharedForTheKeysThatWereNamed) {
+    const AgentKey named{.blob = key_of("ssh-ed25519"), .comment = "named"};
+    const AgentKey other{.blob = key_of("ssh-rsa"), .comment = "other"};
+    const AgentShare share{.keys = {digest_fingerprint(named.blob)}, .binding = {}};
+    std::vector<Bytes> asked;
+    EXPECT_EQ((co_await told(loop, share, agent::list_request(),
+                             {framed(keys_answer({other, named}))}, asked))
+                  .value(),
+              framed(keys_answer({named})));
+    asked.clear();
+    const Bytes sign = agent::sign_request(named.blob, Bytes(9), 0);
+    EXPECT_EQ((co_await told(loop, share, sign, {framed(signature_answer(as_bytes("s")))}, asked))
+                  .value(),
+              framed(signature_answer(as_bytes("s"))));
+    EXPECT_EQ(asked, std::vector<Bytes>{sign});
+    asked.clear();
+    const Bytes bind = agent::bind_request(Bytes(1), Bytes(2), Bytes(3));
+    EXPECT_EQ((co_await told(loop, share, bind, {framed(Bytes{std::byte{6}})}, asked)).value(),
+              framed(Bytes{std::byte{6}}));
+    EXPECT_EQ(asked, std::vector<Bytes>{bind});
+    asked.clear();
+    // Not with another key; and keys are neither added nor removed.
+    const Bytes remove_all = framed(Bytes{std::byte{19}});
+    for (const Bytes& question : {agent::sign_request(other.blob, Bytes(9), 0), remove_all}) {
+        EXPECT_EQ((co_await told(loop, share, question, {}, asked)).value(),
+                  agent::failure_answer());
+    }
+    EXPECT_TRUE(asked.empty());
+}
+
+ALKNET_CO_TEST(SshAgent, IsBoundToTheConnectionFirst) {
+    const AgentKey named{.blob = key_of("ssh-ed25519"), .comment = "named"};
+    const AgentShare share{.keys = {digest_fingerprint(named.blob)},
+                           .binding = agent::bind_request(Bytes(1), Bytes(2), Bytes(3))};
+    for (const std::uint8_t answer :
+         std::vector<std::uint8_t>{5, 6}) {  // whether it knows of such things or not
+        std::vector<Bytes> asked;
+        EXPECT_EQ(
+            (co_await told(loop, share, agent::list_request(),
+                           {framed(Bytes{std::byte{answer}}), framed(keys_answer({named}))}, asked))
+                .value(),
+            framed(keys_answer({named})));
+        EXPECT_EQ(asked, (std::vector<Bytes>{share.binding, agent::list_request()}));
+    }
 }
 
 TEST(SshAgent, RefusesMalformedAnswers) {

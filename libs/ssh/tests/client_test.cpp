@@ -54,6 +54,19 @@ task<Dialled> dial(SshWorld& world, std::shared_ptr<const NodeKey> key) {
     co_return dialled;
 }
 
+/// Whether an agent would believe that this is a connection to that host.
+bool is_bound_to(const SshClient& client, const NodeId& host) {
+    const Bytes binding = client.agent_binding();
+    WireReader in(BytesView(binding).subspan(5));
+    EXPECT_EQ(take_text(in), "session-bind@openssh.com");
+    const auto named = read_host_key(take_string(in));
+    const BytesView session_id = take_string(in);
+    const BytesView signature = take_string(in);
+    EXPECT_TRUE(take_bool(in));
+    return in.complete() && named && *named == host &&
+           host_signature_holds(host, session_id, signature);
+}
+
 ALKNET_CO_TEST(SshClient, OpensConnectionsThroughANode) {
     SshWorld world(loop);
     const auto key = NodeKey::generate();
@@ -62,6 +75,7 @@ ALKNET_CO_TEST(SshClient, OpensConnectionsThroughANode) {
                                               options_for(world.host_key->id(), key));
     ALKNET_CO_ASSERT_OK(client);
     EXPECT_EQ((*client)->host_key(), world.host_key->id());
+    EXPECT_TRUE(is_bound_to(**client, world.host_key->id()));
     EXPECT_EQ((*client)->server(), "SSH-2.0-alknet_2026.11");
     auto channel = co_await (*client)->open_tcp(route_to("db", 5432));
     ALKNET_CO_ASSERT_OK(channel);
@@ -121,6 +135,7 @@ ALKNET_CO_TEST(SshClient, JoinsAChannelAndAStreamWhileKeysChange) {
     work.spawn(read(*target), "read");
     ALKNET_CO_ASSERT_OK(co_await work.join());
     EXPECT_GT((*client)->key_exchanges(), 8U);
+    EXPECT_TRUE(is_bound_to(**client, world.host_key->id())) << "by the first exchange";
     co_await (*client)->close();
     dialled.connection->close(0, {});
     co_await world.end();

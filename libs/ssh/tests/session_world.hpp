@@ -127,6 +127,13 @@ public:
     Event may_answer;  // cleared: what was found is not told yet
 };
 
+class FakeAudit final : public AuditSink {
+public:
+    void record(AuditEntry entry) noexcept override { entries.push_back(std::move(entry)); }
+    [[nodiscard]] result<void> ready() const override { return {}; }
+    std::vector<AuditEntry> entries;
+};
+
 struct Happened {
     ChannelEvent::Kind kind = ChannelEvent::Kind::none;
     ChannelId channel = 0;
@@ -195,13 +202,18 @@ public:
     }
     /// Gives the answer to a signed request.
     task<result<Message>> log_in(std::shared_ptr<const NodeKey> with) {
+        Bytes blob = host_key_blob(with->id());
+        return log_in_as("alknet", "ssh-ed25519", std::move(blob), std::move(with));
+    }
+    task<result<Message>> log_in_as(std::string user, std::string_view algorithm, Bytes blob,
+                                    std::shared_ptr<const NodeKey> with) {
         WireWriter request = begin_message(Message::userauth_request);
-        put_text(request, "alknet");
+        put_text(request, user);
         put_text(request, "ssh-connection");
         put_text(request, "publickey");
         put_bool(request, true);
-        put_text(request, "ssh-ed25519");
-        put_string(request, host_key_blob(with->id()));
+        put_text(request, algorithm);
+        put_string(request, blob);
         WireWriter covered;
         put_string(covered, transport.session_id());
         covered.append(request.view());
@@ -268,6 +280,10 @@ struct SshWorld {
         SshAdapterOptions options;
         options.host_key = host_key;
         options.identities = identities;
+        options.is_revoked = [this](const std::string& fingerprint) {
+            return std::ranges::find(revoked, fingerprint) != revoked.end();
+        };
+        options.audit = audit;
         options.network = network;
         options.may_connect = [this](const Identity&, const ForwardPlace& where) -> result<void> {
             const std::string what =
@@ -301,11 +317,17 @@ struct SshWorld {
 
     /// A client on a connection of its own, who is `bob` with these scopes.
     std::unique_ptr<TestClient> client(std::vector<std::string> scopes = {"ssh:connect"},
-                                       MemoryConnectionOptions options = {}) {
+                                       SocketAddress from = {}) {
+        return client_on({}, std::move(scopes), from);
+    }
+    std::unique_ptr<TestClient> client_on(MemoryConnectionOptions options,
+                                          std::vector<std::string> scopes,
+                                          SocketAddress from = {}) {
         options.alpn = kSshAlpn;
         auto pair = make_memory_connection_pair(std::move(options));
         AuthContext auth;
         auth.alpn = kSshAlpn;
+        auth.remote = from;
         serving.spawn(serve(*adapter, pair.server, std::move(auth)), "serve");
         auto made = std::make_unique<TestClient>(pair.client);
         identities->known[made->key->id().fingerprint()] = {
@@ -327,6 +349,8 @@ struct SshWorld {
     std::shared_ptr<const NodeKey> host_key = NodeKey::generate();
     std::shared_ptr<FakeNetwork> network = std::make_shared<FakeNetwork>();
     std::shared_ptr<FakeIdentities> identities = std::make_shared<FakeIdentities>();
+    std::vector<std::string> revoked;
+    std::shared_ptr<FakeAudit> audit = std::make_shared<FakeAudit>();
     std::vector<std::string> forbidden;
     std::shared_ptr<int> place = std::make_shared<int>(0);  // those who hold it are counted
     long places_max = 100;

@@ -38,7 +38,7 @@ namespace alknet::ssh {
 /// What a client by hand does.
 struct StreamClient {
     explicit StreamClient(SshWorld& on, MemoryConnectionOptions options = keyed_connection())
-        : world(on), by_hand(world.client({"ssh:connect", "ssh:listen"}, std::move(options))) {}
+        : world(on), by_hand(world.client_on(std::move(options), {"ssh:connect", "ssh:listen"})) {}
 
     [[nodiscard]] TestClient& hand() const noexcept { return *by_hand; }
     task<bool> ask(std::string_view type, Bytes body) {

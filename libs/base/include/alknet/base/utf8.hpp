@@ -17,6 +17,12 @@ struct CodePoint {
 /// surrogates, nothing above U+10FFFF.
 [[nodiscard]] CodePoint first_code_point(std::string_view text) noexcept;
 
+/// How many octets at the beginning of `text` are whole code points: all of them in valid UTF-8.
+[[nodiscard]] std::size_t valid_utf8_prefix(std::string_view text) noexcept;
+[[nodiscard]] inline bool is_valid_utf8(std::string_view text) noexcept {
+    return valid_utf8_prefix(text) == text.size();
+}
+
 /// Replaces each octet that is not part of a code point by U+FFFD.
 [[nodiscard]] std::string to_valid_utf8(std::string_view text);
 

@@ -214,6 +214,7 @@ struct HttpSite {
     bool health = false;
     bool call = false;                 // alknet/call over WebSocket
     bool events = false;               // events/watch as Server-Sent Events
+    bool metrics = false;              // for Prometheus
     std::string require;               // a scope that clients need; empty: none
     std::vector<std::string> origins;  // of pages that may use it, in lower case
 

@@ -37,7 +37,10 @@ struct DialOptions {
     /// By default from the address: a pin if it has an id, else the CAs. A pin is never replaced by
     /// anything but another pin of the same id, or by VerifyNothing.
     std::optional<tls::Verify> verify;
-    bool show_key = true;              // false: the peer meets a stranger
+    bool show_key = true;  // false: the peer meets a stranger
+    /// Where it is set, the only way: TLS over what it makes to the node's host and port, which
+    /// nobody here resolves. It takes the rung of a proxy, and nothing is remembered of it.
+    std::function<task<result<net::TcpStream>>(std::string host, std::uint16_t port)> via{};
     quic::TransportOptions transport;  // of QUIC; its timeouts are TCP's too
 };
 

@@ -41,6 +41,10 @@ struct Access {
 /// more, or its owner may do less than `before`.
 [[nodiscard]] Tunnel while_accepted(Access access, std::string token, Identity before,
                                     Tunnel tunnel);
+/// The same of a content, whose reads fail then.
+[[nodiscard]] std::unique_ptr<BodySource> while_accepted(Access access, std::string token,
+                                                         Identity before,
+                                                         std::unique_ptr<BodySource> source);
 /// 401 for a token that is not accepted.
 [[nodiscard]] Response refuse_token(const RequestHead& head);
 

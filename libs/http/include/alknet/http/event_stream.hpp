@@ -20,9 +20,12 @@
 namespace alknet::http {
 
 struct ServerEvent {
-    std::string data;    // of any number of lines
-    std::string id{};    // that the client says when it comes back; one line
-    std::string name{};  // empty: "message"; one line
+    std::string data;  // of any number of lines
+    std::string id{};  // that the client says when it comes back; one line
+    /// Empty: "message"; one line. "open" and "error" are those of EventSource itself.
+    std::string name{};
+    /// In place of an id: the client is to come back without one.
+    bool forgets_id = false;
     bool operator==(const ServerEvent&) const = default;
 };
 

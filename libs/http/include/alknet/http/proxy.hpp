@@ -16,6 +16,8 @@ namespace alknet::http {
 
 /// Requests that one route has with its upstream at a time; further ones get 503.
 inline constexpr std::size_t kUpstreamExchangesMax = 1024;
+/// Those of them that one peer may have, or the strangers of one group of addresses.
+inline constexpr std::size_t kUpstreamExchangesEachMax = 256;
 
 struct Upstream {
     std::string host;  // a name, or an address without brackets
@@ -43,8 +45,11 @@ struct ProxyOptions {
 struct Reach {
     std::shared_ptr<net::Network> network{};  // null: nothing is reached
     /// Whether `resolved` may be connected to, which `host` has turned out to be. Thread-safe.
-    /// Empty: nothing may. Of a unix socket whoever configures it has to know that.
+    /// Empty: nothing may.
     std::function<result<void>(std::string_view host, const SocketAddress& resolved)> may_connect{};
+    /// The same of a unix socket, whose path may lead elsewhere than when it was configured.
+    /// Thread-safe. Empty: every one may.
+    std::function<result<void>(const std::filesystem::path& socket)> may_connect_socket{};
     Log log{};
 };
 

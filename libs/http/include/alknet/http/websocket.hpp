@@ -25,6 +25,9 @@
 namespace alknet::http {
 
 inline constexpr std::size_t kProtocolsMax = 16;  // that a client may offer
+/// Fragments of one message: so many, and one more for each kFragmentBytes of message_bytes_max.
+inline constexpr std::size_t kFragmentsFree = 1024;
+inline constexpr std::size_t kFragmentBytes = 64;
 /// How long the other end may take to answer the end.
 inline constexpr Duration kCloseTimeout = std::chrono::seconds(5);
 
@@ -35,6 +38,8 @@ struct WebSocketLimits {
     /// Nothing for so long is followed by a ping, and nothing for as long again by the end.
     Duration heartbeat = std::chrono::seconds(30);
     Duration send_timeout = std::chrono::seconds(30);  // for each piece of kPieceBytes
+    /// Without a message in either direction, whatever pings say; zero: for ever.
+    Duration idle_timeout{};
 
     bool operator==(const WebSocketLimits&) const = default;
 };

@@ -31,8 +31,8 @@ public:
 };
 
 /// Listens at `path` with mode 0600; the file goes with the listener, unless another
-/// has come in its place. A socket file that nobody
-/// listens at any more is replaced. A path of more than 107 octets is reached through its
+/// has come in its place. A socket file that no process has
+/// any more is replaced. A path of more than 107 octets is reached through its
 /// directory, which needs /proc. Errors: kAddressInUse; kAddressInvalid (the name alone is too
 /// long); kIo.
 result<std::unique_ptr<UnixListener>> listen_unix(Loop& loop, const std::filesystem::path& path);
@@ -59,8 +59,9 @@ result<UnixPlace> place_unix(const std::filesystem::path& path);
 
 /// As with a path.
 result<UnixStream> connect_unix(Loop& loop, const UnixPlace& place);
-/// As with a path, but for a file that is there: it is replaced only if it is a socket of this
-/// user that nobody listens at.
+/// As with a path, but for a file that is there: it is replaced only if it is a socket that this
+/// function made for this user, and that no process has any more. Nobody is connected to in order
+/// to find that out.
 result<std::unique_ptr<UnixListener>> listen_unix(Loop& loop, UnixPlace place);
 
 }  // namespace alknet::net

@@ -35,11 +35,16 @@ inline constexpr std::string_view kListenScope = "ssh:listen";
 /// To have commands run, and to have a shell.
 inline constexpr std::string_view kExecScope = "ssh:exec";
 inline constexpr std::string_view kShellScope = "ssh:shell";
+/// To have those ask one's agent.
+inline constexpr std::string_view kAgentScope = "ssh:agent";
 
 struct SshAdapterOptions {
     std::shared_ptr<const NodeKey> host_key;
     std::shared_ptr<IdentityProvider> identities;
     std::shared_ptr<net::Network> network;
+    /// Whether a key is that of a peer who is not let in any more, so that no certificate for it
+    /// is worth anything either. On any loop, not blocking; empty: no key is.
+    std::function<bool(const std::string& fingerprint)> is_revoked{};
     /// Whether a connection may be made for a peer. The detail of kForbidden is told to the peer.
     /// On any loop, not blocking; empty: none may.
     std::function<result<void>(const Identity& identity, const ForwardPlace& place)> may_connect{};

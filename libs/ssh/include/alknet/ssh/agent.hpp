@@ -32,7 +32,21 @@ namespace agent {
 /// Messages with their sizes in front.
 [[nodiscard]] Bytes list_request();
 [[nodiscard]] Bytes sign_request(BytesView blob, BytesView message, std::uint32_t flags);
-/// Answers, without them. Errors: kProtocol; kLimit (kAgentKeysMax).
+/// That what is asked from now on comes from programs at the other end of an SSH connection
+/// (OpenSSH's PROTOCOL.agent): the server's key, and its signature over the session id.
+[[nodiscard]] Bytes bind_request(BytesView host_key, BytesView session_id, BytesView signature);
+
+/// What a program asks, without the size; `other` is what it may not, and what is malformed.
+struct Question {
+    enum class Kind : std::uint8_t { list, sign, bind, other };
+    Kind kind = Kind::other;
+    BytesView key{};  // to sign with
+};
+[[nodiscard]] Question read_question(BytesView message) noexcept;
+[[nodiscard]] Bytes keys_answer(const std::vector<AgentKey>& keys);
+[[nodiscard]] Bytes failure_answer();
+
+/// Answers, without their sizes. Errors: kProtocol; kLimit (kAgentKeysMax).
 result<std::vector<AgentKey>> parse_keys(BytesView answer);
 /// Errors: kProtocol; kForbidden when the agent does not want to.
 result<Bytes> parse_signature(BytesView answer);
@@ -48,14 +62,26 @@ public:
     task<result<std::vector<AgentKey>>> keys();
     /// Errors: likewise; kForbidden.
     task<result<Bytes>> sign(Bytes blob, Bytes message, std::uint32_t flags);
-
-private:
+    /// Any question with its size in front; gives the answer without. Errors: kProtocol; those of
+    /// the stream.
     task<result<Bytes>> ask(Bytes question);
 
+private:
     std::unique_ptr<BiStream> stream_;
 };
 
 /// Those of its keys that we know how to log in with, in its order. Errors: as of `keys`.
 task<result<std::vector<std::shared_ptr<Signer>>>> agent_signers(std::shared_ptr<Agent> agent);
+
+/// What programs elsewhere may have of an agent.
+struct AgentShare {
+    std::vector<std::string> keys{};  // as `ssh-keygen -l` names them: SHA256:…
+    Bytes binding{};                  // SshClient::agent_binding; asked first, if it is not empty
+};
+
+/// Answers one of them from `agent`, with those of its keys alone: they are listed, sign, and may
+/// be bound to further connections. Everything else is refused: to add keys, to remove or lock
+/// them. Ends with either of both. Errors: kProtocol, kLimit, kTimeout; those of the streams.
+task<result<void>> share_agent(BiStream& program, Agent& agent, const AgentShare& share);
 
 }  // namespace alknet::ssh

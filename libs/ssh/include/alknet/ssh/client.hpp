@@ -106,6 +106,9 @@ public:
     virtual task<void> close() = 0;
 
     [[nodiscard]] virtual const NodeId& host_key() const noexcept = 0;
+    /// What an agent needs to know of this connection before it signs for programs at its other
+    /// end: session-bind@openssh.com, with its size in front.
+    [[nodiscard]] virtual Bytes agent_binding() const = 0;
     /// `SSH-2.0-…`, in any octets but NUL.
     [[nodiscard]] virtual const std::string& server() const noexcept = 0;
     [[nodiscard]] virtual std::uint64_t key_exchanges() const noexcept = 0;

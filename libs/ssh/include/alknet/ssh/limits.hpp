@@ -63,6 +63,7 @@ inline constexpr std::size_t kProgramsMax = 64;             // of one connection
 inline constexpr std::size_t kProgramsOfIdentityMax = 128;  // of all of its connections
 inline constexpr std::uint64_t kProgramFilesMax = 1024;
 inline constexpr std::uint64_t kProgramProcessesMax = 1024;  // of the user, in all
+inline constexpr std::size_t kAgentConnectionsMax = 16;      // of one program, at a time
 /// Between SIGHUP and SIGKILL, for a program whose client has gone.
 inline constexpr Duration kHangUpTime = std::chrono::seconds(1);
 /// What a program has said is sent on for so long after its end, if somebody else still holds its

@@ -14,6 +14,9 @@ namespace alknet::ssh {
 
 enum class KeyType : std::uint8_t { ed25519, sk_ed25519, ecdsa_p256, rsa };
 
+/// Of a key in any type, as `ssh-keygen -l` prints it.
+[[nodiscard]] std::string digest_fingerprint(BytesView blob);
+
 class PublicKey final {
 public:
     /// Errors: kKeyInvalid, for what is no key of these types, or none that is safe to use.

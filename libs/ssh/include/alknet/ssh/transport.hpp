@@ -118,6 +118,8 @@ public:
     [[nodiscard]] bool strict() const noexcept { return strict_; }
     /// Of the first exchange; what signatures are bound to.
     [[nodiscard]] BytesView session_id() const noexcept { return session_id_; }
+    /// The server's, over the session id; empty at the server.
+    [[nodiscard]] BytesView session_signature() const noexcept { return session_signature_; }
     /// The server's, once it is proven.
     [[nodiscard]] const std::optional<NodeId>& host_key() const noexcept { return host_key_; }
     /// `SSH-2.0-…`, without the end of the line.
@@ -185,6 +187,7 @@ private:
     bool disconnected_ = false;
     std::uint64_t exchanges_ = 0;
     Bytes session_id_;
+    Bytes session_signature_;
     std::optional<NodeId> host_key_;
     std::string_view cipher_name_;
     std::string_view unsafe_;  // the cipher that lacks strict key exchange; empty: none

@@ -7,6 +7,7 @@
 #include <alknet/base/bytes.hpp>
 #include <alknet/base/result.hpp>
 #include <alknet/crypto/node_id.hpp>
+#include <alknet/ssh/certificate.hpp>
 #include <alknet/ssh/limits.hpp>
 #include <cstddef>
 #include <optional>
@@ -22,7 +23,10 @@ public:
 
     /// A question for an IdentityProvider; `answer` follows before anything else is taken.
     struct Question {
+        /// Of the key; of a certificate `cert:USER:` and its authority's, where USER is one of its
+        /// principals, and what it is bound to.
         std::string fingerprint;
+        std::optional<CertificateRules> certificate{};
     };
     struct Step {
         Bytes reply;  // a message; empty: none
@@ -31,7 +35,8 @@ public:
     /// A message of the peer, before it has logged in. Errors: kProtocol for one that has no place
     /// there; kLoginFailed after kAuthFailuresMax failures.
     result<Step> take(BytesView message);
-    /// Whether the key of the question is somebody's. Errors: kLoginFailed, likewise.
+    /// Whether the key of the question is somebody's, who may log in with it. Errors: kLoginFailed,
+    /// likewise.
     result<Bytes> answer(bool known);
 
     [[nodiscard]] bool done() const noexcept { return state_ == State::done; }
