@@ -92,6 +92,11 @@ task<void> SshAdapter::shutdown() {
     for (Session* const session : sessions_) {
         session->end(error(causes::kShuttingDown));
     }
+    for (const auto& [connection, streams] : streams_) {
+        if (const auto there = streams.lock()) {
+            there->stop_hearing();
+        }
+    }
     co_await StreamHandler::shutdown();
 }
 

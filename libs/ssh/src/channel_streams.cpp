@@ -2,6 +2,7 @@
 
 #include <alknet/base/causes.hpp>
 #include <alknet/crypto/digest.hpp>
+#include <alknet/net/shared_credit.hpp>
 #include <alknet/rt/combine.hpp>
 #include <alknet/ssh/limits.hpp>
 #include <utility>
@@ -10,15 +11,16 @@ namespace alknet::ssh {
 
 namespace {
 
-class Count {
+class Hearing {
 public:
-    explicit Count(std::size_t& count) noexcept : count_(count) { ++count_; }
-    Count(const Count&) = delete;
-    Count& operator=(const Count&) = delete;
-    ~Count() { --count_; }
+    Hearing(std::vector<Cancel*>& all, Cancel& one) : all_(all), one_(one) { all_.push_back(&one); }
+    Hearing(const Hearing&) = delete;
+    Hearing& operator=(const Hearing&) = delete;
+    ~Hearing() { std::erase(all_, &one_); }
 
 private:
-    std::size_t& count_;
+    std::vector<Cancel*>& all_;
+    Cancel& one_;
 };
 
 // Not an octet more than the header: what follows is the channel's.
@@ -89,11 +91,19 @@ std::unique_ptr<StreamTicket> ChannelStreams::expect() {
 }
 
 task<result<StreamBegin>> ChannelStreams::hear(BiStream& stream, Bytes& into) {
-    if (unbound_ >= kUnboundStreamsMax) {
+    if (hearing_.size() >= kUnboundStreamsMax) {
         co_return fail(causes::kLimit, "streams that have not said for what they are");
     }
-    const Count counted(unbound_);
-    co_return co_await with_timeout(kBindTime, read_begin(stream, into));
+    Cancel hearing((co_await current_context()).cancel);
+    const Hearing counted(hearing_, hearing);
+    auto reading = with_timeout(kBindTime, read_begin(stream, into));
+    co_return co_await std::move(reading).under(hearing);
+}
+
+void ChannelStreams::stop_hearing() noexcept {
+    for (Cancel* const one : hearing_) {
+        one->request();
+    }
 }
 
 task<result<void>> ChannelStreams::serve(BiStream& stream, std::uint64_t token) {
@@ -104,6 +114,7 @@ task<result<void>> ChannelStreams::serve(BiStream& stream, std::uint64_t token) 
     StreamTicket& ticket = *found->second;
     awaited_.erase(found);
     const auto held = std::make_shared<StreamTicket::Held>();
+    stand_alone(stream);
     ticket.take(stream, held);
     // Whoever is cancelled waits too: the channel ends likewise, and has the stream until then.
     co_await held->released.wait_uncancellable();

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <alknet/net/stream.hpp>
+#include <alknet/rt/cancel.hpp>
 #include <alknet/rt/task.hpp>
 #include <alknet/rt/wait.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "channel_stream.hpp"
 
@@ -61,6 +63,8 @@ public:
     /// How a stream that has come begins, within kBindTime; where that is SSH, `into` has got what
     /// was read. Errors: kProtocol, kTimeout, kLimit (kUnboundStreamsMax); those of the stream.
     task<result<StreamBegin>> hear(BiStream& stream, Bytes& into);
+    /// Ends all of that.
+    void stop_hearing() noexcept;
     /// Gives a stream to the channel that waits for it, and returns when that is done with it.
     /// Errors: kProtocol when none waits.
     task<result<void>> serve(BiStream& stream, std::uint64_t token);
@@ -71,7 +75,7 @@ private:
     friend class StreamTicket;
     std::map<std::uint64_t, StreamTicket*> awaited_;
     std::size_t tickets_ = 0;
-    std::size_t unbound_ = 0;
+    std::vector<Cancel*> hearing_;
 };
 
 }  // namespace alknet::ssh

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <alknet/base/assert.hpp>
 #include <alknet/base/causes.hpp>
+#include <alknet/net/shared_credit.hpp>
 #include <alknet/rt/combine.hpp>
 #include <utility>
 
@@ -331,6 +332,7 @@ task<void> bring_stream(std::shared_ptr<ClientChannelState> state,
         co_return;
     }
     carrier->stream = *std::move(opened);
+    stand_alone(*carrier->stream);
     const Bytes header = encode_stream_header(state->token);
     const auto written = co_await carrier->stream->write(header);
     if (!written) {

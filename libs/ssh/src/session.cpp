@@ -152,6 +152,7 @@ task<result<void>> Session::read_all(BytesView heard) {
             co_return fail(causes::kClosed);
         }
         transport_.filled(size);
+        traffic_->received += size;
         heard_ = loop_.now();
         ++reads_;
     }
@@ -269,7 +270,7 @@ task<void> Session::write_all() {
         Transport::Sealed sealed = transport_.take_out();
         writing_ = sealed.size;
         const result<void> written = co_await stream_.write(sealed.view());
-        writing_ = 0;
+        traffic_->sent += std::exchange(writing_, 0);
         transport_.give_back(std::move(sealed));
         written_.wake_all();
         if (!written) {

@@ -173,6 +173,7 @@ private:
     std::optional<Identity> identity_;             // once it has
     std::optional<CertificateRules> certificate_;  // likewise; nullopt: with the key alone
     TimePoint began_;
+    const std::shared_ptr<SessionTraffic> traffic_ = std::make_shared<SessionTraffic>();
     std::shared_ptr<const SessionTable::Place> entry_;
     /// Whoever would act on this from elsewhere holds it weakly.
     const std::shared_ptr<const Session*> life_ = std::make_shared<const Session*>(this);

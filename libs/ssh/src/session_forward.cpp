@@ -243,7 +243,9 @@ task<result<void>> Session::carry_both_ways(Forward& forward, TaskScope& pumps) 
         ALKNET_CO_TRY(stream, co_await forward.ticket->wait().under(pumps.token()));
     }
     if (stream != nullptr) {
-        pumps.spawn(stream_down(forward, *stream).under(*forward.down), "ssh.down");
+        if (!forward.closed_in) {
+            pumps.spawn(stream_down(forward, *stream).under(*forward.down), "ssh.down");
+        }
         pumps.spawn(stream_up(forward, *stream), "ssh.up");
     } else {
         pumps.spawn(pump_down(forward).under(*forward.down), "ssh.down");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <alknet/base/causes.hpp>
 #include <alknet/ssh/limits.hpp>
+#include <memory>
 
 namespace alknet::ssh {
 
@@ -19,27 +20,30 @@ std::size_t next_size(std::size_t size, std::size_t got) noexcept {
 }  // namespace
 
 task<result<PumpEnd>> pump_into(BiStream& to, ByteStream& from) {
-    Bytes buffer;
+    std::unique_ptr<std::byte[]> buffer;
     std::size_t size = kStreamReadBytesMin;
     for (;;) {
         ALKNET_CO_CHECK(co_await from.readable());
-        if (buffer.size() != size) {
-            buffer = Bytes(size);
+        if (buffer == nullptr) {
+            buffer = std::make_unique_for_overwrite<std::byte[]>(size);
         }
-        ALKNET_CO_TRY(const std::optional<std::size_t> got, from.try_read(buffer));
+        const MutableBytes room(buffer.get(), size);
+        ALKNET_CO_TRY(const std::optional<std::size_t> got, from.try_read(room));
         if (!got) {
-            buffer = Bytes();
+            buffer = nullptr;
             continue;
         }
         const bool last = *got == 0;
-        const result<void> told =
-            last ? co_await to.finish() : co_await to.write(BytesView(buffer).first(*got));
+        const result<void> told = last ? co_await to.finish() : co_await to.write(room.first(*got));
         if (!told && told.error().is(causes::kReset)) {
             co_return PumpEnd::unwanted;
         }
         ALKNET_CO_CHECK(told);
         if (last) {
             co_return PumpEnd::finished;
+        }
+        if (*got < size || size < kStreamReadBytesMax) {
+            buffer = nullptr;  // there may be nothing more for long
         }
         size = next_size(size, *got);
     }

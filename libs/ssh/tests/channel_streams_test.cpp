@@ -378,6 +378,39 @@ ALKNET_CO_TEST(ChannelStreams, AFurtherSessionOnTheConnectionBeginsAsSshDoes) {
     co_await world.end();
 }
 
+ALKNET_CO_TEST(ChannelStreams, AShutdownWaitsForNoneThatSaysNothing) {
+    SshWorld world(loop);
+    StreamClient client(world);
+    ALKNET_CO_ASSERT_OK(co_await client.start());
+    const auto silent = co_await client.stream_with(Bytes(1, std::byte{1}));
+    ALKNET_CO_ASSERT_OK(co_await loop.sleep(seconds(1)));
+    const TimePoint began = loop.now();
+    TaskScope stopping(loop);
+    stopping.spawn(world.adapter->shutdown(), "stop");
+    EXPECT_TRUE(co_await is_reset(**silent));
+    EXPECT_FALSE(co_await client.hand().event());
+    client.hand().end();
+    ALKNET_CO_ASSERT_OK(co_await stopping.join());
+    EXPECT_EQ(loop.now(), began);
+    co_await world.end();
+}
+
+ALKNET_CO_TEST(ChannelStreams, NothingIsSentToWhoeverHasClosedTheChannel) {
+    SshWorld world(loop);
+    StreamClient client(world);
+    ALKNET_CO_ASSERT_OK(co_await client.start());
+    const StreamToken token = (co_await client.open()).value();
+    ALKNET_CO_ASSERT_OK(client.hand().channels.close(client.id));
+    ALKNET_CO_ASSERT_OK(co_await client.hand().flush());
+    ALKNET_CO_ASSERT_OK(co_await client.target->write(as_bytes("too late")));
+    ALKNET_CO_ASSERT_OK(co_await loop.sleep(seconds(1)));
+    const auto stream = co_await client.stream_with(encode_stream_header(token));
+    ALKNET_CO_ASSERT_OK(co_await (*stream)->finish());
+    EXPECT_TRUE(co_await is_reset(**stream));
+    client.hand().end();
+    co_await world.end();
+}
+
 ALKNET_CO_TEST(ChannelStreams, OneThatIsNotReadHoldsNobodyElseBack) {
     SshWorld world(loop);
     StreamClient client(world);

@@ -43,7 +43,7 @@ inline constexpr std::size_t kSocketPathBytesMax = 1024;
 inline constexpr std::size_t kQuestionsMax = 64;
 
 // Streams of the connection below that carry channels.
-inline constexpr std::size_t kChannelStreamsMax = 64;  // of one connection; others carry themselves
+inline constexpr std::size_t kChannelStreamsMax = 32;  // of one connection; others carry themselves
 /// Streams of one connection that have not said yet for what they are, and how long they may.
 inline constexpr std::size_t kUnboundStreamsMax = 16;
 inline constexpr Duration kBindTime = std::chrono::seconds(10);
