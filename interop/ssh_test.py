@@ -129,6 +129,14 @@ class StockSsh(SshNode):
     def test_w_through_pipe(self):
         self.through(pipe=True)
 
+    def test_nothing_is_asked_of_it(self):
+        # Not even whether it knows what nodes offer each other: type 80 is a global request.
+        done = self.ssh("-vvv", "-W", f"127.0.0.1:{self.echo.port}", stdin=b"hello", pipe=True)
+        self.assertEqual((done.returncode, done.stdout), (0, b"hello"), done.stderr.decode())
+        self.assertIn(b"receive packet: type 91", done.stderr)
+        self.assertNotIn(b"receive packet: type 80", done.stderr)
+        self.assertNotIn(b"alk.dev", done.stderr)
+
     def forward(self, pipe):
         with socket.create_server(("127.0.0.1", 0)) as free:
             local = free.getsockname()[1]

@@ -38,11 +38,14 @@ task<result<SshSessionList>> sessions(SourcePtr source, Nothing /*input*/) {
     const auto all = source->table->all();
     for (const ssh::SessionEntry& one : all) {
         if (one.kind == Kind::session) {
-            list.sessions.push_back({.id = one.id,
-                                     .peer = one.peer,
-                                     .fingerprint = one.fingerprint,
-                                     .remote = one.place,
-                                     .age_s = age_of(*source, one)});
+            list.sessions.push_back(
+                {.id = one.id,
+                 .peer = one.peer,
+                 .fingerprint = one.fingerprint,
+                 .remote = one.place,
+                 .age_s = age_of(*source, one),
+                 .bytes_sent = one.traffic ? one.traffic->sent.load() : 0,
+                 .bytes_received = one.traffic ? one.traffic->received.load() : 0});
         }
     }
     for (const ssh::SessionEntry& one : all) {

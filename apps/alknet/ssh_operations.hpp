@@ -26,14 +26,18 @@ struct SshSessionInfo {
     std::uint64_t forwards = 0;
     std::uint64_t programs = 0;
     std::int64_t age_s = 0;
-    static constexpr std::array<std::string_view, 7> kAbout = {
+    std::uint64_t bytes_sent = 0;
+    std::uint64_t bytes_received = 0;
+    static constexpr std::array<std::string_view, 9> kAbout = {
         "for ssh/close",
         "the name of the peer",
         "of the key that it has logged in with",
         "from where",
         "connections and listeners that there are for it",
         "commands, shells and operations that it runs",
-        "since it has logged in"};
+        "since it has logged in",
+        "in packets of SSH; what channels have streams for is not",
+        "likewise"};
 };
 struct SshSessionList {
     std::vector<SshSessionInfo> sessions;

@@ -119,6 +119,9 @@ task<result<void>> join_stdio(Client& client, const SshWishes& wishes, ssh::Forw
     if (channel) {
         auto stdio = net::make_stdio_stream(client.loop());
         joined = stdio ? co_await (*channel)->join(**stdio) : unexpected(stdio.error());
+        if (joined) {  // over there it closes when it has handed everything on
+            (void)co_await (*channel)->wait_closed();
+        }
         channel->reset();
     }
     co_await way.close();

@@ -145,6 +145,7 @@ task<result<Hop>> node_hop(Client& client, SshWay& way, const SshWishes& wishes,
     Hop hop;
     ALKNET_CO_TRY(hop.stream, co_await connect_node(client, way, place, wishes.dial));
     hop.options.keys = {ssh::make_signer(client.key())};
+    hop.options.connection = way.connections.back();
     const PeerIdentity proven = way.connections.back()->info().peer;
     hop.options.trust = [proven](const NodeId& key) { return check_node(proven, key); };
     co_return hop;

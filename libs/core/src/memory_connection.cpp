@@ -200,8 +200,11 @@ public:
     [[nodiscard]] const ConnectionInfo& info() const noexcept override { return mine().info; }
     [[nodiscard]] SocketAddress remote() const noexcept override { return mine().info.remote; }
     [[nodiscard]] ConnectionStats stats() const noexcept override { return mine().stats; }
-    result<void> export_keying_material(std::string_view, BytesView, MutableBytes) const override {
-        return fail(causes::kNotSupported, "there is no TLS on this connection");
+    result<void> export_keying_material(std::string_view label, BytesView context,
+                                        MutableBytes out) const override {
+        return link_->options.exporter
+                   ? link_->options.exporter(label, context, out)
+                   : fail(causes::kNotSupported, "there is no TLS on this connection");
     }
 
 private:

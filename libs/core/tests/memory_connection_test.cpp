@@ -205,6 +205,13 @@ ALKNET_CO_TEST(MemoryConnection, TellsEachEndWhoTheOtherIs) {
     EXPECT_EQ(client->info().transport, Transport::local);
     Bytes out(1);
     EXPECT_FALSE(client->export_keying_material("x", {}, out));
+    options.exporter = [](std::string_view label, BytesView context, MutableBytes into) {
+        into[0] = static_cast<std::byte>(label.size() + context.size());
+        return result<void>();
+    };
+    const auto keyed = make_memory_connection_pair(options);
+    EXPECT_TRUE(keyed.server->export_keying_material("label", Bytes(2), out));
+    EXPECT_EQ(out[0], std::byte{7});
     co_return;
 }
 

@@ -123,8 +123,10 @@ public:
     [[nodiscard]] result<void> alive() const;
     /// The reader took `count` octets: credit goes back.
     void consumed(Stream& stream, ReceiveWindow& window, std::size_t count);
-    /// `count` octets will never be read.
-    void discarded(std::size_t count) noexcept;
+    /// `count` octets of it will never be read.
+    void discarded(const Stream& stream, std::size_t count) noexcept;
+    /// `count` octets are there, unread, of a stream that stands alone.
+    void set_aside(std::size_t count) noexcept;
     void received(std::size_t count) noexcept { received_unread_ += count; }
     void shutdown_read(std::int64_t id, std::uint64_t code) noexcept;
     void shutdown_write(std::int64_t id, std::uint64_t code) noexcept;
@@ -141,6 +143,10 @@ public:
 
 private:
     friend struct Callbacks;
+    [[nodiscard]] Duration round_trip() const noexcept;
+    [[nodiscard]] std::uint64_t unsent_max(const Stream& stream) const noexcept;
+    /// Of the connection, for `count` octets. True: the peer should hear of it soon.
+    bool give_credit(std::size_t count) noexcept;
 
     struct ConnDelete {
         void operator()(ngtcp2_conn* conn) const noexcept { ngtcp2_conn_del(conn); }

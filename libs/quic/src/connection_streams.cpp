@@ -160,29 +160,44 @@ void ConnectionImpl::consumed(Stream& stream, ReceiveWindow& window, std::size_t
     if (conn_ == nullptr) {
         return;
     }
-    const auto round_trip = [this] {
-        ngtcp2_conn_info info{};
-        ngtcp2_conn_get_conn_info(conn_.get(), &info);
-        return Duration(static_cast<Duration::rep>(info.smoothed_rtt));
-    };
-    window.set_limit(stream_window_max_);
-    const std::uint64_t stream_credit = count + window.consumed(count, loop_.now(), round_trip);
-    const std::uint64_t credit = count + window_.consumed(count, loop_.now(), round_trip);
+    const std::uint64_t limit = stream.alone() ? kAloneWindowMax : stream_window_max_;
+    window.set_limit(std::min(limit, stream_window_max_));
+    const std::uint64_t stream_credit =
+        count + window.consumed(count, loop_.now(), [this] { return round_trip(); });
     if (!ALKNET_MUTATION(lose_stream_credit)) {
         (void)ngtcp2_conn_extend_max_stream_offset(conn_.get(), stream.id(), stream_credit);
     }
-    if (!ALKNET_MUTATION(lose_connection_credit)) {
-        ngtcp2_conn_extend_max_offset(conn_.get(), credit);
-    }
     const bool stream_due = window.due(count);
-    if (window_.due(count) || stream_due) {
+    const bool due = !stream.alone() && give_credit(count);
+    if (due || stream_due) {
         request_flush();
     }
 }
 
-void ConnectionImpl::discarded(std::size_t count) noexcept {
+Duration ConnectionImpl::round_trip() const noexcept {
+    ngtcp2_conn_info info{};
+    ngtcp2_conn_get_conn_info(conn_.get(), &info);
+    return Duration(static_cast<Duration::rep>(info.smoothed_rtt));
+}
+
+bool ConnectionImpl::give_credit(std::size_t count) noexcept {
+    const std::uint64_t credit =
+        count + window_.consumed(count, loop_.now(), [this] { return round_trip(); });
+    if (!ALKNET_MUTATION(lose_connection_credit)) {
+        ngtcp2_conn_extend_max_offset(conn_.get(), credit);
+    }
+    return window_.due(count);
+}
+
+void ConnectionImpl::set_aside(std::size_t count) noexcept {
+    if (count > 0 && conn_ != nullptr && give_credit(count)) {
+        request_flush();
+    }
+}
+
+void ConnectionImpl::discarded(const Stream& stream, std::size_t count) noexcept {
     received_unread_ -= count;
-    if (count > 0 && conn_ != nullptr) {
+    if (count > 0 && conn_ != nullptr && !stream.alone()) {
         ngtcp2_conn_extend_max_offset(conn_.get(), count);
         if (window_.due(count)) {
             request_flush();
@@ -207,8 +222,8 @@ void ConnectionImpl::set_window_limits(std::uint64_t connection_bytes, std::uint
 
 std::size_t ConnectionImpl::send_room(Stream& stream) noexcept {
     const std::uint64_t own = stream.unsent();
-    const std::uint64_t stream_room =
-        own < options_.unsent_bytes_max ? options_.unsent_bytes_max - own : 0;
+    const std::uint64_t most = unsent_max(stream);
+    const std::uint64_t stream_room = own < most ? most - own : 0;
     const std::uint64_t bound = std::max<std::uint64_t>(send_bytes_max_, kSendBytesFloor);
     const std::uint64_t room = sent_unacknowledged_ < bound ? bound - sent_unacknowledged_ : 0;
     if (room == 0 && !static_cast<ListHook<BudgetTag>&>(stream).linked()) {
@@ -217,8 +232,13 @@ std::size_t ConnectionImpl::send_room(Stream& stream) noexcept {
     return static_cast<std::size_t>(std::min(stream_room, room));
 }
 
+std::uint64_t ConnectionImpl::unsent_max(const Stream& stream) const noexcept {
+    return stream.alone() ? std::min(kAloneUnsentMax, options_.unsent_bytes_max)
+                          : options_.unsent_bytes_max;
+}
+
 bool ConnectionImpl::wants_more(const Stream& stream) const noexcept {
-    return stream.unsent() <= options_.unsent_bytes_max / 2;
+    return stream.unsent() <= unsent_max(stream) / 2;
 }
 
 void ConnectionImpl::written(std::size_t count) noexcept {

@@ -6,6 +6,7 @@
 #include <alknet/base/assert.hpp>
 #include <alknet/base/causes.hpp>
 #include <alknet/base/mutation.hpp>
+#include <utility>
 
 namespace alknet::quic {
 
@@ -33,6 +34,12 @@ task<result<std::size_t>> Stream::read(MutableBytes into) {
     }
 }
 
+void Stream::stand_alone() noexcept {
+    if (!std::exchange(alone_, true)) {
+        connection_.set_aside(received_.size());
+    }
+}
+
 std::size_t Stream::drop_received() noexcept {
     const std::size_t count = received_.size();
     received_.clear();
@@ -45,7 +52,7 @@ void Stream::stop(std::uint64_t code) noexcept {
     }
     stopped_ = true;
     const std::size_t unread = drop_received();
-    connection_.discarded(unread);
+    connection_.discarded(*this, unread);
     if (!closed_ && !fin_received_ && !peer_reset_) {
         connection_.shutdown_read(id_, code);
     }
@@ -56,11 +63,14 @@ void Stream::on_data(BytesView data, bool fin) {
     if (ALKNET_MUTATION(lose_chunk)) {
         data = {};
     }
+    connection_.received(data.size());
+    if (alone_) {
+        connection_.set_aside(data.size());
+    }
     if (stopped_) {
-        connection_.discarded(data.size());
+        connection_.discarded(*this, data.size());
     } else {
         received_.append(data);
-        connection_.received(data.size());
         if (ALKNET_MUTATION(double_chunk)) {
             received_.append(data);
             connection_.received(data.size());
@@ -72,7 +82,7 @@ void Stream::on_data(BytesView data, bool fin) {
 
 void Stream::on_peer_reset(std::uint64_t code) noexcept {
     // What was not read yet is lost with the rest (RFC 9000 section 3.2 allows it).
-    connection_.discarded(drop_received());
+    connection_.discarded(*this, drop_received());
     peer_reset_ = code;
     readable_.wake_all();
 }

@@ -19,6 +19,10 @@ namespace alknet::quic {
 
 class ConnectionImpl;
 
+/// Of a stream that stands alone, received and unsent: many of them fit into what a connection has.
+inline constexpr std::uint64_t kAloneWindowMax = 4 << 20;
+inline constexpr std::uint64_t kAloneUnsentMax = 256 << 10;
+
 struct SendTag;    // streams that have something for the next packet
 struct BudgetTag;  // streams whose writer waits for the connection's send limit
 
@@ -49,6 +53,7 @@ public:
     result<void> finish();
     void reset(std::uint64_t code) noexcept;
     task<result<void>> wait_stopped();
+    void stand_alone() noexcept;
     /// The application has let go.
     void release() noexcept;
 
@@ -89,6 +94,8 @@ public:
     [[nodiscard]] std::size_t unsent() const noexcept { return out_.unsent(); }
     [[nodiscard]] bool closed() const noexcept { return closed_; }
     [[nodiscard]] bool released() const noexcept { return released_; }
+    /// What it receives gets its credit of the connection back at once, and not when it is read.
+    [[nodiscard]] bool alone() const noexcept { return alone_; }
 
     void wake_writer() noexcept { writable_.wake_all(); }
 
@@ -110,6 +117,7 @@ private:
     ChunkQueue received_;
     bool fin_received_ = false;
     bool stopped_ = false;
+    bool alone_ = false;
     std::optional<std::uint64_t> peer_reset_;
     WaitList readable_;
 

@@ -4,6 +4,7 @@
 
 #include "stream.hpp"
 
+#include <alknet/net/shared_credit.hpp>
 #include <alknet/net/stream.hpp>
 #include <alknet/quic/endpoint.hpp>
 #include <memory>
@@ -24,7 +25,7 @@ protected:
     std::shared_ptr<Stream> stream_;
 };
 
-class BiHandle final : public StreamHandle<BiStream> {
+class BiHandle final : public StreamHandle<BiStream>, public SharedCredit {
 public:
     using StreamHandle::StreamHandle;
     task<result<std::size_t>> read(MutableBytes into) override { return stream_->read(into); }
@@ -33,6 +34,7 @@ public:
     task<result<void>> finish() override;
     void reset(std::uint64_t code) noexcept override { stream_->reset(code); }
     task<result<void>> wait_stopped() override { return stream_->wait_stopped(); }
+    void stand_alone() noexcept override { stream_->stand_alone(); }
     [[nodiscard]] std::uint64_t id() const noexcept override {
         return static_cast<std::uint64_t>(stream_->id());
     }

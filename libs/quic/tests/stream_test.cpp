@@ -1,4 +1,5 @@
 #include <sodium.h>
+#include <alknet/net/shared_credit.hpp>
 
 #include "quic_fixture.hpp"
 
@@ -300,6 +301,56 @@ TEST_F(StreamTest, APeerThatNeverReadsOnManyStreamsCannotMakeUsBuffer) {
     EXPECT_GT(pair.server->stats().buffered_bytes, 200U << 10);
     pair.client->close(0, "");
     world.run_for(1s);
+}
+
+struct SlowStream {
+    std::unique_ptr<BiStream> client;
+    std::unique_ptr<BiStream> server;
+    std::optional<result<void>> written;
+};
+
+// What they hold would fill the window of the connection several times, and the send buffers too.
+TEST_F(StreamTest, ThoseThatStandAloneHoldUpNoOther) {
+    policy.transport.connection_window_bytes = 64 << 10;
+    policy.transport.connection_window_bytes_max = 64 << 10;
+    policy.transport.stream_window_bytes = 32 << 10;
+    TransportOptions transport;
+    transport.connection_window_bytes_max = 3 << 20;
+    start(transport);
+    connect();
+    const std::string text = pattern(1 << 20);
+    std::vector<SlowStream> slow(8);
+    for (SlowStream& one : slow) {
+        one.client = run(pair.client->open_bi()).value();
+        stand_alone(*one.client);
+        client_tasks->spawn(keep(write_all(*one.client, text), one.written), "writer");
+        one.server = run_on(*server_process, pair.server->accept_bi()).value();
+        world.run_for(1s);
+        stand_alone(*one.server);  // also what is there already
+    }
+    world.run_for(10s);
+    EXPECT_EQ(pair.server->stats().buffered_bytes, slow.size() * (32U << 10));
+    EXPECT_FALSE(slow.front().written);
+
+    auto fast = run(pair.client->open_bi()).value();
+    ASSERT_TRUE(run(write_all(*fast, pattern(20'000))));
+    auto there = run_on(*server_process, pair.server->accept_bi()).value();
+    EXPECT_EQ(run_on(*server_process, read_all(*there)).value(), pattern(20'000));
+
+    slow.front().server->stop(1);
+    slow.front().client->reset(1);
+    for (SlowStream& one : std::span(slow).subspan(1)) {
+        EXPECT_EQ(run_on(*server_process, read_all(*one.server)).value(), text);
+    }
+    EXPECT_EQ(pair.server->stats().buffered_bytes, 0U);
+}
+
+TEST_F(StreamTest, WhatComesAfterAStopIsNotHeld) {
+    auto streams = open();
+    streams.server->stop(1);
+    (void)run(write_all(*streams.client, pattern(100'000)));
+    world.run_for(1s);
+    EXPECT_EQ(pair.server->stats().buffered_bytes, 0U);
 }
 
 TEST_F(StreamTest, TheWindowGrowsOnlyAsFarAsAllowed) {

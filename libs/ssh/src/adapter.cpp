@@ -6,12 +6,22 @@
 #include <array>
 #include <utility>
 
+#include "channel_streams.hpp"
 #include "session.hpp"
 
 namespace alknet::ssh {
 
+namespace {
+
+// Sessions of one connection, and what carries their channels.
+constexpr std::size_t kStreamsMax = StreamHandlerOptions().streams_max + kChannelStreamsMax;
+
+}  // namespace
+
 SshAdapter::SshAdapter(SshAdapterOptions options)
-    : options_(std::move(options)), host_key_(options_.host_key) {
+    : StreamHandler({.streams_max = kStreamsMax}),
+      options_(std::move(options)),
+      host_key_(options_.host_key) {
     ALKNET_ASSERT(host_key_ != nullptr && options_.identities != nullptr &&
                   options_.network != nullptr);
 }
@@ -40,7 +50,33 @@ bool SshAdapter::has_room_for_a_login() const {
     return static_cast<std::size_t>(drawn[0]) * (options_.logins_max - half) < left * 256;
 }
 
+std::shared_ptr<ChannelStreams> SshAdapter::streams_of(const Connection& connection) const {
+    const auto found = streams_.find(&connection);
+    return found == streams_.end() ? nullptr : found->second.lock();
+}
+
+std::shared_ptr<ChannelStreams> SshAdapter::make_streams(const Connection& connection) {
+    if (auto there = streams_of(connection)) {
+        return there;
+    }
+    const auto forget = [this, key = &connection](const ChannelStreams* streams) {
+        streams_.erase(key);
+        delete streams;
+    };
+    std::shared_ptr<ChannelStreams> made(new ChannelStreams, forget);
+    streams_[&connection] = made;
+    return made;
+}
+
+// Sessions speak first, as stock servers do, but where a stream may be a channel's.
 task<result<void>> SshAdapter::handle_stream(BiStream& stream, const StreamContext& context) {
+    Bytes heard;
+    if (const auto streams = streams_of(*context.connection)) {
+        ALKNET_CO_TRY(const StreamBegin begin, co_await streams->hear(stream, heard));
+        if (begin.token) {
+            co_return co_await streams->serve(stream, *begin.token);
+        }
+    }
     if (!has_room_for_a_login()) {
         options_.log.warn("ssh.refused", {{"remote_addr", context.auth.remote.to_string()},
                                           {"id", causes::kLimit.id},
@@ -49,12 +85,17 @@ task<result<void>> SshAdapter::handle_stream(BiStream& stream, const StreamConte
     }
     const TaskContext task = co_await current_context();
     Session session(*task.loop, stream, context, *this);
-    co_return co_await session.run();
+    co_return co_await session.run(heard);
 }
 
 task<void> SshAdapter::shutdown() {
     for (Session* const session : sessions_) {
         session->end(error(causes::kShuttingDown));
+    }
+    for (const auto& [connection, streams] : streams_) {
+        if (const auto there = streams.lock()) {
+            there->stop_hearing();
+        }
     }
     co_await StreamHandler::shutdown();
 }

@@ -245,7 +245,8 @@ result<ChannelEvent> Channels::take_answer(BytesView message, bool confirmed) {
         return malformed();
     }
     channel->state = Channel::State::open;
-    return ChannelEvent{.kind = ChannelEvent::Kind::opened, .channel = id};
+    return ChannelEvent{
+        .kind = ChannelEvent::Kind::opened, .channel = id, .body = message.subspan(1 + 16)};
 }
 
 result<ChannelEvent> Channels::take_window(BytesView message) {
@@ -348,7 +349,7 @@ result<ChannelId> Channels::open(std::string_view type, BytesView body) {
     return id;
 }
 
-result<void> Channels::accept(ChannelId id) {
+result<void> Channels::accept(ChannelId id, BytesView more) {
     Channel& channel = at(id);
     ALKNET_ASSERT(channel.state == Channel::State::asked);
     channel.state = Channel::State::open;
@@ -357,6 +358,7 @@ result<void> Channels::accept(ChannelId id) {
     out.number(id);
     out.number(kWindowBytes);
     out.number(kChannelPacketBytes);
+    out.append(more);
     return transport_.send(out.view());
 }
 

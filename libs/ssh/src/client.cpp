@@ -226,6 +226,7 @@ task<result<void>> ClientDriver::take_login(BytesView message) {
         logged_in_ = true;
         transport_.set_authenticated();
         settled_.set();
+        ALKNET_CO_CHECK(ask_for_streams());
     }
     co_return step.message.empty() ? result<void>() : transport_.send(step.message);
 }

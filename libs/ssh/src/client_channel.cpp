@@ -167,6 +167,9 @@ private:
         }
         ClientDriver& driver = *std::exchange(state_->driver, nullptr);
         driver.forget(state_->id);
+        if (state_->token && state_->carrier == nullptr) {
+            driver.check(driver.channels().request(state_->id, kNoChannelStream, false));
+        }
         driver.check(driver.channels().close(state_->id));
     }
 

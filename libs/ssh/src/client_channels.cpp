@@ -4,10 +4,12 @@
 #include <utility>
 
 #include "client_driver.hpp"
+#include "client_stream.hpp"
 #include "forward_request.hpp"
 #include "host_key.hpp"
 #include "messages.hpp"
 #include "printable.hpp"
+#include "stream_binding.hpp"
 
 namespace alknet::ssh {
 
@@ -56,7 +58,7 @@ public:
         }
         state->open = true;
         state->driver->check(state->driver->channels().accept(state->id));
-        return make_channel(state);
+        return state->driver->with_stream(make_channel(state), state);
     }
     void refuse(std::string_view why) override {
         const auto state = std::exchange(state_, nullptr);
@@ -76,6 +78,10 @@ private:
 
 }  // namespace
 
+bool ClientChannelState::carries_itself() const noexcept {
+    return !token || (carrier != nullptr && carrier->state == ClientStream::State::none);
+}
+
 void ClientChannelState::wake() noexcept {
     data.news.wake_all();
     errors.news.wake_all();
@@ -83,6 +89,9 @@ void ClientChannelState::wake() noexcept {
     window.wake_all();
     if (sending != nullptr && (closed_in || driver == nullptr)) {
         sending->request();
+    }
+    if (carrier != nullptr && driver == nullptr) {
+        carrier->end(0);
     }
 }
 
@@ -94,25 +103,37 @@ std::shared_ptr<ClientChannelState> ClientDriver::add(ChannelId id) {
     return state;
 }
 
-task<result<std::unique_ptr<SshChannel>>> ClientDriver::open(std::string type, Bytes body) {
+std::unique_ptr<SshChannel> ClientDriver::with_stream(
+    std::unique_ptr<SshChannel> channel, const std::shared_ptr<ClientChannelState>& state) {
+    if (!state->token) {
+        return channel;
+    }
+    state->carrier = std::make_shared<ClientStream>();
+    spawn(bring_stream(state, options_.connection), "ssh.stream");
+    return make_stream_channel(std::move(channel), state);
+}
+
+task<result<std::unique_ptr<SshChannel>>> ClientDriver::open(std::string type, Bytes body,
+                                                             bool forwards) {
     if (why_) {
         co_return unexpected(*why_);
     }
     ALKNET_CO_TRY(const ChannelId id, channels_.open(type, body));
     flush();
     const auto state = add(id);
+    state->forwards = forwards;
     auto channel = make_channel(state);  // whoever goes before the answer is done with it
     while (!state->open && !state->refused && !state->why) {
         ALKNET_CO_CHECK(co_await state->news.wait());
     }
     if (state->open) {
-        co_return channel;
+        co_return with_stream(std::move(channel), state);
     }
     co_return unexpected(state->refused ? *state->refused : *state->why);
 }
 
 task<result<std::unique_ptr<SshChannel>>> ClientDriver::open_tcp(TcpRoute route) {
-    return open("direct-tcpip", route.encode());
+    return open("direct-tcpip", route.encode(), true);
 }
 
 task<result<std::unique_ptr<SshChannel>>> ClientDriver::open_socket(std::string path) {
@@ -120,11 +141,11 @@ task<result<std::unique_ptr<SshChannel>>> ClientDriver::open_socket(std::string 
     put_text(body, path);
     put_text(body, "");
     body.number<std::uint32_t>(0);
-    return open("direct-streamlocal@openssh.com", body.take());
+    return open("direct-streamlocal@openssh.com", body.take(), true);
 }
 
 task<result<std::unique_ptr<SshChannel>>> ClientDriver::open_session() {
-    return open("session", {});
+    return open("session", {}, false);
 }
 
 task<result<std::uint16_t>> ClientDriver::listen(std::string_view request, Place place, Bytes body,
@@ -164,10 +185,29 @@ task<result<void>> ClientDriver::listen_socket(std::string path, SshArrivals arr
     co_return result<void>();
 }
 
+// Before anything else is asked for; what is sent meanwhile goes without.
+result<void> ClientDriver::ask_for_streams() {
+    if (options_.connection == nullptr) {
+        return {};
+    }
+    const auto binding = stream_binding(*options_.connection, transport_.session_id());
+    if (!binding) {
+        return {};
+    }
+    const auto question = std::make_shared<Question>();
+    question->of_streams = true;
+    questions_.push_back(question);
+    return channels_.ask_for(kChannelStreams, encode_binding(*binding));
+}
+
 result<void> ClientDriver::take_global_answer(const ChannelEvent& event) {
     const auto question = std::move(questions_.front());
     questions_.pop_front();
     question->answered.wake_all();
+    if (question->of_streams) {
+        streams_ = event.code != 0;
+        return {};
+    }
     if (event.code == 0) {
         question->outcome = fail(causes::kForbidden, "the SSH server does not listen there");
         return {};
@@ -212,6 +252,9 @@ result<void> ClientDriver::take_event(const ChannelEvent& event) {
         case Kind::refused:
             return take_answer(channel, event);
         case Kind::data:
+            if (!channel->carries_itself()) {
+                return fail(causes::kProtocol, "data of a channel that has a stream");
+            }
             take_data(*channel, event);
             break;
         case Kind::window:
@@ -247,10 +290,17 @@ result<void> ClientDriver::take_answer(const std::shared_ptr<ClientChannelState>
         return {};
     }
     channel->open = true;
+    if (streams_ && channel->forwards) {
+        ALKNET_TRY(const StreamHeader header, parse_stream_header(event.body));
+        channel->token = header.token;
+    }
     if (!channel->abandoned) {
         return {};
     }
     forget(event.channel);
+    if (channel->token) {
+        ALKNET_CHECK(channels_.request(event.channel, kNoChannelStream, false));
+    }
     return channels_.close(event.channel);
 }
 
@@ -271,13 +321,17 @@ result<void> ClientDriver::take_open(const ChannelEvent& event) {
     Place place;
     std::string from_host;
     std::uint16_t from_port = 0;
+    StreamHeader header{.rest = event.body};
+    if (streams_ && (event.type == kForwardedTcp || event.type == kForwardedSocket)) {
+        ALKNET_TRY(header, parse_stream_header(event.body));
+    }
     if (event.type == kForwardedTcp) {
-        ALKNET_TRY(TcpRoute route, TcpRoute::parse(event.body));
+        ALKNET_TRY(TcpRoute route, TcpRoute::parse(header.rest));
         place = {std::move(route.host), route.port};
         from_host = std::move(route.from_host);
         from_port = route.from_port;
     } else if (event.type == kForwardedSocket) {
-        WireReader in(event.body);
+        WireReader in(header.rest);
         place = {std::string(take_text(in)), kNoPort};
     } else if (event.type != kAgentChannel) {
         return channels_.refuse(event.channel, OpenFailure::unknown_type,
@@ -287,7 +341,9 @@ result<void> ClientDriver::take_open(const ChannelEvent& event) {
     if (takers == nullptr) {
         return channels_.refuse(event.channel, OpenFailure::prohibited, "nobody has asked for it");
     }
-    (*takers)(std::make_unique<Arrival>(add(event.channel), std::move(from_host), from_port));
+    auto state = add(event.channel);
+    state->token = header.token;
+    (*takers)(std::make_unique<Arrival>(std::move(state), std::move(from_host), from_port));
     return {};
 }
 

@@ -15,11 +15,13 @@
 #include <utility>
 #include <vector>
 
+#include "channel_stream.hpp"
 #include "exchange_watch.hpp"
 
 namespace alknet::ssh {
 
 class ClientDriver;
+struct ClientStream;
 
 /// What has come and was not taken yet.
 struct Arrived {
@@ -38,6 +40,9 @@ struct ClientChannelState {
     std::optional<error> why;
     ChannelId id = 0;
     bool open = false;
+    bool forwards = false;                  // and is opened by us: it may have a stream
+    StreamToken token;                      // of its stream
+    std::shared_ptr<ClientStream> carrier;  // that stream, once somebody uses the channel
     std::optional<error> refused;
     Arrived data;
     Arrived errors;
@@ -52,6 +57,8 @@ struct ClientChannelState {
     WaitList news;    // opened, refused, answered, closed, ended
     WaitList window;  // there is more to send into
 
+    /// Whether data may come on the channel itself.
+    [[nodiscard]] bool carries_itself() const noexcept;
     /// Whoever waits for anything of it.
     void wake() noexcept;
 };
@@ -97,6 +104,10 @@ public:
     void flush() noexcept { to_write_.wake_all(); }
     void forget(ChannelId id) { states_.erase(id); }
     [[nodiscard]] std::shared_ptr<ClientChannelState> add(ChannelId id);
+    /// An open channel with the stream that it is to have, if it is.
+    [[nodiscard]] std::unique_ptr<SshChannel> with_stream(
+        std::unique_ptr<SshChannel> channel, const std::shared_ptr<ClientChannelState>& state);
+    void spawn(task<void> work, std::string_view name) { tasks_.spawn(std::move(work), name); }
 
 private:
     using Place = std::pair<std::string, std::uint16_t>;
@@ -106,6 +117,7 @@ private:
     struct Question {
         Place place;
         SshArrivals arrivals;
+        bool of_streams = false;
         std::optional<result<std::uint16_t>> outcome{};
         WaitList answered{};
     };
@@ -130,7 +142,8 @@ private:
     task<void> keep_alive();
     task<result<void>> farewell();
     void end(error why) noexcept;
-    task<result<std::unique_ptr<SshChannel>>> open(std::string type, Bytes body);
+    task<result<std::unique_ptr<SshChannel>>> open(std::string type, Bytes body, bool forwards);
+    result<void> ask_for_streams();
     task<result<std::uint16_t>> listen(std::string_view request, Place place, Bytes body,
                                        SshArrivals arrivals);
 
@@ -151,6 +164,7 @@ private:
     std::deque<std::shared_ptr<Question>> questions_;
     std::map<Place, SshArrivals> listening_;
     SshArrivals agent_;
+    bool streams_ = false;  // both agree on them
     WaitList to_write_;
     WaitList written_;
     TimePoint heard_;        // of the server, last

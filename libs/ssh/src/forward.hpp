@@ -7,6 +7,7 @@
 #include <alknet/ssh/channels.hpp>
 #include <memory>
 
+#include "channel_streams.hpp"
 #include "listen.hpp"
 #include "program.hpp"
 #include "session.hpp"
@@ -22,11 +23,12 @@ struct Session::Forward {
     std::shared_ptr<Listening> listening;  // where it came; null: it was asked for
     Event answered;                        // by the client, about one that came
     bool refused = false;
-    std::shared_ptr<const void> place;   // among those that the peer may have
-    std::shared_ptr<const void> entry;   // in the table of sessions
-    std::unique_ptr<ByteStream> stream;  // null until it is connected
-    std::unique_ptr<Program> program;    // null: the socket is one
-    Bytes pending;                       // from the channel, for the socket; at most a window
+    std::shared_ptr<const void> place;     // among those that the peer may have
+    std::shared_ptr<const void> entry;     // in the table of sessions
+    std::unique_ptr<ByteStream> stream;    // null until it is connected
+    std::unique_ptr<StreamTicket> ticket;  // for what carries its data; null: it does so itself
+    std::unique_ptr<Program> program;      // null: the socket is one
+    Bytes pending;                         // from the channel, for the socket; at most a window
     std::size_t pending_begin = 0;
     bool eof_in = false;
     bool closed_in = false;
@@ -36,6 +38,10 @@ struct Session::Forward {
     Cancel* pumps = nullptr;
     Cancel* down = nullptr;
 
+    /// Whether data may come on the channel itself.
+    [[nodiscard]] bool carries_itself() const noexcept {
+        return ticket == nullptr || ticket->declined();
+    }
     [[nodiscard]] ForwardPlace where() const noexcept {
         return to_socket ? ForwardPlace{.path = path}
                          : ForwardPlace{.host = route.host, .address = resolved};

@@ -51,7 +51,8 @@ struct Session::Listening {
 /// A global request that waits for its turn: they are answered in their order.
 struct Session::Global {
     bool wants_reply = false;
-    std::optional<ListenRequest> request;  // nullopt: it is not known
+    std::optional<ListenRequest> request{};  // nullopt: it is something else
+    std::optional<StreamBinding> binding{};  // of one that wants channel-streams
 };
 
 }  // namespace alknet::ssh

@@ -6,6 +6,7 @@
 #include <alknet/rt/combine.hpp>
 #include <utility>
 
+#include "channel_streams.hpp"
 #include "forward.hpp"
 #include "messages.hpp"
 #include "printable.hpp"
@@ -58,7 +59,7 @@ Session::~Session() {
     adapter_.logins_ -= identity_ ? 0 : 1;
 }
 
-task<result<void>> Session::run() {
+task<result<void>> Session::run(BytesView heard) {
     const TaskContext context = co_await current_context();
     TaskScope tasks(loop_, context.cancel);
     Cancel reading(context.cancel);
@@ -70,7 +71,7 @@ task<result<void>> Session::run() {
     tasks.spawn(watch_identity(), "ssh.identity");
     tasks.spawn(keep_alive(), "ssh.alive");
     tasks.spawn(answer_globals(), "ssh.globals");
-    result<void> ended = co_await read_all().under(reading);
+    result<void> ended = co_await read_all(heard).under(reading);
     if (why_) {
         ended = unexpected(*why_);
     }
@@ -87,6 +88,7 @@ task<result<void>> Session::run() {
         }
     }
     closing_ = true;
+    end_streams();
     flush();
     const auto told = co_await with_timeout(kFarewellTime, farewell().under(tasks.token()));
     tasks.cancel();
@@ -126,7 +128,8 @@ void Session::check(const result<void>& sent) {
 }
 
 // Reads on only when what it has led to has gone out: a peer that asks and does not listen waits.
-task<result<void>> Session::read_all() {
+task<result<void>> Session::read_all(BytesView heard) {
+    take_in(heard);
     for (;;) {
         for (;;) {
             ALKNET_CO_TRY(const std::optional<BytesView> message, transport_.next());
@@ -149,8 +152,17 @@ task<result<void>> Session::read_all() {
             co_return fail(causes::kClosed);
         }
         transport_.filled(size);
+        traffic_->received += size;
         heard_ = loop_.now();
         ++reads_;
+    }
+}
+
+// No more than there is room for at once, which is less than what begins a stream.
+void Session::take_in(BytesView octets) {
+    if (!octets.empty()) {
+        std::ranges::copy(octets, transport_.room().begin());
+        transport_.filled(octets.size());
     }
 }
 
@@ -261,7 +273,7 @@ task<void> Session::write_all() {
         Transport::Sealed sealed = transport_.take_out();
         writing_ = sealed.size;
         const result<void> written = co_await stream_.write(sealed.view());
-        writing_ = 0;
+        traffic_->sent += std::exchange(writing_, 0);
         transport_.give_back(std::move(sealed));
         written_.wake_all();
         if (!written) {

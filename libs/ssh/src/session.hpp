@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "channel_stream.hpp"
 #include "exchange_watch.hpp"
 #include "forward_request.hpp"
 #include "node_command.hpp"
@@ -35,8 +36,9 @@ public:
     Session& operator=(const Session&) = delete;
     ~Session();
 
-    /// Returns when the connection has ended; well, if the peer ended it.
-    task<result<void>> run();
+    /// `heard` is what was read of the stream before. Returns when the connection has ended; well,
+    /// if the peer ended it.
+    task<result<void>> run(BytesView heard = {});
     /// Ends it, with a word to the peer; at once, if it is ending already.
     void end(error why) noexcept;
     /// Looks again at what is allowed.
@@ -51,7 +53,8 @@ private:
 
     /// Until everything is written.
     task<result<void>> farewell();
-    task<result<void>> read_all();
+    task<result<void>> read_all(BytesView heard);
+    void take_in(BytesView octets);
     task<result<void>> take(BytesView message);
     task<result<void>> take_login(BytesView message);
     result<void> log_in(Identity identity);
@@ -61,6 +64,7 @@ private:
     result<void> may_forward(std::string_view scope) const;
     result<void> take_event(const ChannelEvent& event);
     result<void> take_open(const ChannelEvent& event);
+    result<void> take_other_request(Forward* forward, const ChannelEvent& event);
     result<void> take_global(const ChannelEvent& event);
     void take_data(Forward& forward, BytesView data);
     void take_closed(Forward& forward);
@@ -90,6 +94,7 @@ private:
     task<void> await_proof(std::uint64_t reads);
     task<void> accept_all(std::shared_ptr<Listening> listening);
     void take_accepted(const std::shared_ptr<Listening>& listening, net::TcpStream accepted);
+    result<ChannelId> open_forwarded(Forward& forward, const SocketAddress& from);
     task<void> serve_accepted(std::unique_ptr<Forward> owned);
     void recheck_listeners();
 
@@ -151,9 +156,19 @@ private:
     task<result<void>> announce(ByteStream& target) const;
     result<void> may_connect(const ForwardPlace& place) const;
     task<result<void>> carry(Forward& forward);
+    task<result<void>> carry_both_ways(Forward& forward, TaskScope& pumps);
     task<result<void>> pump_down(Forward& forward);
     task<result<void>> pump_up(Forward& forward);
     task<result<void>> pump_up_or_end(Forward& forward);
+
+    // session_stream.cpp
+    [[nodiscard]] bool agrees_on_streams(const StreamBinding& binding) const;
+    /// What a message about a channel ends with; empty where streams were not agreed on.
+    [[nodiscard]] Bytes offer_stream(Forward& forward);
+    void end_streams() noexcept;
+    task<result<void>> stream_down(Forward& forward, BiStream& stream);
+    task<result<void>> stream_up(Forward& forward, BiStream& stream);
+
     [[nodiscard]] std::size_t sendable_now(const Forward& forward) const noexcept;
     task<result<void>> may_send(Forward& forward);
     void done_with(Forward& forward, std::size_t size);
@@ -171,11 +186,13 @@ private:
     std::optional<Identity> identity_;             // once it has
     std::optional<CertificateRules> certificate_;  // likewise; nullopt: with the key alone
     TimePoint began_;
+    const std::shared_ptr<SessionTraffic> traffic_ = std::make_shared<SessionTraffic>();
     std::shared_ptr<const SessionTable::Place> entry_;
     /// Whoever would act on this from elsewhere holds it weakly.
     const std::shared_ptr<const Session*> life_ = std::make_shared<const Session*>(this);
     std::map<ChannelId, Forward*> forwards_;
-    std::deque<Global> globals_;  // to be answered
+    std::shared_ptr<ChannelStreams> streams_;  // null: they were not agreed on
+    std::deque<Global> globals_;               // to be answered
     Event global_came_;
     std::vector<std::shared_ptr<Listening>> listening_;
     bool challenged_ = false;

@@ -46,8 +46,11 @@ result<void> Session::take_event(const ChannelEvent& event) {
             if (forward != nullptr && forward->program != nullptr) {
                 return take_program_request(*forward, event);
             }
-            return event.wants_reply ? channels_.answer(event.channel, false) : result<void>();
+            return take_other_request(forward, event);
         case Kind::data:
+            if (forward != nullptr && !forward->carries_itself()) {
+                return fail(causes::kProtocol, "data of a channel that has a stream");
+            }
             if (forward != nullptr && event.code == kPlainData) {
                 take_data(*forward, event.body);
                 return {};
@@ -84,6 +87,13 @@ result<void> Session::take_event(const ChannelEvent& event) {
     return {};
 }
 
+// The one that counts says that no stream comes for what is forwarded.
+result<void> Session::take_other_request(Forward* forward, const ChannelEvent& event) {
+    const bool granted = event.type == kNoChannelStream && forward != nullptr &&
+                         forward->ticket != nullptr && forward->ticket->decline();
+    return event.wants_reply ? channels_.answer(event.channel, granted) : result<void>();
+}
+
 result<void> Session::take_open(const ChannelEvent& event) {
     if (event.type == "session") {
         return take_program(event.channel);
@@ -116,7 +126,7 @@ task<void> Session::serve(std::unique_ptr<Forward> owned) {
         co_return;
     }
     forward.stream = *std::move(stream);
-    check(channels_.accept(forward.id));
+    check(channels_.accept(forward.id, offer_stream(forward)));
     (void)co_await carry(forward);
     forwards_.erase(forward.id);
     check(channels_.close(forward.id));
@@ -227,19 +237,34 @@ task<result<void>> Session::carry(Forward& forward) {
     const TaskContext context = co_await current_context();
     Cancel down(context.cancel);
     TaskScope pumps(loop_, context.cancel);
-    if (forward.closed_in) {
+    if (forward.carries_itself() ? forward.closed_in : closing_) {
         co_return result<void>();  // before this has begun
     }
     forward.entry = note(forward);
     forward.pumps = &pumps.token();
     forward.down = &down;
-    pumps.spawn(pump_down(forward).under(down), "ssh.down");
-    pumps.spawn(pump_up_or_end(forward), "ssh.up");
-    auto ended = co_await pumps.join();
+    result<void> ended = co_await carry_both_ways(forward, pumps);
     forward.pumps = nullptr;
     forward.down = nullptr;
     forward.entry.reset();
     co_return ended;
+}
+
+task<result<void>> Session::carry_both_ways(Forward& forward, TaskScope& pumps) {
+    BiStream* stream = nullptr;
+    if (forward.ticket != nullptr) {
+        ALKNET_CO_TRY(stream, co_await forward.ticket->wait().under(pumps.token()));
+    }
+    if (stream != nullptr) {
+        if (!forward.closed_in) {
+            pumps.spawn(stream_down(forward, *stream).under(*forward.down), "ssh.down");
+        }
+        pumps.spawn(stream_up(forward, *stream), "ssh.up");
+    } else {
+        pumps.spawn(pump_down(forward).under(*forward.down), "ssh.down");
+        pumps.spawn(pump_up_or_end(forward), "ssh.up");
+    }
+    co_return co_await pumps.join();
 }
 
 std::size_t Session::sendable_now(const Forward& forward) const noexcept {

@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "channel_streams.hpp"
 #include "forward.hpp"
 #include "listen.hpp"
 #include "messages.hpp"
@@ -56,8 +57,12 @@ result<void> Session::take_global(const ChannelEvent& event) {
     if (event.type == "no-more-sessions@openssh.com") {
         no_more_programs_ = true;
     }
-    Global global{.wants_reply = event.wants_reply, .request = {}};
-    ALKNET_TRY(global.request, ListenRequest::parse(event.type, event.body));
+    Global global{.wants_reply = event.wants_reply};
+    if (event.type == kChannelStreams) {
+        ALKNET_TRY(global.binding, parse_binding(event.body));
+    } else {
+        ALKNET_TRY(global.request, ListenRequest::parse(event.type, event.body));
+    }
     if (!global.request && !event.wants_reply) {
         return {};
     }
@@ -83,6 +88,9 @@ task<void> Session::answer_globals() {
                 check(channels_.answer_global(done.has_value(),
                                               done ? BytesView(*done) : BytesView()));
             }
+            if (done && global.binding) {  // what is said from now on counts with them
+                streams_ = adapter_.make_streams(*peer_.connection);
+            }
         }
         if (!co_await global_came_.wait()) {
             co_return;
@@ -92,6 +100,9 @@ task<void> Session::answer_globals() {
 
 // Gives what is in the answer.
 task<result<Bytes>> Session::do_global(const Global& global) {
+    if (global.binding && agrees_on_streams(*global.binding)) {
+        co_return Bytes();
+    }
     if (!global.request) {
         co_return fail(causes::kNotSupported);
     }
@@ -291,6 +302,19 @@ task<void> Session::accept_all(std::shared_ptr<Listening> listening) {
     listening->closed.set();
 }
 
+// What the client is told of somebody who came.
+result<ChannelId> Session::open_forwarded(Forward& forward, const SocketAddress& from) {
+    const ListenRequest& request = forward.listening->request;
+    const TcpRoute route{.host = request.host,
+                         .port = request.port,
+                         .from_host = from.ip_text(),
+                         .from_port = from.port()};
+    Bytes body = request.for_socket ? forwarded_socket(request.path) : route.encode();
+    const Bytes header = offer_stream(forward);
+    body.insert(body.end(), header.begin(), header.end());
+    return channels_.open(request.for_socket ? kForwardedSocket : kForwardedTcp, body);
+}
+
 // Whoever came is let go where the client has no room or place for it.
 void Session::take_accepted(const std::shared_ptr<Listening>& listening, net::TcpStream accepted) {
     auto forward = std::make_unique<Forward>();
@@ -308,15 +332,8 @@ void Session::take_accepted(const std::shared_ptr<Listening>& listening, net::Tc
         forward->place = *std::move(place);
     }
     forward->stream = std::move(accepted.stream);
-    const ListenRequest& request = listening->request;
-    const TcpRoute route{.host = request.host,
-                         .port = request.port,
-                         .from_host = accepted.remote.ip_text(),
-                         .from_port = accepted.remote.port()};
     auto id = listening->agent_of ? channels_.open(kAgentChannel, {})
-              : request.for_socket
-                  ? channels_.open(kForwardedSocket, forwarded_socket(request.path))
-                  : channels_.open(kForwardedTcp, route.encode());
+                                  : open_forwarded(*forward, accepted.remote);
     if (!id) {
         return;
     }

@@ -17,6 +17,9 @@ std::shared_ptr<const SessionTable::Place> Session::note(SessionEntry::Kind kind
                        .place = std::move(place),
                        .fingerprint = fingerprint_,
                        .began = loop_.now()};
+    if (kind == SessionEntry::Kind::session) {
+        entry.traffic = traffic_;
+    }
     const auto on_loop = [&loop = loop_, weak = std::weak_ptr(life_), close = std::move(close)] {
         loop.post([weak, close] {
             if (weak.lock() != nullptr) {

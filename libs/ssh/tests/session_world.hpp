@@ -241,6 +241,7 @@ public:
         channels.commit(id, text.size());
     }
     void end() { connection_->close(0, {}); }
+    [[nodiscard]] Connection& connection() const noexcept { return *connection_; }
 
 private:
     result<void> take(BytesView message) {
@@ -321,7 +322,11 @@ struct SshWorld {
     /// A client on a connection of its own, who is `bob` with these scopes.
     std::unique_ptr<TestClient> client(std::vector<std::string> scopes = {"ssh:connect"},
                                        SocketAddress from = {}) {
-        MemoryConnectionOptions options;
+        return client_on({}, std::move(scopes), from);
+    }
+    std::unique_ptr<TestClient> client_on(MemoryConnectionOptions options,
+                                          std::vector<std::string> scopes,
+                                          SocketAddress from = {}) {
         options.alpn = kSshAlpn;
         options.server_address = SocketAddress::v4({192, 0, 2, 7}, 22);
         auto pair = make_memory_connection_pair(std::move(options));

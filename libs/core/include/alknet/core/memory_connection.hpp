@@ -7,8 +7,10 @@
 #include <alknet/net/connection.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace alknet {
 
@@ -21,6 +23,9 @@ struct MemoryConnectionOptions {
     Transport transport = Transport::memory;
     std::string trace_id;
     bool http3_beside = false;  // ConnectionInfo
+    /// export_keying_material of both ends; empty: kNotSupported.
+    std::function<result<void>(std::string_view label, BytesView context, MutableBytes out)>
+        exporter{};
 
     std::size_t stream_buffer_bytes = 64 << 10;  // of each direction of each stream
     std::uint64_t streams_bidi_max = 100;        // open at a time, of those that one end opened

@@ -40,7 +40,8 @@ struct TransportOptions {
     std::uint64_t stream_window_bytes = 256 << 10;  // where it starts; it grows with use
     std::uint64_t stream_window_bytes_max = 6 << 20;
     std::uint64_t connection_window_bytes = 1 << 20;
-    /// Also the most that all send buffers hold together: a connection has at most twice this.
+    /// Also the most that all send buffers hold: twice this in all, besides streams that stand
+    /// alone.
     std::uint64_t connection_window_bytes_max = 16 << 20;
     /// Per stream: a writer waits while so many wait for their first packet. What is in flight is
     /// held until it is acknowledged, and bounded by congestion control and the line above.

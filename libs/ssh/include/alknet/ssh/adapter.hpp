@@ -18,6 +18,7 @@
 #include <alknet/ssh/subsystems.hpp>
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -80,6 +81,7 @@ struct SshAdapterOptions {
     std::size_t logins_max = kLoginsMax;
 };
 
+class ChannelStreams;
 class Session;
 
 class SshAdapter final : public StreamHandler {
@@ -102,10 +104,14 @@ private:
     friend class Session;
     task<result<void>> handle_stream(BiStream& stream, const StreamContext& context) override;
     [[nodiscard]] bool has_room_for_a_login() const;
+    /// Null: no session of the connection has agreed on them.
+    [[nodiscard]] std::shared_ptr<ChannelStreams> streams_of(const Connection& connection) const;
+    std::shared_ptr<ChannelStreams> make_streams(const Connection& connection);
 
     const SshAdapterOptions options_;  // its host key aside, which is the one below
     std::shared_ptr<const NodeKey> host_key_;
     std::set<Session*> sessions_;
+    std::map<const Connection*, std::weak_ptr<ChannelStreams>> streams_;
     std::size_t logins_ = 0;  // of them, those that nobody has logged in to
 };
 

@@ -48,7 +48,7 @@ struct ChannelEvent {
     enum class Kind : std::uint8_t {
         none,
         open,     // the peer wants `type` with `body`: `accept` or `refuse`
-        opened,   // ours
+        opened,   // ours; `body` is what the peer says with that, mostly nothing
         refused,  // ours; `code`, and `type` is what the peer says
         data,     // `body`; `consumed` when it is done with; `code` is not 0 for a second stream
         window,   // there is more to send into
@@ -83,7 +83,8 @@ public:
 
     /// Asks for a channel. Errors: kLimit (kChannelsMax).
     result<ChannelId> open(std::string_view type, BytesView body);
-    result<void> accept(ChannelId id);
+    /// `more` follows what RFC 4254 has in that message.
+    result<void> accept(ChannelId id, BytesView more = {});
     result<void> refuse(ChannelId id, OpenFailure reason, std::string_view text);
     result<void> answer(ChannelId id, bool success);
     result<void> answer_global(bool success, BytesView body = {});

@@ -5,7 +5,7 @@
 
 #include <alknet/base/result.hpp>
 #include <alknet/crypto/node_id.hpp>
-#include <alknet/net/stream.hpp>
+#include <alknet/net/connection.hpp>
 #include <alknet/rt/loop.hpp>
 #include <alknet/rt/task.hpp>
 #include <alknet/ssh/channels.hpp>
@@ -30,6 +30,9 @@ struct SshClientOptions {
     /// What the server shows whoever logs in: any octets. Empty: it is dropped.
     std::function<void(std::string_view)> banner{};
     std::uint64_t rekey_bytes = kRekeyBytes;
+    /// That of the stream, where it comes right from the server: if both agree, the data of
+    /// forwarded channels has streams of its own there. Null: SSH carries it.
+    std::shared_ptr<Connection> connection{};
 };
 
 /// How a command ended.

@@ -42,6 +42,14 @@ inline constexpr std::size_t kSocketPathBytesMax = 1024;
 /// Requests of ours that wait for answers: of a channel, and of none.
 inline constexpr std::size_t kQuestionsMax = 64;
 
+// Streams of the connection below that carry channels.
+inline constexpr std::size_t kChannelStreamsMax = 32;  // of one connection; others carry themselves
+/// Streams of one connection that have not said yet for what they are, and how long they may.
+inline constexpr std::size_t kUnboundStreamsMax = 16;
+inline constexpr Duration kBindTime = std::chrono::seconds(10);
+inline constexpr std::size_t kStreamReadBytesMin = 4 << 10;
+inline constexpr std::size_t kStreamReadBytesMax = 64 << 10;
+
 inline constexpr std::size_t kGlobalsMax = 64;    // global requests that wait for their answers
 inline constexpr std::size_t kListenersMax = 64;  // of one connection
 inline constexpr std::size_t kListenersOfIdentityMax = 128;  // of all of its connections

@@ -3,6 +3,7 @@
 
 #include <alknet/net/socket_address.hpp>
 #include <alknet/rt/time.hpp>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -14,6 +15,12 @@
 #include <vector>
 
 namespace alknet::ssh {
+
+/// What has gone through a session's own packets: counted on its loop, read on any thread.
+struct SessionTraffic {
+    std::atomic<std::uint64_t> sent{0};
+    std::atomic<std::uint64_t> received{0};
+};
 
 /// A session; or what is under way in one, whose `session` says which.
 struct SessionEntry {
@@ -31,6 +38,7 @@ struct SessionEntry {
     std::string place;  // of what is forwarded: where; of a session: from where
     std::string fingerprint;
     TimePoint began;
+    std::shared_ptr<const SessionTraffic> traffic{};  // of a session
 };
 [[nodiscard]] std::string_view to_string(SessionEntry::Kind kind) noexcept;
 
