@@ -22,13 +22,13 @@ namespace alknet::process {
 
 namespace {
 
-constexpr std::string_view kName = "alknet-keeper";
+constexpr char kName[] = "alknet-keeper";
 constexpr const char* kThisProgram = "/proc/self/exe";
 constexpr int kSocketFd = 3;
 
 // Until the node has ended. With every signal held back: it has to be there after the node.
 [[noreturn]] void keep() noexcept {
-    (void)prctl(PR_SET_NAME, kName.data());
+    (void)prctl(PR_SET_NAME, &kName[0]);
     void* const room = mmap(nullptr, kKeptSessionsMax * sizeof(pid_t), PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (room == MAP_FAILED) {
@@ -53,7 +53,7 @@ constexpr int kSocketFd = 3;
 // Before `main`, and before the program could begin to be a node: whatever program this is in, its
 // keeper is the same.
 [[gnu::constructor]] void keep_if_keeper(int count, char** arguments) {
-    if (count == 1 && arguments[0] == kName) {
+    if (count == 1 && std::string_view(arguments[0]) == kName) {
         keep();
     }
 }
@@ -62,13 +62,15 @@ constexpr int kSocketFd = 3;
 [[noreturn]] void become_keeper(int socket) noexcept {
     char name[] = "alknet-keeper";
     char* const arguments[] = {&name[0], nullptr};
-    const int null = open("/dev/null", O_RDWR);
-    if (setsid() < 0 || chdir("/") != 0 || dup2(socket, kSocketFd) < 0) {
+    const int high = fcntl(socket, F_DUPFD_CLOEXEC, kSocketFd + 1);
+    const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (setsid() < 0 || chdir("/") != 0 || high < 0 || null < 0) {
         _exit(1);
     }
     for (int fd = 0; fd < kSocketFd; ++fd) {
         (void)dup2(null, fd);
     }
+    (void)dup2(high, kSocketFd);
     (void)syscall(SYS_close_range, kSocketFd + 1, ~0U, 0);
     execve(kThisProgram, &arguments[0], environ);
     _exit(1);
