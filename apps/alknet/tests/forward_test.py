@@ -88,7 +88,8 @@ class Forwarding:
     def __init__(self, home, address, *arguments):
         self.process = subprocess.Popen(
             [support.PROGRAM, "forward", address, *map(str, arguments), "--json", "--fail-fast", "--home", home.path],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean_environment())
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=clean_environment())
         self.end = threading.Timer(PATIENCE_S, self.process.kill)
         self.end.start()
         self.told = []
