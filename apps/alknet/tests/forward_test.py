@@ -221,14 +221,14 @@ class Streams(Forwards):
         source = Source()
         self.addCleanup(source.close)
         forwarding = self.forward("-L", f"127.0.0.1:0:{source.place}", "-L", f"127.0.0.1:0:{self.target.place}")
-        stalled = [self.connect(forwarding.port(f"-L 127.0.0.1:0 -> {source.place}")) for _ in range(20)]
+        stalled = [self.connect(forwarding.port(f"-L 127.0.0.1:0 -> {source.place}")) for _ in range(12)]
         for connection in stalled:
             connection.recv(1)
         port = forwarding.port(f"-L 127.0.0.1:0 -> {self.target.place}")
         before, now = -1, 0
         while before != now:  # until nobody takes any more of them
             before = now
-            self.exchange(port, self.DATA[:MEGABYTE])
+            self.exchange(port, self.DATA[:MEGABYTE // 4])
             now = source.sent
         self.exchange(port)
         self.packets()
