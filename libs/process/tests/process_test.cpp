@@ -278,6 +278,9 @@ std::size_t count_descriptors() {
 
 // Whatever is missing: descriptors run out at each step in turn.
 TEST_F(ProcessTest, AFailedStartLeavesNothingOpen) {
+    ProcessOptions first;
+    first.command = {"/bin/true"};
+    EXPECT_TRUE(start(std::move(first)));  // a keeper is there from now on
     const std::size_t before = count_descriptors();
     rlimit limit{};
     ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);

@@ -208,6 +208,9 @@ TEST_F(SshAgentForwarding, EndsWithTheProgramThoughTheClientHasNotAnswered) {
     run(
         [](SshWorld& world, TestClient& client) -> task<void> {
             run_as_nobody(world);
+            const ChannelId first = (co_await open(client)).value();
+            ask(client, "exec", text_body("true"));
+            (void)co_await hear(client, first);  // a keeper is there from now on
             const std::size_t before = sockets();
             const ChannelId id = (co_await open(client)).value();
             EXPECT_TRUE(co_await ask_for_agent(client, id));
