@@ -42,6 +42,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (const auto fingerprint = parse_fingerprint(text)) {
         ALKNET_ASSERT(parse_fingerprint(*fingerprint).value() == *fingerprint);
         ALKNET_ASSERT(fingerprint_aliases(*fingerprint).front() == *fingerprint);
+        const std::string named = with_principal(*fingerprint, "bob");
+        ALKNET_ASSERT(parse_fingerprint(named).value() == named);
         if (const auto key = key_of_fingerprint(*fingerprint)) {
             ALKNET_ASSERT(key->fingerprint() == *fingerprint);
             ALKNET_ASSERT(key_id(*key) != KeyId{});
