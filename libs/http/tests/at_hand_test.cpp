@@ -10,7 +10,6 @@ namespace {
 
 using namespace test;
 using testing::EndsWith;
-using testing::StartsWith;
 
 /// So many octets; of a broken one only the first half can be read.
 class AtHand final : public BodySource {

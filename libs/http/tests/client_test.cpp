@@ -9,8 +9,6 @@ namespace alknet::http {
 namespace {
 
 using namespace test;
-using testing::HasSubstr;
-using testing::Not;
 
 task<result<Response>> tell(Request& request) {
     ALKNET_CO_TRY(std::string body, co_await read_all(request.body, 1 << 20));

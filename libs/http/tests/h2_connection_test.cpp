@@ -445,13 +445,15 @@ ALKNET_CO_TEST(H2Limits, OneThatComesAtOnceAfterAPauseIsTaken) {
     (void)co_await world.scope.join();
 }
 
+task<result<Response>> echo_after(Event& event, Request& request) {
+    (void)co_await event.wait();
+    co_return co_await echo(request);
+}
+
 ALKNET_CO_TEST(H2Limits, OneThatHasNoCreditIsNotSlow) {
     H2World world(loop);
     Event go;
-    world.route("POST", "/later", [&go](Request& request) -> task<result<Response>> {
-        (void)co_await go.wait();
-        co_return co_await echo(request);
-    });
+    world.route("POST", "/later", [&go](Request& request) { return echo_after(go, request); });
     world.route("POST", "/", echo);
     co_await world.send(preface());
     for (const std::uint32_t stream : {1U, 3U, 5U, 7U}) {  // all that the connection has
