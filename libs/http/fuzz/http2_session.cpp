@@ -75,6 +75,7 @@ void answer(H2Session& session, Answers& answers, bool content) {
     }
     for (const auto& [stream, size] : std::exchange(answers.received, {})) {
         session.consumed(stream, size, stream % 8 == 5);
+        ALKNET_ASSERT(session.may_send());
     }
     for (const std::int32_t stream : std::vector(answers.sending)) {
         session.resume(stream);

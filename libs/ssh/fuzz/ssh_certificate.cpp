@@ -12,6 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         ALKNET_ASSERT(rules.sources.size() <= ssh::kSourcesMax);
         (void)rules.holds_from(SocketAddress::v4({192, 0, 2, 1}, 22));
         ALKNET_ASSERT(!rules.holds_at(WallTime()) || rules.valid_after == 0);
+        ALKNET_ASSERT(!rules.holds_at(WallTime()) || rules.left_at(WallTime()) > Duration::zero());
     }
     return 0;
 }
